@@ -1,0 +1,23 @@
+/* Files as a whole: read bounded, write durably, folders. */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include "base/err.h"
+
+#include <stddef.h>
+
+/* The whole file, with a NUL behind it. owns: caller frees. errors: ERR_IO, ERR_INPUT when larger than
+ * max_bytes, ERR_NOMEM. *ret_size may be NULL. */
+char *file_read(const char *path, size_t max_bytes, size_t *ret_size, struct err *err);
+
+/* Create the folder and its parents (mode 0750). errors: ERR_IO, ERR_FULL. */
+bool file_make_folder(const char *path, struct err *err);
+
+/* fsync an existing file, or a folder so that a rename in it is durable. errors: ERR_IO, ERR_FULL. */
+bool file_sync(const char *path, struct err *err);
+bool file_sync_folder_of(const char *path, struct err *err);
+
+/* fsync `from`, rename it to `to`, fsync the folder of `to`: afterwards `to` survives a power cut. */
+bool file_commit(const char *from, const char *to, struct err *err);
+
+#endif
