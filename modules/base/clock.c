@@ -35,7 +35,7 @@ void clock_iso(int64_t unix_ms, char text[CLOCK_ISO_SIZE])
     struct tm tm = split(unix_ms);
     char whole[21];
     strftime(whole, sizeof whole, "%Y-%m-%dT%H:%M:%S", &tm);
-    snprintf(text, CLOCK_ISO_SIZE, "%.19s.%03dZ", whole, (int)(unix_ms % 1000));
+    snprintf(text, CLOCK_ISO_SIZE, "%.19s.%03uZ", whole, (unsigned)(unix_ms % 1000) % 1000U);
 }
 
 void clock_dicom(int64_t unix_ms, char date[9], char time[11])
@@ -44,7 +44,7 @@ void clock_dicom(int64_t unix_ms, char date[9], char time[11])
     char whole[8];
     strftime(date, 9, "%Y%m%d", &tm);
     strftime(whole, sizeof whole, "%H%M%S", &tm);
-    snprintf(time, 11, "%.6s.%03d", whole, (int)(unix_ms % 1000));
+    snprintf(time, 11, "%.6s.%03u", whole, (unsigned)(unix_ms % 1000) % 1000U);
 }
 
 int clock_age_days(const char *dicom_date, int64_t unix_ms)

@@ -1,0 +1,70 @@
+/* What passes between the DICOM files and everything above them: plain records, no DCMTK type.
+ * source: DICOM PS3.3 (attribute meaning), PS3.5 (lengths). */
+#ifndef DICOM_RECORDS_H
+#define DICOM_RECORDS_H
+
+#include "base/uid.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What we do with a storage SOP class. */
+enum dicom_kind {
+    DICOM_KIND_CT,    /* CT, Enhanced CT, Legacy Converted Enhanced CT: may feed the encoder */
+    DICOM_KIND_MR,    /* the same for MR */
+    DICOM_KIND_OTHER, /* kept or refused by configuration, never fed to the encoder */
+    DICOM_KIND_UNKNOWN
+};
+
+/* Attributes that identify an object. Text is UTF-8 where the character set is known, without padding; an
+ * absent attribute is "". */
+struct dicom_identity {
+    char sop_class[UID_SIZE], sop_uid[UID_SIZE];
+    char series_uid[UID_SIZE], study_uid[UID_SIZE];
+    char transfer_syntax[UID_SIZE];
+    char frame_of_reference[UID_SIZE];
+    char patient_id[65 * 4], issuer[65 * 4], accession[17 * 4];
+    char modality[17];
+    char study_date[17]; /* as sent; may be no date at all */
+    char study_description[65 * 4], series_description[65 * 4], protocol_name[65 * 4];
+    int series_number;
+};
+
+/* One frame as it lies in space. Lengths in mm in the patient system LPS (x to the left, y to posterior,
+ * z to the head). row_lps points along a row, i.e. to growing column index (PS3.3 C.7.6.2.1.1). */
+struct dicom_frame {
+    bool has_position, has_orientation, has_spacing;
+    double position_lps[3]; /* centre of the first pixel */
+    double row_lps[3], column_lps[3];
+    double spacing_y_mm, spacing_x_mm; /* between rows, between columns */
+    double slope, intercept;           /* 1 and 0 when absent, see has_rescale */
+    bool has_rescale;
+    bool has_trigger, has_phase_percent, has_temporal_index, has_time;
+    double trigger_ms;    /* (0018,1060), enhanced (0020,9153) */
+    double phase_percent; /* (0020,9241) Nominal Percentage of Cardiac Phase */
+    int temporal_index;   /* (0020,0100), enhanced (0020,9128) */
+    double time_s;        /* Content Time, else Acquisition Time, as seconds of the day */
+    int stack_id_hash;    /* 0 when there is no Stack ID */
+};
+
+/* One object's head: everything but the pixels. */
+struct dicom_head {
+    struct dicom_identity id;
+    enum dicom_kind kind;
+    char image_type[129]; /* values joined by backslash */
+    char kernel[65], scan_options[129], sequence_variant[65], scanning_sequence[65], contrast_agent[65];
+    char lossy[3]; /* (0028,2110) */
+    int instance_number, acquisition_number;
+    double slice_thickness_mm, echo_ms, inversion_ms, heart_rate;
+    int rows, columns;     /* 0 when absent */
+    int frame_count;       /* 1 for a single-frame image; 0 when there are no pixels */
+    int samples_per_pixel;
+    int bits_allocated, bits_stored, high_bit, is_signed;
+    char photometric[17];
+    bool has_padding, has_padding_limit, has_modality_lut;
+    int padding, padding_limit;
+    bool has_pixels;
+    struct dicom_frame *frames; /* frame_count of them; NULL when frame_count is 0 */
+};
+
+#endif

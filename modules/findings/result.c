@@ -1,0 +1,21 @@
+#include "findings/result.h"
+
+#include <string.h>
+
+static const char *const state_names[] = {"present", "absent", "undetermined", "not_assessed"};
+
+const char *finding_state_name(enum finding_state state)
+{
+    return state_names[state];
+}
+
+bool finding_state_parse(const char *word, enum finding_state *ret)
+{
+    for (int i = 0; i < 4; i++) {
+        if (strcmp(word, state_names[i]) != 0)
+            continue;
+        *ret = (enum finding_state)i;
+        return true;
+    }
+    return false;
+}

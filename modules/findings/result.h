@@ -1,0 +1,84 @@
+/* The result record: what one model says of one study, or why it says nothing. It is what the worker answers,
+ * what SQLite keeps, what REST shows and what the report is written from. All pointers live in one arena. */
+#ifndef FINDINGS_RESULT_H
+#define FINDINGS_RESULT_H
+
+#include "base/digest.h"
+#include "base/uid.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum finding_state { FINDING_PRESENT, FINDING_ABSENT, FINDING_UNDETERMINED, FINDING_NOT_ASSESSED };
+
+/* One label that was asked. */
+struct finding {
+    const char *id;   /* as in prompts.json, "pericardial_effusion" */
+    const char *text; /* display text */
+    enum finding_state state;
+    const char *reason; /* why undetermined or not assessed; NULL otherwise */
+    bool has_score;
+    double score;       /* uncalibrated zero-shot score, 0..1: positive side of the pair softmax */
+    double threshold;   /* score at or above which the label counts as present */
+    bool has_probability;
+    double probability; /* 0..1, only from a stated calibration */
+    double cosine_positive, cosine_negative;
+};
+
+/* Which model, to the digest. */
+struct model_identity {
+    const char *name, *version, *manufacturer, *family; /* family: "cardiac-clip" */
+    const char *calibration;                            /* "none" or its identifier */
+    bool trained;
+    char weights_sha256[DIGEST_HEX_SIZE], prompts_sha256[DIGEST_HEX_SIZE];
+};
+
+/* One series of the study, taken or left, and why. */
+struct result_series {
+    char series_uid[UID_SIZE];
+    const char *modality, *description;
+    int series_number;
+    int instance_count;
+    bool taken;
+    const char *reason; /* stable word: "chosen", "localizer", "too_few_slices", ... */
+};
+
+/* An object that fed the encoder. */
+struct result_instance {
+    char sop_class[UID_SIZE], sop_uid[UID_SIZE], series_uid[UID_SIZE];
+    int frame_count; /* frames in the object */
+};
+
+struct result {
+    bool analysed;
+    const char *reason;      /* stable word when not analysed, else NULL */
+    const char *reason_text; /* one English sentence for a person, else NULL */
+    bool has_model;
+    struct model_identity model; /* meaningful when has_model */
+    float *embedding;            /* unit length, or NULL */
+    int embedding_dim;
+    struct finding *findings;
+    int finding_count;
+    const char *modality; /* CT or MR of what was analysed, or of the study */
+    struct result_series *series;
+    int series_count;
+    struct result_instance *instances; /* used, in order of position; empty when not analysed */
+    int instance_count;
+    int key_instance; /* index of the representative slice in instances; -1 when none */
+    int key_frame;    /* from 1; 0 when the key instance is single-frame */
+    int source_zyx[3];           /* voxels of the volume as acquired */
+    double source_spacing_zyx_mm[3];
+    int input_zyx[3];            /* what the encoder got */
+    const char **warnings;       /* stable words with detail: "interpolated: 1 of 120 slices" */
+    int warning_count;
+    char manifest_sha256[DIGEST_HEX_SIZE]; /* of sources, geometry and transforms; "" when not analysed */
+    int64_t started_unix_ms;
+    double load_s, volume_s, encode_s;
+};
+
+/* "present", "absent", "undetermined", "not_assessed": borrowed, static. */
+const char *finding_state_name(enum finding_state state);
+/* False when the word is none of them. */
+bool finding_state_parse(const char *word, enum finding_state *ret);
+
+#endif

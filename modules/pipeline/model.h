@@ -1,0 +1,57 @@
+/* A model folder, opened: configuration, weights, tokenizer, prompts. source: Hugging Face folder habits;
+ * docs/model-folder.md states every key. */
+#ifndef PIPELINE_MODEL_H
+#define PIPELINE_MODEL_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "findings/result.h"
+
+struct model;
+
+/* Open and check a model folder: config.json, model.safetensors, vocab.txt, prompts.json. Weights are mapped
+ * read-only; every tensor's shape is checked against the configuration; text embeddings of all prompts are
+ * computed here, once. owns: caller closes. threads: one job at a time per handle.
+ * errors: ERR_INPUT (what is wrong, by file, key or tensor name with both shapes), ERR_IO, ERR_NOMEM. */
+struct model *model_open(const char *folder, struct err *err);
+void model_close(struct model *model); /* accepts NULL */
+
+/* Borrowed until model_close. */
+const struct model_identity *model_identity(const struct model *model);
+const char *model_modality(const struct model *model); /* "CT" or "MR": what preprocess.modality takes */
+void model_input_zyx(const struct model *model, int zyx[3]);
+int model_dim(const struct model *model); /* length of every embedding */
+
+/* How a volume becomes the encoder's input. Borrowed. */
+struct preprocess {
+    char modality[3];
+    int min_slices;          /* fewer positions: declined "too_few_slices" */
+    double max_spacing_z_mm; /* coarser: declined "spacing_too_coarse"; 0 = no limit */
+    bool has_hu_clip;
+    double hu_clip[2];
+    enum { PREPROCESS_MINMAX, PREPROCESS_RANGE01, PREPROCESS_MEANSTD } norm;
+    double mean, std;
+};
+const struct preprocess *model_preprocess(const struct model *model);
+
+/* Encode an input tensor [z][y][x] of exactly model_input_zyx, already preprocessed, to a unit vector.
+ * errors: ERR_INPUT when the values are not finite, ERR_NOMEM. */
+bool model_encode(struct model *model, const float *input, float *embedding, struct err *err);
+
+/* Embed one text to a unit vector. errors: ERR_INPUT (not UTF-8), ERR_NOMEM. */
+bool model_embed_text(struct model *model, const char *text, float *embedding, struct err *err);
+
+/* Token ids of a text as the text tower gets them, special tokens included. *ret_ids lives in arena. */
+bool model_tokenize(struct model *model, const char *text, struct arena *arena, int **ret_ids, int *ret_count,
+                    struct err *err);
+
+/* Score every prompt pair against an image embedding. An untrained model yields only
+ * FINDING_UNDETERMINED with reason "model_untrained". The findings live in arena. */
+bool model_score(struct model *model, const float *embedding, struct arena *arena, struct finding **ret,
+                 int *ret_count, struct err *err);
+
+/* The labels as not assessed, with the given reason: what a study gets that could not be encoded. */
+bool model_not_assessed(struct model *model, const char *reason, struct arena *arena, struct finding **ret,
+                        int *ret_count, struct err *err);
+
+#endif

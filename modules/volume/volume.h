@@ -1,0 +1,67 @@
+/* A volume: one series as it lies in space, one or several phases. */
+#ifndef VOLUME_VOLUME_H
+#define VOLUME_VOLUME_H
+
+#include "base/arena.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "dicom/dicom_records.h"
+
+/* Where one slice's pixels are. */
+struct volume_slice {
+    const struct dicom_head *head;
+    int frame; /* from 0 */
+};
+
+/* Geometry of voxel (z, y, x): centre at origin + z*step_z + y*step_y + x*step_x, in mm, LPS.
+ * step_z always points to growing distance along normal = row x column. */
+struct volume_geometry {
+    int zyx[3];
+    int phases;
+    double origin_lps[3];
+    double step_z_lps[3], step_y_lps[3], step_x_lps[3];
+    double spacing_zyx_mm[3];
+};
+
+struct volume_plan {
+    struct volume_geometry geometry;
+    const struct volume_slice *slices; /* [phase][z] */
+    const char **warnings;
+    int warning_count;
+    char manifest_sha256[DIGEST_HEX_SIZE]; /* of sources (SOP UID, frame), geometry and transforms */
+};
+
+/* Lay out the frames of one series: sort by position along the normal (never by instance number or slice
+ * location), rank phases inside each position, find gaps, duplicates, tilt, mixed spacing.
+ * errors: ERR_INPUT with reason: "no_geometry", "mixed_orientation", "mixed_sizes", "too_few_slices",
+ * "missing_slices", "irregular_spacing", "mixed_phases", "gantry_tilt", "oblique_axes", "no_pixel_spacing",
+ * "colour_image"; ERR_NOMEM. source: standards for volume building in docs/volumes.md. */
+bool volume_plan(const struct dicom_head *const *heads, int head_count, struct arena *arena,
+                 struct volume_plan **ret, struct err *err);
+
+/* Reads one frame's stored values [rows][columns] of the object a slice names. */
+typedef bool (*volume_read_frame)(void *reader, const struct volume_slice *slice, int32_t *stored,
+                                  struct err *err);
+
+/* Fill voxels [z][y][x] of one phase with rescaled values (slope and intercept of each frame; padding is left
+ * as its rescaled value). errors: those of the reader. */
+bool volume_fill(const struct volume_plan *plan, int phase, volume_read_frame read_frame, void *reader,
+                 float *voxels, struct err *err);
+
+/* Set voxels whose stored value is padding to `value`: what volume_fill leaves untouched, for the encoder. */
+bool volume_fill_padded(const struct volume_plan *plan, int phase, volume_read_frame read_frame, void *reader,
+                        float padding_value, float *voxels, struct err *err);
+
+/* Turn to the canonical orientation (x grows to patient left, y to posterior, z to the head: the axis
+ * permutation and flips closest to it), then resample to out_zyx: trilinear, align_corners=false, edges
+ * clamped, over the whole field of view. source: docs/model-folder.md, key preprocess.resize;
+ * torch.nn.functional.interpolate(mode="trilinear", align_corners=False). */
+bool volume_resample(const struct volume_geometry *geometry, const float *voxels, const int out_zyx[3],
+                     float *out, struct err *err);
+
+/* A NIfTI-1 header (348 bytes and 4 of extension flag) for float32 voxels in our order [phase][z][y][x],
+ * with the sform and qform in RAS. source: nifti1.h of the NIfTI data format working group. */
+enum { VOLUME_NIFTI_HEADER_SIZE = 352 };
+void volume_nifti_header(const struct volume_geometry *geometry, unsigned char header[352]);
+
+#endif
