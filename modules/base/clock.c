@@ -41,10 +41,9 @@ void clock_iso(int64_t unix_ms, char text[CLOCK_ISO_SIZE])
 void clock_dicom(int64_t unix_ms, char date[9], char time[11])
 {
     struct tm tm = split(unix_ms);
-    char whole[8];
     strftime(date, 9, "%Y%m%d", &tm);
-    strftime(whole, sizeof whole, "%H%M%S", &tm);
-    snprintf(time, 11, "%.6s.%03u", whole, (unsigned)(unix_ms % 1000) % 1000U);
+    strftime(time, 7, "%H%M%S", &tm);
+    snprintf(time + 6, 5, ".%03u", (unsigned)(unix_ms % 1000) % 1000U);
 }
 
 int clock_age_days(const char *dicom_date, int64_t unix_ms)

@@ -6,7 +6,7 @@
 
 static void from_uuid(const uuid_t uuid, char uid[UID_SIZE])
 {
-    unsigned __int128 value = 0;
+    __extension__ unsigned __int128 value = 0;
     for (int i = 0; i < 16; i++)
         value = value << 8 | uuid[i];
     char digits[40];
