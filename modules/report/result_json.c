@@ -1,0 +1,483 @@
+#include "report/result_json.h"
+
+#include "base/clock.h"
+#include "report/plain_text.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- writing. json_pack consumes the values given with "o" even when it fails. ---- */
+
+static json_t *text_json(const char *text)
+{
+    if (!text)
+        return json_null();
+    size_t room = strlen(text) * 3 + 1;
+    char *clean = malloc(room);
+    if (!clean)
+        return NULL;
+    plain_text_copy(clean, room, text);
+    json_t *json = json_string(clean);
+    free(clean);
+    return json;
+}
+
+static json_t *zyx_json(const int zyx[3])
+{
+    return json_pack("[i,i,i]", zyx[0], zyx[1], zyx[2]);
+}
+
+static json_t *embedding_json(const struct result *result)
+{
+    if (!result->embedding)
+        return json_null();
+    json_t *array = json_array();
+    for (int i = 0; array && i < result->embedding_dim; i++) {
+        if (json_array_append_new(array, json_real((double)result->embedding[i])) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
+static json_t *finding_json(const struct finding *finding)
+{
+    return json_pack("{s:o,s:o,s:s,s:o,s:o,s:o,s:f,s:f,s:f}", "id", text_json(finding->id), "text",
+                     text_json(finding->text), "state", finding_state_name(finding->state), "reason",
+                     text_json(finding->reason), "score",
+                     finding->has_score ? json_real(finding->score) : json_null(), "probability",
+                     finding->has_probability ? json_real(finding->probability) : json_null(), "threshold",
+                     finding->threshold, "cosine_positive", finding->cosine_positive, "cosine_negative",
+                     finding->cosine_negative);
+}
+
+static json_t *model_json(const struct result *result)
+{
+    const struct model_identity *model = &result->model;
+    if (!result->has_model)
+        return json_null();
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:b,s:s,s:s}", "name", text_json(model->name), "version",
+                     text_json(model->version), "manufacturer", text_json(model->manufacturer), "family",
+                     text_json(model->family), "calibration", text_json(model->calibration), "trained",
+                     model->trained, "weights_sha256", model->weights_sha256, "prompts_sha256",
+                     model->prompts_sha256);
+}
+
+static json_t *series_json(const struct result_series *series)
+{
+    return json_pack("{s:o,s:i,s:o,s:o,s:i,s:b,s:o}", "series_uid", text_json(series->series_uid),
+                     "series_number", series->series_number, "modality", text_json(series->modality),
+                     "description", text_json(series->description), "instances", series->instance_count,
+                     "taken", series->taken, "reason", text_json(series->reason));
+}
+
+static json_t *instance_json(const struct result_instance *instance)
+{
+    return json_pack("{s:o,s:o,s:o,s:i}", "sop_class", text_json(instance->sop_class), "sop_uid",
+                     text_json(instance->sop_uid), "series_uid", text_json(instance->series_uid), "frames",
+                     instance->frame_count);
+}
+
+/* Append and say whether it worked; `array` is dropped when not. */
+static bool append(json_t **array, json_t *value)
+{
+    if (*array && json_array_append_new(*array, value) == 0)
+        return true;
+    if (!*array)
+        json_decref(value);
+    json_decref(*array);
+    *array = NULL;
+    return false;
+}
+
+static json_t *findings_json(const struct result *result)
+{
+    json_t *array = json_array();
+    for (int i = 0; i < result->finding_count && append(&array, finding_json(&result->findings[i])); i++)
+        ;
+    return array;
+}
+
+static json_t *all_series_json(const struct result *result)
+{
+    json_t *array = json_array();
+    for (int i = 0; i < result->series_count && append(&array, series_json(&result->series[i])); i++)
+        ;
+    return array;
+}
+
+static json_t *instances_json(const struct result *result)
+{
+    json_t *array = json_array();
+    for (int i = 0; i < result->instance_count && append(&array, instance_json(&result->instances[i])); i++)
+        ;
+    return array;
+}
+
+static json_t *warnings_json(const struct result *result)
+{
+    json_t *array = json_array();
+    for (int i = 0; i < result->warning_count && append(&array, text_json(result->warnings[i])); i++)
+        ;
+    return array;
+}
+
+static json_t *input_json(const struct result *result)
+{
+    const double *spacing = result->source_spacing_zyx_mm;
+    json_t *key = result->key_instance < 0
+                      ? json_null()
+                      : json_pack("{s:i,s:i}", "instance", result->key_instance, "frame", result->key_frame);
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:[f,f,f],s:o,s:o,s:s}", "modality", text_json(result->modality),
+                     "series", all_series_json(result), "instances", instances_json(result), "key", key,
+                     "source_zyx", zyx_json(result->source_zyx), "source_spacing_zyx_mm", spacing[0],
+                     spacing[1], spacing[2], "input_zyx", zyx_json(result->input_zyx), "warnings",
+                     warnings_json(result), "manifest_sha256", result->manifest_sha256);
+}
+
+json_t *result_to_json(const struct result *result)
+{
+    char started[CLOCK_ISO_SIZE];
+    clock_iso(result->started_unix_ms, started);
+    return json_pack("{s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:{s:f,s:f,s:f}}", "analysed", result->analysed,
+                     "reason", text_json(result->reason), "reason_text", text_json(result->reason_text),
+                     "embedding", embedding_json(result), "findings", findings_json(result), "model",
+                     model_json(result), "input", input_json(result), "started", started, "timing", "load_s",
+                     result->load_s, "volume_s", result->volume_s, "encode_s", result->encode_s);
+}
+
+/* ---- reading: one reader, one first failure; a getter after it does nothing ---- */
+
+struct reader {
+    struct arena *arena;
+    struct err *err;
+    bool failed;
+};
+
+static void fail(struct reader *in, const char *key, const char *what)
+{
+    if (!in->failed)
+        err_decline(in->err, "bad_result", "result, key \"%s\": %s", key, what);
+    in->failed = true;
+}
+
+static const json_t *get(struct reader *in, const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    if (!value)
+        fail(in, key, "is missing");
+    return in->failed ? NULL : value;
+}
+
+static void *room(struct reader *in, size_t count, size_t size)
+{
+    void *memory = in->failed ? NULL : arena_alloc(in->arena, count, size);
+    if (!memory && !in->failed) {
+        err_fail(in->err, ERR_NOMEM, "out of memory reading a result");
+        in->failed = true;
+    }
+    return memory;
+}
+
+static bool get_bool(struct reader *in, const json_t *object, const char *key)
+{
+    const json_t *value = get(in, object, key);
+    if (value && !json_is_boolean(value))
+        fail(in, key, "is not true or false");
+    return json_is_true(value);
+}
+
+/* NULL for null. */
+static const char *get_text_or_null(struct reader *in, const json_t *object, const char *key)
+{
+    const json_t *value = get(in, object, key);
+    if (!value || json_is_null(value))
+        return NULL;
+    size_t length = json_string_length(value);
+    if (!json_is_string(value) || length > RESULT_JSON_MAX_TEXT || strlen(json_string_value(value)) != length)
+        fail(in, key, "is not a text, or is too long");
+    char *copy = room(in, length + 1, 1);
+    return copy ? memcpy(copy, json_string_value(value), length + 1) : NULL;
+}
+
+static const char *get_text(struct reader *in, const json_t *object, const char *key)
+{
+    const char *text = get_text_or_null(in, object, key);
+    if (!text)
+        fail(in, key, "is null");
+    return text ? text : "";
+}
+
+/* A text of at most 64 characters out of `allowed`, into a buffer of 65. */
+static void get_word(struct reader *in, const json_t *object, const char *key, const char *allowed, char *out)
+{
+    const char *text = get_text(in, object, key);
+    if (strlen(text) > 64 || strspn(text, allowed) != strlen(text))
+        fail(in, key, "has characters that do not belong there, or is too long");
+    if (!in->failed)
+        strcpy(out, text);
+}
+
+static void get_uid(struct reader *in, const json_t *object, const char *key, char uid[UID_SIZE])
+{
+    get_word(in, object, key, "0123456789.", uid);
+}
+
+static void get_digest(struct reader *in, const json_t *object, const char *key, char hex[DIGEST_HEX_SIZE])
+{
+    get_word(in, object, key, "0123456789abcdef", hex);
+    if (!in->failed && strlen(hex) != 0 && strlen(hex) != DIGEST_HEX_SIZE - 1)
+        fail(in, key, "is not a SHA-256 digest");
+}
+
+static int whole_number(struct reader *in, const json_t *value, const char *key, int least)
+{
+    json_int_t number = json_integer_value(value);
+    if (value && (!json_is_integer(value) || number < least || number > INT_MAX))
+        fail(in, key, "is not a whole number in range");
+    return in->failed ? 0 : (int)number;
+}
+
+static int get_int(struct reader *in, const json_t *object, const char *key, int least)
+{
+    return whole_number(in, get(in, object, key), key, least);
+}
+
+static double real_number(struct reader *in, const json_t *value, const char *key, double least, double most)
+{
+    double number = json_number_value(value);
+    if (value && (!json_is_number(value) || !isfinite(number) || number < least || number > most))
+        fail(in, key, "is not a number in range");
+    return in->failed ? 0 : number;
+}
+
+static double get_real(struct reader *in, const json_t *object, const char *key, double least, double most)
+{
+    return real_number(in, get(in, object, key), key, least, most);
+}
+
+static bool get_share_or_null(struct reader *in, const json_t *object, const char *key, double *ret)
+{
+    const json_t *value = get(in, object, key);
+    if (!value || json_is_null(value))
+        return false;
+    *ret = real_number(in, value, key, 0, 1);
+    return true;
+}
+
+static const json_t *get_array(struct reader *in, const json_t *object, const char *key, size_t max,
+                               int *ret_count)
+{
+    const json_t *array = get(in, object, key);
+    if (array && (!json_is_array(array) || json_array_size(array) > max))
+        fail(in, key, "is not a list, or is too long");
+    *ret_count = in->failed ? 0 : (int)json_array_size(array);
+    return in->failed ? NULL : array;
+}
+
+static void read_embedding(struct reader *in, const json_t *json, struct result *out)
+{
+    if (in->failed || json_is_null(json_object_get(json, "embedding")))
+        return;
+    const json_t *array = get_array(in, json, "embedding", RESULT_JSON_MAX_DIM, &out->embedding_dim);
+    out->embedding = room(in, (size_t)out->embedding_dim, sizeof *out->embedding);
+    double square = 0;
+    for (int i = 0; i < out->embedding_dim && !in->failed; i++) {
+        out->embedding[i] = (float)real_number(in, json_array_get(array, (size_t)i), "embedding", -2, 2);
+        square += (double)out->embedding[i] * (double)out->embedding[i];
+    }
+    if (fabs(sqrt(square) - 1) > 1e-3)
+        fail(in, "embedding", "is not of unit length");
+}
+
+static void read_finding(struct reader *in, const json_t *json, struct finding *out)
+{
+    out->id = get_text(in, json, "id");
+    out->text = get_text_or_null(in, json, "text");
+    if (!finding_state_parse(get_text(in, json, "state"), &out->state))
+        fail(in, "state", "is no state");
+    out->reason = get_text_or_null(in, json, "reason");
+    out->has_score = get_share_or_null(in, json, "score", &out->score);
+    out->has_probability = get_share_or_null(in, json, "probability", &out->probability);
+    out->threshold = get_real(in, json, "threshold", -1e6, 1e6);
+    out->cosine_positive = get_real(in, json, "cosine_positive", -2, 2);
+    out->cosine_negative = get_real(in, json, "cosine_negative", -2, 2);
+}
+
+static void read_findings(struct reader *in, const json_t *json, struct result *out)
+{
+    const json_t *array = get_array(in, json, "findings", RESULT_JSON_MAX_FINDINGS, &out->finding_count);
+    out->findings = room(in, (size_t)out->finding_count, sizeof *out->findings);
+    for (int i = 0; i < out->finding_count && !in->failed; i++)
+        read_finding(in, json_array_get(array, (size_t)i), &out->findings[i]);
+}
+
+static void read_model(struct reader *in, const json_t *json, struct result *out)
+{
+    const json_t *model = get(in, json, "model");
+    struct model_identity *to = &out->model;
+    if (!model || json_is_null(model))
+        return;
+    out->has_model = true;
+    to->name = get_text(in, model, "name");
+    to->version = get_text(in, model, "version");
+    to->manufacturer = get_text(in, model, "manufacturer");
+    to->family = get_text(in, model, "family");
+    to->calibration = get_text(in, model, "calibration");
+    to->trained = get_bool(in, model, "trained");
+    get_digest(in, model, "weights_sha256", to->weights_sha256);
+    get_digest(in, model, "prompts_sha256", to->prompts_sha256);
+}
+
+static void read_series(struct reader *in, const json_t *json, struct result *out)
+{
+    const json_t *array = get_array(in, json, "series", RESULT_JSON_MAX_SERIES, &out->series_count);
+    out->series = room(in, (size_t)out->series_count, sizeof *out->series);
+    for (int i = 0; i < out->series_count && !in->failed; i++) {
+        const json_t *item = json_array_get(array, (size_t)i);
+        struct result_series *to = &out->series[i];
+        get_uid(in, item, "series_uid", to->series_uid);
+        to->series_number = get_int(in, item, "series_number", INT_MIN);
+        to->modality = get_text_or_null(in, item, "modality");
+        to->description = get_text_or_null(in, item, "description");
+        to->instance_count = get_int(in, item, "instances", 0);
+        to->taken = get_bool(in, item, "taken");
+        to->reason = get_text_or_null(in, item, "reason");
+    }
+}
+
+static void read_instances(struct reader *in, const json_t *json, struct result *out)
+{
+    const json_t *array = get_array(in, json, "instances", RESULT_JSON_MAX_INSTANCES, &out->instance_count);
+    out->instances = room(in, (size_t)out->instance_count, sizeof *out->instances);
+    for (int i = 0; i < out->instance_count && !in->failed; i++) {
+        const json_t *item = json_array_get(array, (size_t)i);
+        struct result_instance *to = &out->instances[i];
+        get_uid(in, item, "sop_class", to->sop_class);
+        get_uid(in, item, "sop_uid", to->sop_uid);
+        get_uid(in, item, "series_uid", to->series_uid);
+        to->frame_count = get_int(in, item, "frames", 0);
+    }
+}
+
+static void read_key(struct reader *in, const json_t *json, struct result *out)
+{
+    const json_t *key = get(in, json, "key");
+    out->key_instance = -1;
+    if (!key || json_is_null(key))
+        return;
+    out->key_instance = get_int(in, key, "instance", 0);
+    out->key_frame = get_int(in, key, "frame", 0);
+    if (in->failed)
+        return;
+    if (out->key_instance >= out->instance_count)
+        fail(in, "key", "names no instance of the list");
+    else if (out->key_frame > 0 && out->key_frame > out->instances[out->key_instance].frame_count)
+        fail(in, "key", "names no frame of its instance");
+}
+
+static void read_warnings(struct reader *in, const json_t *json, struct result *out)
+{
+    const json_t *array = get_array(in, json, "warnings", RESULT_JSON_MAX_WARNINGS, &out->warning_count);
+    out->warnings = room(in, (size_t)out->warning_count, sizeof *out->warnings);
+    for (int i = 0; i < out->warning_count && !in->failed; i++) {
+        const json_t *item = json_array_get(array, (size_t)i);
+        size_t length = json_string_length(item);
+        if (!json_is_string(item) || length > RESULT_JSON_MAX_TEXT ||
+            strlen(json_string_value(item)) != length)
+            fail(in, "warnings", "has an entry that is not a text, or is too long");
+        char *copy = room(in, length + 1, 1);
+        out->warnings[i] = copy ? memcpy(copy, json_string_value(item), length + 1) : "";
+    }
+}
+
+static void read_triple(struct reader *in, const json_t *json, const char *key, int zyx[3])
+{
+    int count;
+    const json_t *array = get_array(in, json, key, 3, &count);
+    if (count != 3)
+        fail(in, key, "is not three numbers");
+    for (int i = 0; i < 3 && !in->failed; i++)
+        zyx[i] = whole_number(in, json_array_get(array, (size_t)i), key, 0);
+}
+
+static void read_spacing(struct reader *in, const json_t *json, double spacing[3])
+{
+    int count;
+    const json_t *array = get_array(in, json, "source_spacing_zyx_mm", 3, &count);
+    if (count != 3)
+        fail(in, "source_spacing_zyx_mm", "is not three numbers");
+    for (int i = 0; i < 3 && !in->failed; i++)
+        spacing[i] = real_number(in, json_array_get(array, (size_t)i), "source_spacing_zyx_mm", 0, 1e6);
+}
+
+static void read_input(struct reader *in, const json_t *json, struct result *out)
+{
+    const json_t *input = get(in, json, "input");
+    if (in->failed)
+        return;
+    out->modality = get_text_or_null(in, input, "modality");
+    read_series(in, input, out);
+    read_instances(in, input, out);
+    read_key(in, input, out);
+    read_triple(in, input, "source_zyx", out->source_zyx);
+    read_spacing(in, input, out->source_spacing_zyx_mm);
+    read_triple(in, input, "input_zyx", out->input_zyx);
+    read_warnings(in, input, out);
+    get_digest(in, input, "manifest_sha256", out->manifest_sha256);
+}
+
+/* clock_iso's form and nothing else. */
+static void read_started(struct reader *in, const json_t *json, struct result *out)
+{
+    const char *text = get_text(in, json, "started");
+    struct tm tm = {0};
+    int ms = 0, end = 0;
+    int got = sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+                     &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &ms, &end);
+    char again[CLOCK_ISO_SIZE] = "";
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    if (got == 7 && end == CLOCK_ISO_SIZE - 1 && text[end] == '\0') {
+        out->started_unix_ms = (int64_t)timegm(&tm) * 1000 + ms;
+        clock_iso(out->started_unix_ms, again);
+    }
+    if (strcmp(again, text) != 0)
+        fail(in, "started", "is not a time");
+}
+
+static void read_timing(struct reader *in, const json_t *json, struct result *out)
+{
+    const json_t *timing = get(in, json, "timing");
+    out->load_s = get_real(in, timing, "load_s", 0, 1e9);
+    out->volume_s = get_real(in, timing, "volume_s", 0, 1e9);
+    out->encode_s = get_real(in, timing, "encode_s", 0, 1e9);
+}
+
+bool result_from_json(const json_t *json, struct arena *arena, struct result **ret, struct err *err)
+{
+    struct reader in = {.arena = arena, .err = err};
+    struct result *out = room(&in, 1, sizeof *out);
+    if (!out)
+        return false;
+    out->analysed = get_bool(&in, json, "analysed");
+    out->reason = get_text_or_null(&in, json, "reason");
+    out->reason_text = get_text_or_null(&in, json, "reason_text");
+    get(&in, json, "embedding");
+    read_embedding(&in, json, out);
+    read_findings(&in, json, out);
+    read_model(&in, json, out);
+    read_input(&in, json, out);
+    read_started(&in, json, out);
+    read_timing(&in, json, out);
+    if (in.failed)
+        return false;
+    *ret = out;
+    return true;
+}

@@ -1,0 +1,254 @@
+#include "report/plain_text.h"
+#include "report/result_json.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct arena *arena;
+
+static int set_up(void **state)
+{
+    arena = arena_new();
+    return arena ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    arena_free(arena);
+    return 0;
+}
+
+static float embedding[] = {0.6F, -0.8F};
+static struct finding findings[] = {
+    {.id = "pericardial_effusion",
+     .text = "Pericardial effusion",
+     .state = FINDING_PRESENT,
+     .has_score = true,
+     .score = 0.8125,
+     .threshold = 0.5,
+     .has_probability = true,
+     .probability = 0.75,
+     .cosine_positive = 0.25,
+     .cosine_negative = -0.125},
+    {.id = "cardiomegaly", .text = NULL, .state = FINDING_NOT_ASSESSED, .reason = "series_too_short"},
+};
+static struct result_series series[] = {
+    {.series_uid = "1.2.3",
+     .modality = "CT",
+     .description = "caf\xC3\xA9 \xFF",
+     .series_number = -4,
+     .instance_count = 2,
+     .taken = true,
+     .reason = "chosen"},
+};
+static struct result_instance instances[] = {
+    {.sop_class = "1.2.840.10008.5.1.4.1.1.2", .sop_uid = "1.2.3.1", .series_uid = "1.2.3", .frame_count = 1},
+    {.sop_class = "1.2.840.10008.5.1.4.1.1.2.1",
+     .sop_uid = "1.2.3.2",
+     .series_uid = "1.2.3",
+     .frame_count = 9},
+};
+static const char *warnings[] = {"interpolated: 1 of 120 slices"};
+
+static struct result sample(void)
+{
+    struct result result = {.analysed = true,
+                            .has_model = true,
+                            .model = {.name = "demo",
+                                      .version = "1",
+                                      .manufacturer = "nobody",
+                                      .family = "cardiac-clip",
+                                      .calibration = "none",
+                                      .trained = true},
+                            .embedding = embedding,
+                            .embedding_dim = 2,
+                            .findings = findings,
+                            .finding_count = 2,
+                            .modality = "CT",
+                            .series = series,
+                            .series_count = 1,
+                            .instances = instances,
+                            .instance_count = 2,
+                            .key_instance = 1,
+                            .key_frame = 5,
+                            .source_zyx = {120, 512, 512},
+                            .source_spacing_zyx_mm = {2.5, 0.703125, 0.703125},
+                            .input_zyx = {64, 96, 128},
+                            .warnings = warnings,
+                            .warning_count = 1,
+                            .started_unix_ms = 1763720130123,
+                            .load_s = 0.5,
+                            .volume_s = 1.25,
+                            .encode_s = 3};
+    digest_bytes("w", 1, result.model.weights_sha256);
+    digest_bytes("p", 1, result.model.prompts_sha256);
+    digest_bytes("m", 1, result.manifest_sha256);
+    return result;
+}
+
+static struct result *reread(json_t *json)
+{
+    struct result *back = NULL;
+    struct err err = ERR_INIT;
+    assert_true(result_from_json(json, arena, &back, &err));
+    return back;
+}
+
+static void a_result_survives_the_round_trip(void **state)
+{
+    struct result result = sample();
+    json_t *json = result_to_json(&result);
+    char *text = json_dumps(json, JSON_COMPACT);
+    json_t *parsed = json_loads(text, 0, NULL);
+    struct result *back = reread(parsed);
+    assert_true(back->analysed && back->has_model && back->model.trained);
+    assert_null(back->reason);
+    assert_string_equal(back->model.weights_sha256, result.model.weights_sha256);
+    assert_memory_equal(back->embedding, embedding, sizeof embedding);
+    assert_int_equal(back->finding_count, 2);
+    assert_int_equal(back->findings[0].state, FINDING_PRESENT);
+    assert_true(back->findings[0].has_probability && back->findings[0].probability == 0.75);
+    assert_true(!back->findings[1].has_score && !back->findings[1].has_probability);
+    assert_null(back->findings[1].text);
+    assert_string_equal(back->findings[1].reason, "series_too_short");
+    assert_string_equal(back->series[0].description, "caf\xC3\xA9 \xEF\xBF\xBD");
+    assert_int_equal(back->series[0].series_number, -4);
+    assert_string_equal(back->instances[1].sop_uid, "1.2.3.2");
+    assert_int_equal(back->key_frame, 5);
+    assert_int_equal(back->source_zyx[2], 512);
+    assert_true(back->source_spacing_zyx_mm[1] == 0.703125);
+    assert_string_equal(back->warnings[0], warnings[0]);
+    assert_int_equal(back->started_unix_ms, result.started_unix_ms);
+    assert_true(back->encode_s == 3);
+    json_t *again = result_to_json(back);
+    assert_true(json_equal(again, json));
+    json_decref(again);
+    json_decref(parsed);
+    json_decref(json);
+    free(text);
+}
+
+static void a_declined_result_without_a_model_survives(void **state)
+{
+    struct result result = {.reason = "no_model", .reason_text = "No model takes MR.", .key_instance = -1};
+    json_t *json = result_to_json(&result);
+    struct result *back = reread(json);
+    assert_false(back->analysed);
+    assert_false(back->has_model);
+    assert_null(back->embedding);
+    assert_int_equal(back->key_instance, -1);
+    assert_string_equal(back->reason, "no_model");
+    json_decref(json);
+}
+
+/* Each entry: where, and what a hostile or broken worker puts there. */
+static const struct {
+    const char *container, *key;
+    const char *value; /* NULL: the key is removed */
+} wrongs[] = {
+    {"", "analysed", "1"},
+    {"", "analysed", NULL},
+    {"", "reason", "[]"},
+    {"", "findings", "{}"},
+    {"", "findings", "[{}]"},
+    {"", "findings", "[7]"},
+    {"", "embedding", "[0.5]"},
+    {"", "embedding", "[\"1\"]"},
+    {"", "embedding", "[]"},
+    {"", "embedding", NULL},
+    {"", "model", "\"x\""},
+    {"", "started", "\"2025-11-21T10:15:30Z\""},
+    {"", "started", "\"2025-13-41T10:15:30.000Z\""},
+    {"", "started", "\"2025-11-21T10:15:30.000Z \""},
+    {"", "input", NULL},
+    {"", "input", "3"},
+    {"model", "weights_sha256", "\"abc\""},
+    {"model", "weights_sha256", "\"zz\""},
+    {"model", "name", "null"},
+    {"input", "key", "{\"instance\":2,\"frame\":0}"},
+    {"input", "key", "{\"instance\":-1,\"frame\":0}"},
+    {"input", "key", "{\"instance\":1,\"frame\":10}"},
+    {"input", "source_zyx", "[1,2]"},
+    {"input", "source_zyx", "[1,2,99999999999]"},
+    {"input", "source_spacing_zyx_mm", "[1,2,-1]"},
+    {"input", "warnings", "[1]"},
+    {"input", "warnings", "[\"a\\u0000b\"]"},
+    {"input", "instances", "[{\"sop_class\":\"1\",\"sop_uid\":\"../x\",\"series_uid\":\"1\",\"frames\":1}]"},
+    {"timing", "load_s", "-1"},
+    {"timing", "load_s", "true"},
+};
+
+static void every_wrong_key_is_refused(void **state)
+{
+    struct result result = sample();
+    for (size_t i = 0; i < sizeof wrongs / sizeof wrongs[0]; i++) {
+        json_t *json = result_to_json(&result);
+        json_t *in = *wrongs[i].container ? json_object_get(json, wrongs[i].container) : json;
+        if (wrongs[i].value)
+            json_object_set_new(in, wrongs[i].key,
+                                json_loads(wrongs[i].value, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL));
+        else
+            json_object_del(in, wrongs[i].key);
+        struct result *back = NULL;
+        struct err err = ERR_INIT;
+        if (result_from_json(json, arena, &back, &err))
+            fail_msg("accepted %s.%s = %s", wrongs[i].container, wrongs[i].key, wrongs[i].value);
+        assert_int_equal(err.code, ERR_INPUT);
+        assert_string_equal(err.reason, "bad_result");
+        assert_null(back);
+        json_decref(json);
+    }
+}
+
+static void a_score_outside_its_range_is_refused(void **state)
+{
+    struct result result = sample();
+    json_t *json = result_to_json(&result);
+    json_t *finding = json_array_get(json_object_get(json, "findings"), 0);
+    json_object_set_new(finding, "score", json_real(1.5));
+    struct result *back = NULL;
+    struct err err = ERR_INIT;
+    assert_false(result_from_json(json, arena, &back, &err));
+    json_object_set_new(finding, "score", json_real(0.5));
+    json_object_set_new(finding, "state", json_string("perhaps"));
+    assert_false(result_from_json(json, arena, &back, &err));
+    json_decref(json);
+}
+
+static void a_number_that_is_none_is_not_written(void **state)
+{
+    struct result result = sample();
+    struct finding broken = findings[0];
+    broken.score = 0.0 / 0.0;
+    result.findings = &broken;
+    result.finding_count = 1;
+    assert_null(result_to_json(&result));
+}
+
+static void text_is_made_plain(void **state)
+{
+    assert_string_equal(plain_text(arena, "a\tb\x7F\nc", 100), "a b \nc");
+    assert_string_equal(plain_text(arena, "\xC0\xAF\xED\xA0\x80", 100),
+                        "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD");
+    assert_string_equal(plain_text(arena, "\xE2\x82", 100), "\xEF\xBF\xBD\xEF\xBF\xBD");
+    assert_string_equal(plain_text(arena, "ab\xE2\x82\xAC", 4), "ab");
+    assert_string_equal(plain_text(arena, "\xC2\x85x", 100), " x");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_result_survives_the_round_trip, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_declined_result_without_a_model_survives, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_wrong_key_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_score_outside_its_range_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_number_that_is_none_is_not_written, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(text_is_made_plain, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
