@@ -1,0 +1,329 @@
+extern "C" {
+#include "dicom/dicom_head.h"
+}
+#include "dicom/dicom_load.hh"
+#include "dicom/dicom_value.hh"
+
+#include <dcmtk/dcmdata/dcpixel.h>
+#include <dcmtk/dcmdata/dcpixseq.h>
+#include <dcmtk/dcmdata/dcuid.h>
+
+#include <cmath>
+#include <cstring>
+#include <new>
+
+namespace
+{
+
+const int max_frames = 1 << 17;
+
+#define FIELD(field) (field), sizeof(field)
+
+void copy_plain(char *field, size_t size, DcmItem *item, const DcmTagKey &tag)
+{
+    dicom_value_copy(field, size, dicom_value_text(item, tag));
+}
+
+bool copy_uid(char uid[UID_SIZE], DcmItem *item, const DcmTagKey &tag, struct err *err)
+{
+    OFString text = dicom_value_text(item, tag);
+    if (text.size() >= UID_SIZE)
+        return err_fail(err, ERR_INPUT, "a UID in (%04x,%04x) is longer than 64 characters", tag.getGroup(),
+                        tag.getElement());
+    dicom_value_copy(uid, UID_SIZE, text);
+    return true;
+}
+
+void read_transfer_syntax(DcmFileFormat &file, char uid[UID_SIZE])
+{
+    copy_plain(uid, UID_SIZE, file.getMetaInfo(), DCM_TransferSyntaxUID);
+    const char *guessed = DcmXfer(file.getDataset()->getOriginalXfer()).getXferID();
+    if (!*uid && guessed)
+        dicom_value_copy(uid, UID_SIZE, guessed);
+}
+
+bool read_identity(DcmFileFormat &file, struct dicom_identity *id, struct err *err)
+{
+    DcmDataset *dataset = file.getDataset();
+    dicom_charset charset(dataset);
+    read_transfer_syntax(file, id->transfer_syntax);
+    charset.copy(FIELD(id->patient_id), DCM_PatientID);
+    charset.copy(FIELD(id->issuer), DCM_IssuerOfPatientID);
+    charset.copy(FIELD(id->accession), DCM_AccessionNumber);
+    charset.copy(FIELD(id->study_description), DCM_StudyDescription);
+    charset.copy(FIELD(id->series_description), DCM_SeriesDescription);
+    charset.copy(FIELD(id->protocol_name), DCM_ProtocolName);
+    charset.copy(FIELD(id->modality), DCM_Modality);
+    charset.copy(FIELD(id->study_date), DCM_StudyDate);
+    id->series_number = dicom_value_int(dataset, DCM_SeriesNumber, 0);
+    return copy_uid(id->sop_class, dataset, DCM_SOPClassUID, err) &&
+           copy_uid(id->sop_uid, dataset, DCM_SOPInstanceUID, err) &&
+           copy_uid(id->series_uid, dataset, DCM_SeriesInstanceUID, err) &&
+           copy_uid(id->study_uid, dataset, DCM_StudyInstanceUID, err) &&
+           copy_uid(id->frame_of_reference, dataset, DCM_FrameOfReferenceUID, err);
+}
+
+void read_acquisition(DcmDataset *dataset, struct dicom_head *head)
+{
+    dicom_charset charset(dataset);
+    charset.copy(FIELD(head->image_type), DCM_ImageType);
+    charset.copy(FIELD(head->kernel), DCM_ConvolutionKernel);
+    charset.copy(FIELD(head->scan_options), DCM_ScanOptions);
+    charset.copy(FIELD(head->sequence_variant), DCM_SequenceVariant);
+    charset.copy(FIELD(head->scanning_sequence), DCM_ScanningSequence);
+    charset.copy(FIELD(head->contrast_agent), DCM_ContrastBolusAgent);
+    copy_plain(FIELD(head->lossy), dataset, DCM_LossyImageCompression);
+    head->instance_number = dicom_value_int(dataset, DCM_InstanceNumber, 0);
+    head->acquisition_number = dicom_value_int(dataset, DCM_AcquisitionNumber, 0);
+    dicom_value_number(dataset, DCM_SliceThickness, &head->slice_thickness_mm);
+    dicom_value_number(dataset, DCM_EchoTime, &head->echo_ms);
+    dicom_value_number(dataset, DCM_InversionTime, &head->inversion_ms);
+    dicom_value_number(dataset, DCM_HeartRate, &head->heart_rate);
+}
+
+// Without a value that says otherwise an implicit file leaves US-or-SS attributes unsigned.
+int stored_value(DcmDataset *dataset, const DcmTagKey &tag, const struct dicom_head *head)
+{
+    int value = dicom_value_int(dataset, tag, 0);
+    if (head->is_signed && value > 0x7FFF && value <= 0xFFFF)
+        value -= 0x10000;
+    return !head->is_signed && value < 0 && value >= -0x8000 ? value + 0x10000 : value;
+}
+
+void read_pixel_description(DcmDataset *dataset, struct dicom_head *head)
+{
+    head->rows = dicom_value_int(dataset, DCM_Rows, 0);
+    head->columns = dicom_value_int(dataset, DCM_Columns, 0);
+    head->samples_per_pixel = dicom_value_int(dataset, DCM_SamplesPerPixel, 1);
+    head->bits_allocated = dicom_value_int(dataset, DCM_BitsAllocated, 0);
+    head->bits_stored = dicom_value_int(dataset, DCM_BitsStored, head->bits_allocated);
+    head->high_bit = dicom_value_int(dataset, DCM_HighBit, head->bits_stored - 1);
+    head->is_signed = dicom_value_int(dataset, DCM_PixelRepresentation, 0) == 1;
+    copy_plain(FIELD(head->photometric), dataset, DCM_PhotometricInterpretation);
+    double number;
+    head->has_padding = dicom_value_number(dataset, DCM_PixelPaddingValue, &number);
+    head->has_padding_limit =
+        head->has_padding && dicom_value_number(dataset, DCM_PixelPaddingRangeLimit, &number);
+    if (head->has_padding)
+        head->padding = stored_value(dataset, DCM_PixelPaddingValue, head);
+    if (head->has_padding_limit)
+        head->padding_limit = stored_value(dataset, DCM_PixelPaddingRangeLimit, head);
+    head->has_modality_lut = dicom_value_item(dataset, DCM_ModalityLUTSequence) != nullptr;
+}
+
+bool check_native_size(const struct dicom_head *head, DcmElement *pixels, double frames, struct err *err)
+{
+    double samples = head->samples_per_pixel;
+    if (std::strstr(head->photometric, "_422"))
+        samples = 2;
+    else if (std::strstr(head->photometric, "_420"))
+        samples = 1.5;
+    double needed =
+        std::floor(head->rows * double(head->columns) * frames * samples * head->bits_allocated / 8);
+    double have = pixels->getLengthField();
+    return have >= needed || err_fail(err, ERR_INPUT, "pixel data has %.0f bytes of %.0f", have, needed);
+}
+
+// Sets has_pixels and frame_count.
+bool read_pixel_presence(DcmDataset *dataset, struct dicom_head *head, struct err *err)
+{
+    DcmElement *pixels = nullptr;
+    if (dataset->findAndGetElement(DCM_PixelData, pixels).bad() || !pixels || head->rows <= 0 ||
+        head->columns <= 0)
+        return true;
+    if (head->rows > 65535 || head->columns > 65535)
+        return err_fail(err, ERR_INPUT, "%d rows, %d columns", head->rows, head->columns);
+    double frames = 1;
+    dicom_value_number(dataset, DCM_NumberOfFrames, &frames);
+    if (!(frames >= 1))
+        frames = 1;
+    if (frames > max_frames)
+        return err_fail(err, ERR_INPUT, "Number of Frames is %.0f, more than %d", frames, max_frames);
+    DcmPixelSequence *fragments = nullptr;
+    bool encapsulated = pixels->ident() == EVR_PixelData &&
+                        OFstatic_cast(DcmPixelData *, pixels)
+                            ->getEncapsulatedRepresentation(dataset->getOriginalXfer(), nullptr, fragments)
+                            .good() &&
+                        fragments;
+    if (encapsulated && fragments->card() < 2)
+        return true;
+    if (!encapsulated && (!pixels->getLengthField() || head->bits_allocated <= 0))
+        return true;
+    if (!encapsulated && !check_native_size(head, pixels, frames, err))
+        return false;
+    head->has_pixels = true;
+    head->frame_count = int(frames);
+    return true;
+}
+
+/* One frame's functional groups: the per-frame item goes before the shared one, the data set itself comes
+ * last. */
+struct frame_groups {
+    DcmItem *per_frame, *shared, *dataset;
+
+    DcmItem *group(const DcmTagKey &sequence) const
+    {
+        if (DcmItem *item = dicom_value_item(per_frame, sequence))
+            return item;
+        return dicom_value_item(shared, sequence);
+    }
+    // The item that holds a macro: its group, or the data set of a classic object.
+    DcmItem *macro(const DcmTagKey &sequence) const
+    {
+        DcmItem *item = group(sequence);
+        return item ? item : dataset;
+    }
+};
+
+bool unit_vector(const double *from, double *to)
+{
+    double length = std::sqrt(from[0] * from[0] + from[1] * from[1] + from[2] * from[2]);
+    if (!(length > 0.5 && length < 2))
+        return false;
+    for (int i = 0; i < 3; i++)
+        to[i] = from[i] / length;
+    return true;
+}
+
+void read_plane(const frame_groups &groups, struct dicom_frame *frame)
+{
+    frame->has_position = dicom_value_numbers(groups.macro(DCM_PlanePositionSequence),
+                                              DCM_ImagePositionPatient, frame->position_lps, 3) == 3;
+    double cosines[6];
+    frame->has_orientation = dicom_value_numbers(groups.macro(DCM_PlaneOrientationSequence),
+                                                 DCM_ImageOrientationPatient, cosines, 6) == 6 &&
+                             unit_vector(cosines, frame->row_lps) &&
+                             unit_vector(cosines + 3, frame->column_lps);
+    double spacing[2];
+    frame->has_spacing =
+        dicom_value_numbers(groups.macro(DCM_PixelMeasuresSequence), DCM_PixelSpacing, spacing, 2) == 2 &&
+        spacing[0] > 0 && spacing[1] > 0;
+    if (frame->has_spacing) {
+        frame->spacing_y_mm = spacing[0];
+        frame->spacing_x_mm = spacing[1];
+    }
+}
+
+void read_rescale(const frame_groups &groups, struct dicom_frame *frame)
+{
+    DcmItem *item = groups.macro(DCM_PixelValueTransformationSequence);
+    frame->slope = 1;
+    frame->intercept = 0;
+    double slope, intercept;
+    if (!dicom_value_number(item, DCM_RescaleSlope, &slope) || slope == 0 ||
+        !dicom_value_number(item, DCM_RescaleIntercept, &intercept))
+        return;
+    frame->slope = slope;
+    frame->intercept = intercept;
+    frame->has_rescale = true;
+}
+
+int stack_hash(const OFString &stack)
+{
+    unsigned hash = 2166136261u; // FNV-1a
+    for (size_t i = 0; i < stack.size(); i++)
+        hash = (hash ^ static_cast<unsigned char>(stack[i])) * 16777619u;
+    return stack.empty() ? 0 : int(hash & 0x7FFFFFFF) | 1;
+}
+
+void read_phase(const frame_groups &groups, struct dicom_frame *frame)
+{
+    DcmItem *heart = groups.group(DCM_CardiacSynchronizationSequence);
+    DcmItem *content = groups.group(DCM_FrameContentSequence);
+    DcmItem *dataset = groups.dataset;
+    frame->has_trigger =
+        (heart && (dicom_value_number(heart, DCM_NominalCardiacTriggerDelayTime, &frame->trigger_ms) ||
+                   dicom_value_number(heart, DCM_ActualCardiacTriggerDelayTime, &frame->trigger_ms))) ||
+        dicom_value_number(dataset, DCM_TriggerTime, &frame->trigger_ms);
+    frame->has_phase_percent = dicom_value_number(heart ? heart : dataset,
+                                                  DCM_NominalPercentageOfCardiacPhase, &frame->phase_percent);
+    double index;
+    frame->has_temporal_index = (content && dicom_value_number(content, DCM_TemporalPositionIndex, &index)) ||
+                                dicom_value_number(dataset, DCM_TemporalPositionIdentifier, &index);
+    if (frame->has_temporal_index)
+        frame->temporal_index = index > 1e9 || index < -1e9 ? 0 : int(index);
+    frame->has_time =
+        (content && (dicom_value_time(content, DCM_FrameReferenceDateTime, &frame->time_s) ||
+                     dicom_value_time(content, DCM_FrameAcquisitionDateTime, &frame->time_s))) ||
+        dicom_value_time(dataset, DCM_ContentTime, &frame->time_s) ||
+        dicom_value_time(dataset, DCM_AcquisitionTime, &frame->time_s);
+    if (content)
+        frame->stack_id_hash = stack_hash(dicom_value_text(content, DCM_StackID));
+}
+
+// What an enhanced object says in its groups and a classic one at the top.
+void read_shared_acquisition(const frame_groups &groups, struct dicom_head *head)
+{
+    if (DcmItem *item = groups.group(DCM_PixelMeasuresSequence))
+        dicom_value_number(item, DCM_SliceThickness, &head->slice_thickness_mm);
+    if (DcmItem *item = groups.group(DCM_CTReconstructionSequence))
+        copy_plain(FIELD(head->kernel), item, DCM_ConvolutionKernel);
+    if (DcmItem *item = groups.group(DCM_MREchoSequence))
+        dicom_value_number(item, DCM_EffectiveEchoTime, &head->echo_ms);
+    if (DcmItem *item = dicom_value_item(groups.dataset, DCM_ContrastBolusAgentSequence))
+        if (!*head->contrast_agent)
+            copy_plain(FIELD(head->contrast_agent), item, DCM_CodeMeaning);
+}
+
+bool read_frames(DcmDataset *dataset, struct arena *arena, struct dicom_head *head, struct err *err)
+{
+    if (!head->frame_count)
+        return true;
+    head->frames = ARENA_ARRAY(arena, struct dicom_frame, size_t(head->frame_count));
+    if (!head->frames)
+        return err_fail(err, ERR_NOMEM, "out of memory for %d frames", head->frame_count);
+    frame_groups groups = {nullptr, dicom_value_item(dataset, DCM_SharedFunctionalGroupsSequence), dataset};
+    DcmElement *element = nullptr;
+    DcmSequenceOfItems *frames = nullptr;
+    if (dataset->findAndGetElement(DCM_PerFrameFunctionalGroupsSequence, element).good() && element &&
+        element->ident() == EVR_SQ)
+        frames = OFstatic_cast(DcmSequenceOfItems *, element);
+    for (int i = 0; i < head->frame_count; i++) {
+        if (frames) // nextInContainer walks; getItem(i) would count from the start each time
+            groups.per_frame = OFstatic_cast(DcmItem *, frames->nextInContainer(groups.per_frame));
+        if (frames && !groups.per_frame)
+            frames = nullptr;
+        read_plane(groups, &head->frames[i]);
+        read_rescale(groups, &head->frames[i]);
+        read_phase(groups, &head->frames[i]);
+        if (!i)
+            read_shared_acquisition(groups, head);
+    }
+    return true;
+}
+
+struct dicom_head *read_head(const char *path, struct arena *arena, struct err *err)
+{
+    DcmFileFormat file;
+    struct dicom_head *head = ARENA_NEW(arena, struct dicom_head);
+    if (!head) {
+        err_fail(err, ERR_NOMEM, "out of memory for a DICOM head");
+        return nullptr;
+    }
+    if (!dicom_load(path, dicom_load_for::head, file, err) || !read_identity(file, &head->id, err))
+        return nullptr;
+    DcmDataset *dataset = file.getDataset();
+    head->kind = dicom_class_kind(head->id.sop_class);
+    read_acquisition(dataset, head);
+    read_pixel_description(dataset, head);
+    if (!read_pixel_presence(dataset, head, err) || !read_frames(dataset, arena, head, err))
+        return nullptr;
+    return head;
+}
+
+} // namespace
+
+extern "C" bool dicom_head_read(const char *path, struct arena *arena, struct dicom_head **ret,
+                                struct err *err)
+{
+    try {
+        struct dicom_head *head = read_head(path, arena, err);
+        if (head)
+            *ret = head;
+        return head != nullptr;
+    } catch (const std::bad_alloc &) {
+        return err_fail(err, ERR_NOMEM, "out of memory reading a DICOM file");
+    } catch (...) {
+        return err_fail(err, ERR_INPUT, "DICOM file damaged: the parser gave up");
+    }
+}
