@@ -1,0 +1,200 @@
+#include "pipeline/worker_spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* ---- everything the child needs, made before the fork: after it only async-signal-safe calls ---- */
+
+enum { MAX_VARIABLES = 8, VARIABLE_SIZE = 4096 };
+
+struct launch {
+    char path[PATH_MAX];
+    char variables[MAX_VARIABLES][VARIABLE_SIZE];
+    char *environment[MAX_VARIABLES + 1];
+    int variable_count;
+    struct rlimit data_limit;
+    int socket, pass_fd, failure_fd;
+    pid_t parent;
+};
+
+static bool set_variable(struct launch *launch, const char *name, const char *value, struct err *err)
+{
+    char *text = launch->variables[launch->variable_count];
+    if (!value)
+        return true;
+    if (snprintf(text, VARIABLE_SIZE, "%s=%s", name, value) >= VARIABLE_SIZE)
+        return err_fail(err, ERR_INPUT, "environment variable %s is too long for the worker", name);
+    launch->environment[launch->variable_count++] = text;
+    return true;
+}
+
+static bool set_environment(struct launch *launch, int threads, struct err *err)
+{
+    static const char *const kept[] = {"PATH", "LANG", "DCMDICTPATH", "CARDIOSCRIBE_WORKER_FAULT"};
+    char number[16];
+    snprintf(number, sizeof number, "%d", threads);
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        if (!set_variable(launch, kept[i], getenv(kept[i]), err))
+            return false;
+    }
+    const char *limit = threads > 0 ? number : NULL;
+    return set_variable(launch, "OPENBLAS_NUM_THREADS", limit, err) &&
+           set_variable(launch, "OMP_NUM_THREADS", limit, err) &&
+           set_variable(launch, "MALLOC_ARENA_MAX", "2", err);
+}
+
+/* ---- the child ---- */
+
+__attribute__((noreturn)) static void child_fail(const struct launch *launch)
+{
+    int number = errno;
+    ssize_t n = write(launch->failure_fd, &number, sizeof number);
+    (void)n;
+    _exit(127);
+}
+
+/* Lift a descriptor out of the way of the low numbers that are about to be taken. */
+static int lift(int fd)
+{
+    return fd > 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 16) : fd;
+}
+
+static void close_others_on_exec(void)
+{
+    if (close_range(WORKER_PASSED_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
+        return;
+    long most = sysconf(_SC_OPEN_MAX); /* a kernel before 5.11 */
+    for (int fd = WORKER_PASSED_FD + 1; fd < most; fd++)
+        fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+static void child_descriptors(struct launch *launch)
+{
+    launch->failure_fd = lift(launch->failure_fd);
+    launch->socket = lift(launch->socket);
+    launch->pass_fd = lift(launch->pass_fd);
+    if (launch->socket < 0 || launch->pass_fd < 0 || dup2(launch->socket, 0) < 0 ||
+        dup2(launch->socket, 1) < 0)
+        child_fail(launch);
+    if (launch->pass_fd == 0)
+        close(WORKER_PASSED_FD);
+    else if (dup2(launch->pass_fd, WORKER_PASSED_FD) < 0)
+        child_fail(launch);
+    close_others_on_exec();
+}
+
+static void child_signals(void)
+{
+    sigset_t none;
+    sigemptyset(&none);
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    setpgid(0, 0); /* the terminal's interrupt is its owner's business */
+}
+
+static void child_limits(const struct launch *launch)
+{
+    const struct rlimit no_core = {0, 0};
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        setrlimit(RLIMIT_CORE, &no_core) < 0)
+        child_fail(launch);
+    if (launch->data_limit.rlim_cur != RLIM_INFINITY && setrlimit(RLIMIT_DATA, &launch->data_limit) < 0)
+        child_fail(launch);
+    if (getppid() != launch->parent)
+        _exit(126); /* the parent ended before the kernel was told to watch it */
+}
+
+__attribute__((noreturn)) static void child(struct launch *launch)
+{
+    char name[] = "cardioscribe-worker";
+    char *arguments[] = {name, NULL};
+    child_signals();
+    child_descriptors(launch);
+    child_limits(launch);
+    execve(launch->path, arguments, launch->environment);
+    child_fail(launch);
+}
+
+/* ---- the parent ---- */
+
+static bool started(const struct launch *launch, pid_t pid, int failure_fd, struct err *err)
+{
+    int number = 0;
+    ssize_t n;
+    while ((n = read(failure_fd, &number, sizeof number)) < 0 && errno == EINTR)
+        ;
+    if (n == 0)
+        return true; /* closed by exec */
+    waitpid(pid, NULL, 0);
+    errno = n == sizeof number ? number : EIO;
+    return err_errno(err, "start %s", launch->path);
+}
+
+static bool spawn(struct launch *launch, const int sockets[2], const int failure[2], pid_t *ret_pid,
+                  struct err *err)
+{
+    launch->socket = sockets[1];
+    launch->failure_fd = failure[1];
+    launch->parent = getpid();
+    pid_t pid = fork();
+    if (pid == 0)
+        child(launch);
+    close(failure[1]);
+    if (pid < 0)
+        return err_errno(err, "fork a worker");
+    if (!started(launch, pid, failure[0], err))
+        return false;
+    *ret_pid = pid;
+    return true;
+}
+
+static bool connect_and_spawn(struct launch *launch, pid_t *ret_pid, int *ret_socket, struct err *err)
+{
+    int sockets[2], failure[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)
+        return err_errno(err, "create a socket pair");
+    if (pipe2(failure, O_CLOEXEC) < 0) {
+        err_errno(err, "create a pipe");
+        close(sockets[0]);
+        close(sockets[1]);
+        return false;
+    }
+    pid_t pid = 0;
+    bool ok = spawn(launch, sockets, failure, &pid, err);
+    close(failure[0]);
+    close(sockets[1]);
+    if (!ok) {
+        close(sockets[0]);
+        return false;
+    }
+    *ret_pid = pid;
+    *ret_socket = sockets[0];
+    return true;
+}
+
+bool worker_spawn(const char *path, const struct worker_options *options, pid_t *ret_pid, int *ret_socket,
+                  struct err *err)
+{
+    struct launch *launch = calloc(1, sizeof *launch);
+    if (!launch)
+        return err_fail(err, ERR_NOMEM, "no memory to start a worker");
+    launch->pass_fd = options->pass_fd > 2 ? options->pass_fd : 0;
+    launch->data_limit.rlim_cur = launch->data_limit.rlim_max =
+        options->data_limit_bytes ? options->data_limit_bytes : RLIM_INFINITY;
+    snprintf(launch->path, sizeof launch->path, "%s", path);
+    bool ok =
+        set_environment(launch, options->threads, err) && connect_and_spawn(launch, ret_pid, ret_socket, err);
+    free(launch);
+    return ok;
+}
