@@ -1,0 +1,477 @@
+/* The accepting side of dicom_net.h.
+ *
+ * Threads: dcmnet takes an already accepted socket only through the process-global dcmExternalSocketHandle,
+ * so setting it and reading the request happen under `handover`. The request has arrived in full by then, so
+ * the lock is held for parsing only. Everything after that is per association. */
+extern "C" {
+#include "dicom/dicom_head.h"
+#include "dicom/dicom_net.h"
+}
+
+#include "dcmtk/config/osconfig.h"
+
+#include "dcmtk/dcmdata/dcostrmf.h"
+#include "dcmtk/dcmdata/dctk.h"
+#include "dcmtk/dcmnet/dcmlayer.h"
+#include "dcmtk/dcmnet/dcmtrans.h"
+#include "dcmtk/dcmnet/dimse.h"
+#include "dcmtk/dcmnet/diutil.h"
+#include "dcmtk/dcmnet/dul.h"
+
+#include <atomic>
+#include <fcntl.h>
+#include <memory>
+#include <mutex>
+#include <netinet/tcp.h>
+#include <new>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <vector>
+
+namespace
+{
+std::mutex handover;
+
+constexpr uint32_t max_request_bytes = 1024 * 1024;
+
+/* Acknowledges every segment at once: a sender that keeps Nagle's algorithm on would otherwise wait 40 ms an
+ * object for our delayed acknowledgement. Refuses to read on once an object is over its limit. */
+class QuickConnection : public DcmTCPConnection
+{
+  public:
+    explicit QuickConnection(DcmNativeSocketType fd) : DcmTCPConnection(fd)
+    {
+    }
+    ssize_t read(void *buffer, size_t size) override
+    {
+        ssize_t got = DcmTCPConnection::read(buffer, size);
+        int on = 1;
+        setsockopt(getSocket(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+        return got;
+    }
+};
+
+class QuickLayer : public DcmTransportLayer
+{
+  public:
+    DcmTransportConnection *createConnection(DcmNativeSocketType fd, OFBool) override
+    {
+        return new (std::nothrow) QuickConnection(fd);
+    }
+};
+
+/* Best first; a sender that offers several gets the first of these. source: PS3.5 annex A. */
+const char *const transfer_syntaxes[] = {
+    UID_LittleEndianExplicitTransferSyntax, UID_JPEGLSLosslessTransferSyntax,
+    UID_JPEGProcess14SV1TransferSyntax,     UID_JPEGProcess14TransferSyntax,
+    UID_RLELosslessTransferSyntax,          UID_DeflatedExplicitVRLittleEndianTransferSyntax,
+    UID_JPEG2000LosslessOnlyTransferSyntax, UID_BigEndianExplicitTransferSyntax,
+    UID_JPEGLSLossyTransferSyntax,          UID_JPEG2000TransferSyntax,
+    UID_JPEGProcess2_4TransferSyntax,       UID_JPEGProcess1TransferSyntax,
+    UID_LittleEndianImplicitTransferSyntax,
+};
+
+bool peer_failed(struct err *err, const char *what, const OFCondition &condition)
+{
+    return err_fail(err, ERR_PEER, "%s: %s", what, condition.text());
+}
+} // namespace
+
+struct dicom_acceptor {
+    T_ASC_Network *network = nullptr;
+    struct dicom_acceptor_options options = {};
+    std::vector<const char *> classes;
+};
+
+struct dicom_association {
+    T_ASC_Association *dul = nullptr;
+    const struct dicom_acceptor *acceptor = nullptr;
+    int fd = -1;
+    std::atomic<bool> interrupted{false};
+    bool ended = false;
+    T_DIMSE_C_StoreRQ request = {};
+    T_ASC_PresentationContextID context = 0;
+    uint64_t received_bytes = 0;
+    bool too_large = false;
+};
+
+static bool class_refused(const struct dicom_acceptor_options &options, const char *uid)
+{
+    for (int i = 0; i < options.refused_count; i++)
+        if (strcmp(options.refused[i], uid) == 0)
+            return true;
+    return false;
+}
+
+static void list_classes(struct dicom_acceptor *acceptor)
+{
+    acceptor->classes.push_back(UID_VerificationSOPClass);
+    for (int i = 0; i < numberOfDcmAllStorageSOPClassUIDs; i++) {
+        const char *uid = dcmAllStorageSOPClassUIDs[i];
+        enum dicom_kind kind = dicom_class_kind(uid);
+        bool wanted = kind == DICOM_KIND_CT || kind == DICOM_KIND_MR || acceptor->options.accept_other;
+        if (wanted && !class_refused(acceptor->options, uid))
+            acceptor->classes.push_back(uid);
+    }
+}
+
+struct dicom_acceptor *dicom_acceptor_open(const struct dicom_acceptor_options *options, struct err *err)
+{
+    auto acceptor = std::unique_ptr<dicom_acceptor>(new (std::nothrow) dicom_acceptor);
+    if (!acceptor) {
+        err_fail(err, ERR_NOMEM, "no memory for the listener");
+        return nullptr;
+    }
+    acceptor->options = *options;
+    list_classes(acceptor.get());
+    dcmSocketReceiveTimeout.set(options->dimse_timeout_s);
+    dcmSocketSendTimeout.set(options->dimse_timeout_s);
+    const std::lock_guard<std::mutex> lock(handover);
+    int placeholder = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    dcmExternalSocketHandle.set(placeholder); /* keeps dcmnet from opening a listening socket of its own */
+    OFCondition condition =
+        ASC_initializeNetwork(NET_ACCEPTOR, 0, options->acse_timeout_s, &acceptor->network);
+    dcmExternalSocketHandle.set(DCMNET_INVALID_SOCKET);
+    close(placeholder);
+    if (condition.bad()) {
+        err_fail(err, ERR_IO, "DICOM network: %s", condition.text());
+        return nullptr;
+    }
+    ASC_setTransportLayer(acceptor->network, new QuickLayer, 1);
+    return acceptor.release();
+}
+
+void dicom_acceptor_close(struct dicom_acceptor *acceptor)
+{
+    if (!acceptor)
+        return;
+    ASC_dropNetwork(&acceptor->network);
+    delete acceptor;
+}
+
+int dicom_request_missing(int fd)
+{
+    enum { HEAD = 6 };
+    unsigned char head[HEAD];
+    ssize_t got = recv(fd, head, HEAD, MSG_PEEK | MSG_DONTWAIT);
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK))
+        return -1;
+    if (got > 0 && head[0] != 0x01) /* A-ASSOCIATE-RQ */
+        return -1;
+    if (got < HEAD)
+        return HEAD;
+    uint32_t length = (uint32_t)head[2] << 24 | (uint32_t)head[3] << 16 | (uint32_t)head[4] << 8 | head[5];
+    if (length > max_request_bytes)
+        return -1;
+    std::vector<unsigned char> whole(HEAD + length);
+    got = recv(fd, whole.data(), whole.size(), MSG_PEEK | MSG_DONTWAIT);
+    return got == (ssize_t)whole.size() ? 0 : (int)whole.size();
+}
+
+struct reject_code {
+    unsigned char result, source, reason;
+};
+
+static struct reject_code reject_code(enum dicom_reject reason)
+{
+    static const struct reject_code codes[] = {{1, 1, 3}, {1, 1, 7}, {1, 1, 2}, {2, 3, 2}, {2, 3, 1}};
+    return codes[reason];
+}
+
+void dicom_reject_unread(int fd, enum dicom_reject reason)
+{
+    struct reject_code code = reject_code(reason);
+    const unsigned char pdu[] = {0x03, 0, 0, 0, 0, 4, 0, code.result, code.source, code.reason};
+    send(fd, pdu, sizeof pdu, MSG_NOSIGNAL | MSG_DONTWAIT);
+    unsigned char drain[4096];
+    while (recv(fd, drain, sizeof drain, MSG_DONTWAIT) > 0) /* or the kernel resets and the answer is lost */
+        ;
+    shutdown(fd, SHUT_WR);
+    close(fd);
+}
+
+static void tune_socket(int fd)
+{
+    int on = 1, all = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &all, sizeof all);
+    int flags = fcntl(fd, F_GETFL);
+    fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+}
+
+struct dicom_association *dicom_association_receive(struct dicom_acceptor *acceptor, int fd, struct err *err)
+{
+    auto association = std::unique_ptr<dicom_association>(new (std::nothrow) dicom_association);
+    if (!association) {
+        close(fd);
+        err_fail(err, ERR_NOMEM, "no memory for an association");
+        return nullptr;
+    }
+    tune_socket(fd);
+    association->acceptor = acceptor;
+    association->fd = fd;
+    OFCondition condition;
+    {
+        const std::lock_guard<std::mutex> lock(handover);
+        dcmExternalSocketHandle.set(fd);
+        condition =
+            ASC_receiveAssociation(acceptor->network, &association->dul, acceptor->options.max_pdu_bytes,
+                                   nullptr, nullptr, OFFalse, DUL_NOBLOCK, acceptor->options.acse_timeout_s);
+        dcmExternalSocketHandle.set(DCMNET_INVALID_SOCKET);
+    }
+    if (condition.good())
+        return association.release();
+    peer_failed(err, "association request", condition);
+    dicom_association_close(association.release());
+    return nullptr;
+}
+
+const char *dicom_association_calling(const struct dicom_association *association)
+{
+    return association->dul->params->DULparams.callingAPTitle;
+}
+
+const char *dicom_association_called(const struct dicom_association *association)
+{
+    return association->dul->params->DULparams.calledAPTitle;
+}
+
+bool dicom_association_context_known(const struct dicom_association *association)
+{
+    return strcmp(association->dul->params->DULparams.applicationContextName,
+                  UID_StandardApplicationContext) == 0;
+}
+
+void dicom_association_reject(struct dicom_association *association, enum dicom_reject reason)
+{
+    struct reject_code code = reject_code(reason);
+    T_ASC_RejectParameters parameters;
+    parameters.result = (T_ASC_RejectParametersResult)code.result;
+    parameters.source = (T_ASC_RejectParametersSource)code.source;
+    parameters.reason = (T_ASC_RejectParametersReason)((code.source << 8) | code.reason);
+    ASC_rejectAssociation(association->dul, &parameters);
+    association->ended = true;
+}
+
+bool dicom_association_accept(struct dicom_association *association, struct err *err)
+{
+    const std::vector<const char *> &classes = association->acceptor->classes;
+    std::vector<const char *> names(classes);
+    OFCondition condition = ASC_acceptContextsWithPreferredTransferSyntaxes(
+        association->dul->params, names.data(), (int)names.size(), (const char **)transfer_syntaxes,
+        (int)(sizeof transfer_syntaxes / sizeof *transfer_syntaxes));
+    if (condition.good())
+        condition = ASC_acknowledgeAssociation(association->dul);
+    return condition.good() || peer_failed(err, "association acknowledgement", condition);
+}
+
+static enum dicom_next give_up(struct dicom_association *association, enum dicom_next next)
+{
+    ASC_abortAssociation(association->dul);
+    association->ended = true;
+    return next;
+}
+
+static bool wait_for_command(struct dicom_association *association)
+{
+    for (int waited_s = 0; waited_s < association->acceptor->options.dimse_timeout_s; waited_s++) {
+        if (association->interrupted)
+            return false;
+        if (ASC_dataWaiting(association->dul, 1))
+            return true;
+    }
+    return false;
+}
+
+static enum dicom_next condition_to_next(struct dicom_association *association, const OFCondition &condition,
+                                         struct err *err)
+{
+    if (condition == DUL_PEERREQUESTEDRELEASE) {
+        ASC_acknowledgeRelease(association->dul);
+        association->ended = true;
+        return DICOM_NEXT_RELEASED;
+    }
+    peer_failed(err, "association", condition);
+    if (condition == DUL_PEERABORTEDASSOCIATION || condition == DUL_NETWORKCLOSED) {
+        association->ended = true;
+        return DICOM_NEXT_ABORTED;
+    }
+    return give_up(association, DICOM_NEXT_FAILED);
+}
+
+static enum dicom_next command_to_next(struct dicom_association *association, T_DIMSE_Message &message,
+                                       struct err *err)
+{
+    OFCondition condition;
+    if (message.CommandField == DIMSE_C_ECHO_RQ) {
+        condition = DIMSE_sendEchoResponse(association->dul, association->context, &message.msg.CEchoRQ,
+                                           STATUS_Success, nullptr);
+        return condition.good() ? DICOM_NEXT_ECHO : condition_to_next(association, condition, err);
+    }
+    if (message.CommandField == DIMSE_C_STORE_RQ) {
+        association->request = message.msg.CStoreRQ;
+        association->received_bytes = 0;
+        return DICOM_NEXT_STORE;
+    }
+    err_fail(err, ERR_PEER, "unexpected DIMSE command 0x%04x", (unsigned)message.CommandField);
+    return give_up(association, DICOM_NEXT_FAILED);
+}
+
+enum dicom_next dicom_association_next(struct dicom_association *association, struct err *err)
+{
+    if (!wait_for_command(association)) {
+        bool asked = association->interrupted;
+        err_fail(err, asked ? ERR_CANCELLED : ERR_PEER, asked ? "shutting down" : "idle for too long");
+        return give_up(association, asked ? DICOM_NEXT_ABORTED : DICOM_NEXT_TIMEOUT);
+    }
+    T_DIMSE_Message message = {};
+    DcmDataset *detail = nullptr;
+    OFCondition condition = DIMSE_receiveCommand(association->dul, DIMSE_NONBLOCKING,
+                                                 association->acceptor->options.dimse_timeout_s,
+                                                 &association->context, &message, &detail);
+    delete detail;
+    return condition.good() ? command_to_next(association, message, err)
+                            : condition_to_next(association, condition, err);
+}
+
+const char *dicom_association_sop_class(const struct dicom_association *association)
+{
+    return association->request.AffectedSOPClassUID;
+}
+
+const char *dicom_association_sop_uid(const struct dicom_association *association)
+{
+    return association->request.AffectedSOPInstanceUID;
+}
+
+/* The progress callback cannot refuse; ending the socket makes the next read fail. */
+static void count_bytes(void *context, unsigned long bytes)
+{
+    auto *association = static_cast<struct dicom_association *>(context);
+    association->received_bytes = bytes;
+    if (bytes > association->acceptor->options.max_object_bytes && !association->too_large) {
+        association->too_large = true;
+        shutdown(association->fd, SHUT_RD);
+    }
+}
+
+/* source: PS3.10 7.1: preamble 128, "DICM", then (0002,0000) UL, whose value is the length of what follows
+ * it. */
+static bool data_set_offset(const char *path, uint64_t *ret, struct err *err)
+{
+    enum { GROUP_LENGTH_END = 128 + 4 + 12 };
+    unsigned char head[GROUP_LENGTH_END];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool ok = fd >= 0 && read(fd, head, sizeof head) == (ssize_t)sizeof head;
+    if (fd >= 0)
+        close(fd);
+    if (!ok)
+        return err_fail(err, ERR_FULL, "the received file has no complete meta header");
+    const unsigned char *length = head + GROUP_LENGTH_END - 4;
+    *ret = GROUP_LENGTH_END + ((uint64_t)length[0] | (uint64_t)length[1] << 8 | (uint64_t)length[2] << 16 |
+                               (uint64_t)length[3] << 24);
+    return true;
+}
+
+/* dcmnet ignores whether closing the file wrote its last buffer, so the length decides. */
+static bool check_length(const struct dicom_association *association, const char *path, uint64_t *ret_offset,
+                         struct err *err)
+{
+    uint64_t offset;
+    struct stat status;
+    if (!data_set_offset(path, &offset, err))
+        return false;
+    if (stat(path, &status) < 0)
+        return err_errno(err, "stat the received file");
+    if ((uint64_t)status.st_size != offset + association->received_bytes)
+        return err_fail(err, ERR_FULL, "wrote %llu of %llu bytes", (unsigned long long)status.st_size,
+                        (unsigned long long)(offset + association->received_bytes));
+    *ret_offset = offset;
+    return true;
+}
+
+static bool receive_failed(struct dicom_association *association, const OFCondition &condition,
+                           struct err *err)
+{
+    if (association->too_large)
+        err_fail(err, ERR_PEER, "object larger than %llu bytes",
+                 (unsigned long long)association->acceptor->options.max_object_bytes);
+    else
+        peer_failed(err, "object", condition);
+    ASC_abortAssociation(association->dul);
+    association->ended = true;
+    return false;
+}
+
+bool dicom_association_store(struct dicom_association *association, const char *path, uint64_t *ret_offset,
+                             struct err *err)
+{
+    DcmOutputFileStream *file = nullptr;
+    OFCondition condition = DIMSE_createFilestream(OFFilename(path), &association->request, association->dul,
+                                                   association->context, 1, &file);
+    if (condition.bad()) {
+        delete file;
+        return dicom_association_skip(association, err) &&
+               err_fail(err, ERR_FULL, "create the incoming file: %s", condition.text());
+    }
+    T_ASC_PresentationContextID context = association->context;
+    condition = DIMSE_receiveDataSetInFile(association->dul, DIMSE_NONBLOCKING,
+                                           association->acceptor->options.dimse_timeout_s, &context, file,
+                                           count_bytes, association);
+    delete file;
+    if (condition == DIMSE_OUTOFRESOURCES)
+        return err_fail(err, ERR_FULL, "the disk is full");
+    if (condition.bad())
+        return receive_failed(association, condition, err);
+    return check_length(association, path, ret_offset, err);
+}
+
+bool dicom_association_skip(struct dicom_association *association, struct err *err)
+{
+    DIC_UL bytes = 0, count = 0;
+    OFCondition condition = DIMSE_ignoreDataSet(
+        association->dul, DIMSE_NONBLOCKING, association->acceptor->options.dimse_timeout_s, &bytes, &count);
+    return condition.good() || receive_failed(association, condition, err);
+}
+
+bool dicom_association_answer(struct dicom_association *association, uint16_t status, const char *comment,
+                              struct err *err)
+{
+    T_DIMSE_C_StoreRSP response = {};
+    response.MessageIDBeingRespondedTo = association->request.MessageID;
+    response.DimseStatus = status;
+    response.DataSetType = DIMSE_DATASET_NULL;
+    OFStandard::strlcpy(response.AffectedSOPClassUID, association->request.AffectedSOPClassUID,
+                        sizeof response.AffectedSOPClassUID);
+    OFStandard::strlcpy(response.AffectedSOPInstanceUID, association->request.AffectedSOPInstanceUID,
+                        sizeof response.AffectedSOPInstanceUID);
+    response.opts = O_STORE_AFFECTEDSOPCLASSUID | O_STORE_AFFECTEDSOPINSTANCEUID;
+    DcmDataset detail;
+    bool with_comment = status != DICOM_SUCCESS && *comment;
+    if (with_comment)
+        detail.putAndInsertOFStringArray(DCM_ErrorComment, OFString(comment).substr(0, 64));
+    OFCondition condition =
+        DIMSE_sendStoreResponse(association->dul, association->context, &association->request, &response,
+                                with_comment ? &detail : nullptr);
+    return condition.good() || peer_failed(err, "C-STORE response", condition);
+}
+
+void dicom_association_interrupt(struct dicom_association *association)
+{
+    association->interrupted = true;
+}
+
+void dicom_association_close(struct dicom_association *association)
+{
+    if (!association)
+        return;
+    if (association->dul) {
+        if (!association->ended)
+            ASC_abortAssociation(association->dul);
+        ASC_dropSCPAssociation(association->dul, 2);
+        ASC_destroyAssociation(&association->dul);
+    }
+    delete association;
+}

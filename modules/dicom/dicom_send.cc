@@ -1,0 +1,190 @@
+/* The sending side of dicom_net.h. */
+extern "C" {
+#include "dicom/dicom_net.h"
+}
+
+#include "dcmtk/config/osconfig.h"
+
+#include "dcmtk/dcmdata/dcostrmf.h"
+#include "dcmtk/dcmdata/dctk.h"
+#include "dcmtk/dcmnet/dimse.h"
+#include "dcmtk/dcmnet/diutil.h"
+#include "dcmtk/dcmnet/dul.h"
+
+#include <memory>
+#include <new>
+
+struct dicom_sender {
+    T_ASC_Network *network = nullptr;
+    T_ASC_Association *dul = nullptr;
+    struct dicom_peer peer = {};
+    bool broken = false;
+};
+
+static bool peer_failed(struct err *err, const char *what, const OFCondition &condition)
+{
+    return err_fail(err, ERR_PEER, "%s: %s", what, condition.text());
+}
+
+static OFCondition propose(T_ASC_Parameters *parameters, const char *const *classes, int class_count)
+{
+    const char *syntaxes[] = {UID_LittleEndianExplicitTransferSyntax, UID_LittleEndianImplicitTransferSyntax};
+    if (class_count == 0)
+        return ASC_addPresentationContext(parameters, 1, UID_VerificationSOPClass, syntaxes, 2);
+    OFCondition condition = EC_Normal;
+    for (int i = 0; i < class_count && condition.good(); i++)
+        condition = ASC_addPresentationContext(parameters, (T_ASC_PresentationContextID)(2 * i + 1),
+                                               classes[i], syntaxes, 2);
+    return condition;
+}
+
+static bool request_failed(T_ASC_Parameters *parameters, const OFCondition &condition, struct err *err)
+{
+    if (condition != DUL_ASSOCIATIONREJECTED) {
+        err_decline(err, "no_connection", "association: %s", condition.text());
+        err->code = ERR_PEER;
+        return false;
+    }
+    T_ASC_RejectParameters reject;
+    ASC_getRejectParameters(parameters, &reject);
+    bool permanent = reject.result == ASC_RESULT_REJECTEDPERMANENT;
+    err_decline(err, permanent ? "rejected_permanent" : "rejected_transient",
+                "association rejected (result %d, source %d, reason %d)", (int)reject.result,
+                (int)reject.source, (int)reject.reason & 0xff);
+    err->code = ERR_PEER;
+    return false;
+}
+
+static bool request(struct dicom_sender *sender, const char *const *classes, int class_count, struct err *err)
+{
+    const struct dicom_peer &peer = sender->peer;
+    OFCondition condition = ASC_initializeNetwork(NET_REQUESTOR, 0, peer.acse_timeout_s, &sender->network);
+    T_ASC_Parameters *parameters = nullptr;
+    if (condition.good())
+        condition = ASC_createAssociationParameters(&parameters, peer.max_pdu_bytes);
+    if (condition.bad())
+        return peer_failed(err, "DICOM network", condition);
+    char address[300];
+    snprintf(address, sizeof address, "%s:%d", peer.host, peer.port);
+    ASC_setAPTitles(parameters, peer.our_ae, peer.ae_title, nullptr);
+    ASC_setTransportLayerType(parameters, OFFalse);
+    ASC_setPresentationAddresses(parameters, OFStandard::getHostName().c_str(), address);
+    condition = propose(parameters, classes, class_count);
+    if (condition.good()) {
+        dcmConnectionTimeout.set(peer.connect_timeout_s);
+        condition = ASC_requestAssociation(sender->network, parameters, &sender->dul);
+        if (condition.good())
+            return true;
+    }
+    request_failed(parameters, condition, err);
+    if (sender->dul)
+        ASC_destroyAssociation(&sender->dul); /* owns the parameters */
+    else
+        ASC_destroyAssociationParameters(&parameters);
+    return false;
+}
+
+struct dicom_sender *dicom_sender_open(const struct dicom_peer *peer, const char *const *classes,
+                                       int class_count, struct err *err)
+{
+    auto sender = std::unique_ptr<dicom_sender>(new (std::nothrow) dicom_sender);
+    if (!sender) {
+        err_fail(err, ERR_NOMEM, "no memory for an association");
+        return nullptr;
+    }
+    sender->peer = *peer;
+    if (request(sender.get(), classes, class_count, err))
+        return sender.release();
+    ASC_dropNetwork(&sender->network);
+    return nullptr;
+}
+
+bool dicom_sender_accepts(const struct dicom_sender *sender, const char *sop_class)
+{
+    return ASC_findAcceptedPresentationContextID(sender->dul, sop_class) != 0;
+}
+
+static T_DIMSE_C_StoreRQ store_request(struct dicom_sender *sender, const OFString &sop_class,
+                                       const OFString &sop_uid)
+{
+    T_DIMSE_C_StoreRQ request = {};
+    request.MessageID = sender->dul->nextMsgID++;
+    OFStandard::strlcpy(request.AffectedSOPClassUID, sop_class.c_str(), sizeof request.AffectedSOPClassUID);
+    OFStandard::strlcpy(request.AffectedSOPInstanceUID, sop_uid.c_str(),
+                        sizeof request.AffectedSOPInstanceUID);
+    request.DataSetType = DIMSE_DATASET_PRESENT;
+    request.Priority = DIMSE_PRIORITY_MEDIUM;
+    return request;
+}
+
+static void take_comment(DcmDataset *detail, char comment[DICOM_COMMENT_SIZE])
+{
+    OFString text;
+    if (detail && detail->findAndGetOFString(DCM_ErrorComment, text).good())
+        snprintf(comment, DICOM_COMMENT_SIZE, "%s", text.c_str());
+}
+
+bool dicom_sender_store(struct dicom_sender *sender, const char *path, uint16_t *ret_status,
+                        char comment[DICOM_COMMENT_SIZE], struct err *err)
+{
+    comment[0] = '\0';
+    DcmFileFormat file;
+    OFCondition condition = file.loadFile(OFFilename(path));
+    if (condition.bad())
+        return err_fail(err, ERR_IO, "read %s: %s", path, condition.text());
+    OFString sop_class, sop_uid;
+    file.getDataset()->findAndGetOFString(DCM_SOPClassUID, sop_class);
+    file.getDataset()->findAndGetOFString(DCM_SOPInstanceUID, sop_uid);
+    T_ASC_PresentationContextID context =
+        ASC_findAcceptedPresentationContextID(sender->dul, sop_class.c_str());
+    if (context == 0)
+        return err_fail(err, ERR_UNSUPPORTED, "the peer takes no %s", sop_class.c_str());
+    T_DIMSE_C_StoreRQ request = store_request(sender, sop_class, sop_uid);
+    T_DIMSE_C_StoreRSP response = {};
+    DcmDataset *detail = nullptr;
+    condition = DIMSE_storeUser(sender->dul, context, &request, nullptr, file.getDataset(), nullptr, nullptr,
+                                DIMSE_NONBLOCKING, sender->peer.dimse_timeout_s, &response, &detail);
+    take_comment(detail, comment);
+    delete detail;
+    if (condition.bad()) {
+        sender->broken = true;
+        return peer_failed(err, "C-STORE", condition);
+    }
+    *ret_status = response.DimseStatus;
+    return true;
+}
+
+bool dicom_sender_echo(struct dicom_sender *sender, struct err *err)
+{
+    DIC_US status = 0;
+    DcmDataset *detail = nullptr;
+    OFCondition condition = DIMSE_echoUser(sender->dul, sender->dul->nextMsgID++, DIMSE_NONBLOCKING,
+                                           sender->peer.dimse_timeout_s, &status, &detail);
+    delete detail;
+    if (condition.bad()) {
+        sender->broken = true;
+        return peer_failed(err, "C-ECHO", condition);
+    }
+    return status == STATUS_Success || err_fail(err, ERR_PEER, "C-ECHO status 0x%04x", status);
+}
+
+void dicom_sender_close(struct dicom_sender *sender)
+{
+    if (!sender)
+        return;
+    if (sender->broken)
+        ASC_abortAssociation(sender->dul);
+    else
+        ASC_releaseAssociation(sender->dul);
+    ASC_destroyAssociation(&sender->dul);
+    ASC_dropNetwork(&sender->network);
+    delete sender;
+}
+
+bool dicom_echo(const struct dicom_peer *peer, struct err *err)
+{
+    struct dicom_sender *sender = dicom_sender_open(peer, nullptr, 0, err);
+    bool ok = sender && dicom_sender_echo(sender, err);
+    dicom_sender_close(sender);
+    return ok;
+}
