@@ -1,0 +1,225 @@
+#include "pipeline/describe.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool no_memory(struct err *err)
+{
+    return err_fail(err, ERR_NOMEM, "no memory to describe a study");
+}
+
+/* ---- warnings ---- */
+
+/* Room for `count` more; the old list stays where it is. */
+static bool more_warnings(struct result *result, int count, struct arena *arena, struct err *err)
+{
+    const char **list = ARENA_ARRAY(arena, const char *, (size_t)(result->warning_count + count));
+    if (!list)
+        return no_memory(err);
+    for (int i = 0; i < result->warning_count; i++)
+        list[i] = result->warnings[i];
+    result->warnings = list;
+    return true;
+}
+
+static bool warn(struct result *result, struct arena *arena, struct err *err, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static bool warn(struct result *result, struct arena *arena, struct err *err, const char *fmt, ...)
+{
+    char text[256];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    const char *copy = arena_strdup(arena, text);
+    if (!copy || !more_warnings(result, 1, arena, err))
+        return no_memory(err);
+    result->warnings[result->warning_count++] = copy;
+    return true;
+}
+
+bool describe_skipped(struct result *result, const struct source *source, struct arena *arena,
+                      struct err *err)
+{
+    if (source->skipped == 0)
+        return true;
+    return warn(result, arena, err, "skipped: %d of %d files are not readable DICOM objects", source->skipped,
+                source->given);
+}
+
+/* ---- series ---- */
+
+/* A damaged UID is shown as far as it is one. */
+static void copy_uid(char to[UID_SIZE], const char *from)
+{
+    size_t used = 0;
+    for (; *from && used < UID_SIZE - 1; from++) {
+        if (strchr("0123456789.", *from))
+            to[used++] = *from;
+    }
+    to[used] = '\0';
+}
+
+static void describe_one(struct result_series *to, const struct study_series *from)
+{
+    const struct dicom_identity *id = &from->heads[0]->id;
+    copy_uid(to->series_uid, id->series_uid);
+    to->modality = id->modality;
+    to->description = id->series_description;
+    to->series_number = id->series_number;
+    to->instance_count = from->head_count;
+    to->taken = from->chosen;
+    to->reason = from->reason;
+}
+
+static const char *study_modality(const struct study_choice *choice, const char *otherwise)
+{
+    if (choice->chosen)
+        return choice->chosen->heads[0]->kind == DICOM_KIND_MR ? "MR" : "CT";
+    for (int i = 0; i < choice->series_count; i++) {
+        enum dicom_kind kind = choice->series[i].heads[0]->kind;
+        if (kind == DICOM_KIND_CT || kind == DICOM_KIND_MR)
+            return kind == DICOM_KIND_CT ? "CT" : "MR";
+    }
+    return choice->series_count > 0 ? choice->series[0].heads[0]->id.modality : otherwise;
+}
+
+bool describe_series(struct result *result, const struct study_choice *choice, struct arena *arena,
+                     struct err *err)
+{
+    result->series = ARENA_ARRAY(arena, struct result_series, (size_t)choice->series_count + 1);
+    if (!result->series)
+        return no_memory(err);
+    for (int i = 0; i < choice->series_count; i++)
+        describe_one(&result->series[i], &choice->series[i]);
+    result->series_count = choice->series_count;
+    result->modality = study_modality(choice, result->modality);
+    return true;
+}
+
+/* ---- volume ---- */
+
+bool describe_volume(struct result *result, const struct volume_plan *plan, int phase, struct arena *arena,
+                     struct err *err)
+{
+    const struct volume_geometry *geometry = &plan->geometry;
+    for (int axis = 0; axis < 3; axis++) {
+        result->source_zyx[axis] = geometry->zyx[axis];
+        result->source_spacing_zyx_mm[axis] = geometry->spacing_zyx_mm[axis];
+    }
+    if (!more_warnings(result, plan->warning_count, arena, err))
+        return false;
+    for (int i = 0; i < plan->warning_count; i++)
+        result->warnings[result->warning_count++] = plan->warnings[i];
+    if (geometry->phases == 1)
+        return true;
+    return warn(result, arena, err, "one_phase: phase %d of %d was analysed", phase + 1, geometry->phases);
+}
+
+/* ---- what was used ---- */
+
+struct used {
+    const struct dicom_head *head;
+    int first_z; /* then: place in the list of instances */
+};
+
+static int by_head_then_z(const void *a, const void *b)
+{
+    const struct used *left = a, *right = b;
+    if (left->head != right->head)
+        return left->head > right->head ? 1 : -1;
+    return left->first_z - right->first_z;
+}
+
+static int by_z(const void *a, const void *b)
+{
+    const struct used *left = a, *right = b;
+    return left->first_z - right->first_z;
+}
+
+/* Each object once, in order of its first slice. Returns how many. */
+static int distinct_objects(const struct volume_slice *slices, int depth, struct used *used)
+{
+    int all = 0, kept = 0;
+    for (int z = 0; z < depth; z++) {
+        if (slices[z].head)
+            used[all++] = (struct used){slices[z].head, z};
+    }
+    qsort(used, (size_t)all, sizeof *used, by_head_then_z);
+    for (int i = 0; i < all; i++) {
+        if (i == 0 || used[i].head != used[i - 1].head)
+            used[kept++] = used[i];
+    }
+    qsort(used, (size_t)kept, sizeof *used, by_z);
+    return kept;
+}
+
+static void describe_instance(struct result_instance *to, const struct dicom_head *head)
+{
+    copy_uid(to->sop_class, head->id.sop_class);
+    copy_uid(to->sop_uid, head->id.sop_uid);
+    copy_uid(to->series_uid, head->id.series_uid);
+    to->frame_count = head->frame_count;
+}
+
+static void describe_key(struct result *result, const struct volume_slice *middle, const struct used *used)
+{
+    for (int i = 0; i < result->instance_count; i++) {
+        if (used[i].head == middle->head)
+            result->key_instance = i;
+    }
+    result->key_frame = middle->head && middle->head->frame_count > 1 ? middle->frame + 1 : 0;
+}
+
+static bool describe_manifest(struct result *result, const struct volume_plan *plan, int phase,
+                              const struct preprocess *preprocess, struct err *err)
+{
+    char text[512];
+    const int *zyx = result->input_zyx;
+    int length = snprintf(text, sizeof text, "volume %s\nphase %d\nresample %d %d %d\nclip %d %.17g %.17g\n",
+                          plan->manifest_sha256, phase, zyx[0], zyx[1], zyx[2], preprocess->has_hu_clip,
+                          preprocess->hu_clip[0], preprocess->hu_clip[1]);
+    length += snprintf(text + length, sizeof text - (size_t)length, "norm %d %.17g %.17g\n",
+                       (int)preprocess->norm, preprocess->mean, preprocess->std);
+    if (length >= (int)sizeof text)
+        return err_fail(err, ERR_BUG, "the manifest does not fit");
+    digest_bytes(text, (size_t)length, result->manifest_sha256);
+    return true;
+}
+
+bool describe_used(struct result *result, const struct volume_plan *plan, int phase,
+                   const struct preprocess *preprocess, struct arena *arena, struct err *err)
+{
+    int depth = plan->geometry.zyx[0];
+    const struct volume_slice *slices = plan->slices + (size_t)phase * (size_t)depth;
+    struct used *used = ARENA_ARRAY(arena, struct used, (size_t)depth);
+    result->instances = ARENA_ARRAY(arena, struct result_instance, (size_t)depth);
+    if (!used || !result->instances)
+        return no_memory(err);
+    result->instance_count = distinct_objects(slices, depth, used);
+    for (int i = 0; i < result->instance_count; i++)
+        describe_instance(&result->instances[i], used[i].head);
+    describe_key(result, &slices[depth / 2], used);
+    return describe_manifest(result, plan, phase, preprocess, err);
+}
+
+bool describe_declined(struct result *result, const struct err *why, struct arena *arena, struct err *err)
+{
+    result->analysed = false;
+    result->embedding = NULL;
+    result->embedding_dim = 0;
+    result->reason = arena_strdup(arena, *why->reason ? why->reason : err_code_name(why->code));
+    result->reason_text = arena_strdup(arena, why->text);
+    if (!result->reason || !result->reason_text)
+        return no_memory(err);
+    for (int i = 0; i < result->series_count; i++) {
+        if (!result->series[i].taken)
+            continue;
+        result->series[i].taken = false;
+        result->series[i].reason = result->reason;
+    }
+    return true;
+}

@@ -1,0 +1,34 @@
+/* What a run saw and did, written into its result. Part of the pipeline.
+ * errors of all: ERR_NOMEM. Everything lives in the arena. */
+#ifndef PIPELINE_DESCRIBE_H
+#define PIPELINE_DESCRIBE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "findings/result.h"
+#include "pipeline/model.h"
+#include "pipeline/source.h"
+#include "study/study.h"
+#include "volume/volume.h"
+
+/* A warning when files were left out. */
+bool describe_skipped(struct result *result, const struct source *source, struct arena *arena,
+                      struct err *err);
+
+/* The series table, and the modality of what was chosen, else of the study. */
+bool describe_series(struct result *result, const struct study_choice *choice, struct arena *arena,
+                     struct err *err);
+
+/* Size and spacing of the volume as acquired, its warnings, the phase taken of several. */
+bool describe_volume(struct result *result, const struct volume_plan *plan, int phase, struct arena *arena,
+                     struct err *err);
+
+/* The objects that fed the encoder in order of position, the key slice (the middle one), the manifest (the
+ * volume's, the phase and what was done to the values, as one digest). */
+bool describe_used(struct result *result, const struct volume_plan *plan, int phase,
+                   const struct preprocess *preprocess, struct arena *arena, struct err *err);
+
+/* Not analysed, and why; the chosen series is no longer taken. */
+bool describe_declined(struct result *result, const struct err *why, struct arena *arena, struct err *err);
+
+#endif

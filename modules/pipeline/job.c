@@ -1,0 +1,373 @@
+#include "pipeline/job.h"
+
+#include "base/arena.h"
+#include "base/digest.h"
+#include "pipeline/model.h"
+#include "pipeline/nifti.h"
+#include "pipeline/pipeline.h"
+#include "report/plain_text.h"
+#include "report/result_json.h"
+#include "tensor/safetensors.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct job_bench {
+    struct model *model;
+    char *folder;
+};
+
+enum { MAX_FILES = 1 << 20, MAX_TEXTS = 1 << 16 };
+
+struct job_bench *job_bench_open(void)
+{
+    return calloc(1, sizeof(struct job_bench));
+}
+
+static void drop_model(struct job_bench *bench)
+{
+    model_close(bench->model);
+    free(bench->folder);
+    *bench = (struct job_bench){0};
+}
+
+void job_bench_close(struct job_bench *bench)
+{
+    if (bench)
+        drop_model(bench);
+    free(bench);
+}
+
+/* ---- reading a job ---- */
+
+static const char *job_text(const json_t *job, const char *key, struct err *err)
+{
+    const json_t *value = json_object_get(job, key);
+    const char *text = json_string_value(value);
+    if (text && strlen(text) == json_string_length(value))
+        return text;
+    err_fail(err, ERR_INPUT, "the job has no text \"%s\"", key);
+    return NULL;
+}
+
+/* The texts borrow from the job; the list lives in the arena. */
+static const char **job_texts(const json_t *job, const char *key, size_t most, struct arena *arena,
+                              int *ret_count, struct err *err)
+{
+    const json_t *array = json_object_get(job, key);
+    size_t count = json_array_size(array);
+    if (!json_is_array(array) || count > most) {
+        err_fail(err, ERR_INPUT, "the job has no list \"%s\" of at most %zu texts", key, most);
+        return NULL;
+    }
+    const char **texts = ARENA_ARRAY(arena, const char *, count + 1);
+    if (!texts)
+        err_fail(err, ERR_NOMEM, "no memory for a list of %zu texts", count);
+    for (size_t i = 0; texts && i < count; i++) {
+        const json_t *item = json_array_get(array, i);
+        texts[i] = json_string_value(item);
+        if (texts[i] && strlen(texts[i]) == json_string_length(item))
+            continue;
+        err_fail(err, ERR_INPUT, "\"%s\" holds something that is no text", key);
+        return NULL;
+    }
+    *ret_count = (int)count;
+    return texts;
+}
+
+static struct model *job_model(struct job_bench *bench, const json_t *job, struct err *err)
+{
+    const char *folder = job_text(job, "model", err);
+    if (!folder)
+        return NULL;
+    if (bench->folder && strcmp(bench->folder, folder) == 0)
+        return bench->model;
+    drop_model(bench);
+    char *copy = strdup(folder);
+    if (!copy)
+        err_fail(err, ERR_NOMEM, "no memory for a path");
+    struct model *model = copy ? model_open(folder, err) : NULL;
+    if (!model) {
+        free(copy);
+        return NULL;
+    }
+    *bench = (struct job_bench){model, copy};
+    return model;
+}
+
+/* ---- answering ---- */
+
+static bool answered(json_t *value, json_t **ret, struct err *err)
+{
+    if (!value)
+        return err_fail(err, ERR_BUG, "an answer cannot be written: no memory, or a value that is no number");
+    *ret = value;
+    return true;
+}
+
+static json_t *identity_json(const struct model *model)
+{
+    struct result empty = {.has_model = true, .model = *model_identity(model), .key_instance = -1};
+    json_t *whole = result_to_json(&empty);
+    json_t *identity = json_incref(json_object_get(whole, "model"));
+    json_decref(whole);
+    return identity;
+}
+
+static json_t *model_json(const struct model *model)
+{
+    int zyx[3];
+    model_input_zyx(model, zyx);
+    return json_pack("{s:b,s:o,s:s,s:[i,i,i],s:i}", "ok", 1, "model", identity_json(model), "modality",
+                     model_modality(model), "input_zyx", zyx[0], zyx[1], zyx[2], "dim", model_dim(model));
+}
+
+static json_t *vector_json(const float *vector, int dim)
+{
+    json_t *array = json_array();
+    for (int i = 0; array && i < dim; i++) {
+        if (json_array_append_new(array, json_real((double)vector[i])) == 0)
+            continue;
+        json_decref(array);
+        array = NULL;
+    }
+    return array;
+}
+
+/* ---- the jobs ---- */
+
+static bool do_model(struct job_bench *bench, const json_t *job, struct arena *arena, json_t **ret,
+                     struct err *err)
+{
+    struct model *model = job_model(bench, job, err);
+    return model && answered(model_json(model), ret, err);
+}
+
+static bool do_study(struct job_bench *bench, const json_t *job, struct arena *arena, json_t **ret,
+                     struct err *err)
+{
+    int count;
+    struct result *result;
+    struct model *model = job_model(bench, job, err);
+    const char **files = model ? job_texts(job, "files", MAX_FILES, arena, &count, err) : NULL;
+    return files && pipeline_run(model, files, count, arena, &result, err) &&
+           answered(json_pack("{s:b,s:o}", "ok", 1, "result", result_to_json(result)), ret, err);
+}
+
+/* The tensor's last three axes must be the model's; those before them must be 1. */
+static bool shape_fits(const struct tensor *tensor, const int zyx[3], struct err *err)
+{
+    char text[TENSOR_SHAPE_TEXT];
+    bool fits = tensor->dtype == TENSOR_F32 && tensor->rank >= 3 && tensor->rank <= 5;
+    for (int axis = 0; fits && axis < tensor->rank; axis++) {
+        int from_end = tensor->rank - axis;
+        fits = tensor->shape[axis] == (from_end > 3 ? 1 : zyx[3 - from_end]);
+    }
+    if (fits)
+        return true;
+    tensor_shape_text(tensor->shape, tensor->rank, text);
+    return err_decline(err, "bad_input_tensor", "tensor \"input\" is %s %s; the model takes F32 [%d,%d,%d]",
+                       tensor_dtype_name(tensor->dtype), text, zyx[0], zyx[1], zyx[2]);
+}
+
+static float *read_input(const char *path, const int zyx[3], struct arena *arena, struct err *err)
+{
+    struct safetensors *file = safetensors_open(path, err);
+    if (!file)
+        return NULL;
+    const struct tensor *tensor = safetensors_find(file, "input");
+    float *input = NULL;
+    if (!tensor) {
+        err_decline(err, "bad_input_tensor", "%s has no tensor named \"input\"", path);
+    } else if (shape_fits(tensor, zyx, err)) {
+        input = ARENA_ARRAY(arena, float, (size_t)tensor_count(tensor));
+        if (!input)
+            err_fail(err, ERR_NOMEM, "no memory for the input tensor");
+        else if (!tensor_to_f32(tensor, input, err))
+            input = NULL;
+    }
+    safetensors_close(file);
+    return input;
+}
+
+static bool do_tensor(struct job_bench *bench, const json_t *job, struct arena *arena, json_t **ret,
+                      struct err *err)
+{
+    int zyx[3];
+    struct result *result;
+    struct model *model = job_model(bench, job, err);
+    const char *path = model ? job_text(job, "file", err) : NULL;
+    if (!path)
+        return false;
+    model_input_zyx(model, zyx);
+    float *input = read_input(path, zyx, arena, err);
+    return input && pipeline_run_tensor(model, input, arena, &result, err) &&
+           answered(json_pack("{s:b,s:o}", "ok", 1, "result", result_to_json(result)), ret, err);
+}
+
+static bool embed_all(struct model *model, const char *const *texts, int count, struct arena *arena,
+                      json_t *list, struct err *err)
+{
+    int dim = model_dim(model);
+    float *vector = ARENA_ARRAY(arena, float, (size_t)dim);
+    if (!vector || !list)
+        return err_fail(err, ERR_NOMEM, "no memory for text embeddings");
+    for (int i = 0; i < count; i++) {
+        if (!model_embed_text(model, texts[i], vector, err))
+            return false;
+        if (json_array_append_new(
+                list, json_pack("{s:s,s:o}", "text", texts[i], "embedding", vector_json(vector, dim))) != 0)
+            return err_fail(err, ERR_NOMEM, "no memory for text embeddings");
+    }
+    return true;
+}
+
+static bool do_text(struct job_bench *bench, const json_t *job, struct arena *arena, json_t **ret,
+                    struct err *err)
+{
+    int count;
+    struct model *model = job_model(bench, job, err);
+    const char **texts = model ? job_texts(job, "texts", MAX_TEXTS, arena, &count, err) : NULL;
+    if (!texts)
+        return false;
+    json_t *list = json_array();
+    if (!embed_all(model, texts, count, arena, list, err)) {
+        json_decref(list);
+        return false;
+    }
+    return answered(json_pack("{s:b,s:o,s:o}", "ok", 1, "model", identity_json(model), "embeddings", list),
+                    ret, err);
+}
+
+static bool do_tokenize(struct job_bench *bench, const json_t *job, struct arena *arena, json_t **ret,
+                        struct err *err)
+{
+    int *ids, count;
+    struct model *model = job_model(bench, job, err);
+    const char *text = model ? job_text(job, "text", err) : NULL;
+    if (!text || !model_tokenize(model, text, arena, &ids, &count, err))
+        return false;
+    json_t *list = json_array();
+    for (int i = 0; list && i < count; i++)
+        json_array_append_new(list, json_integer(ids[i]));
+    return answered(json_pack("{s:b,s:o}", "ok", 1, "ids", list), ret, err);
+}
+
+static json_t *safetensors_json(const struct safetensors *file)
+{
+    char hex[DIGEST_HEX_SIZE];
+    json_int_t bytes = 0;
+    safetensors_digest(file, hex);
+    for (int i = 0; i < safetensors_count(file); i++)
+        bytes += (json_int_t)safetensors_at(file, i)->bytes;
+    return json_pack("{s:b,s:s,s:i,s:I,s:s}", "ok", 1, "kind", "safetensors", "tensors",
+                     safetensors_count(file), "bytes", bytes, "sha256", hex);
+}
+
+static bool do_check(struct job_bench *bench, const json_t *job, struct arena *arena, json_t **ret,
+                     struct err *err)
+{
+    struct stat status;
+    json_t *answer = NULL;
+    const char *path = job_text(job, "path", err);
+    if (!path)
+        return false;
+    if (stat(path, &status) < 0)
+        return err_errno(err, "%s", path);
+    if (S_ISDIR(status.st_mode)) {
+        struct model *model = model_open(path, err);
+        if (!model)
+            return false;
+        answer = model_json(model);
+        json_object_set_new(answer, "kind", json_string("model"));
+        model_close(model);
+    } else {
+        struct safetensors *file = safetensors_open(path, err);
+        if (!file)
+            return false;
+        answer = safetensors_json(file);
+        safetensors_close(file);
+    }
+    return answered(answer, ret, err);
+}
+
+static json_t *volume_json(const struct volume_geometry *geometry, int read, int given)
+{
+    const double *spacing = geometry->spacing_zyx_mm;
+    return json_pack("{s:b,s:[i,i,i],s:i,s:[f,f,f],s:i,s:i}", "ok", 1, "zyx", geometry->zyx[0],
+                     geometry->zyx[1], geometry->zyx[2], "phases", geometry->phases, "spacing_zyx_mm",
+                     spacing[0], spacing[1], spacing[2], "files", read, "skipped", given - read);
+}
+
+static bool do_volume(struct job_bench *bench, const json_t *job, struct arena *arena, json_t **ret,
+                      struct err *err)
+{
+    int count, read = 0;
+    const json_t *fd = json_object_get(job, "fd");
+    const char **files = job_texts(job, "files", MAX_FILES, arena, &count, err);
+    if (!files)
+        return false;
+    if (!json_is_integer(fd) || json_integer_value(fd) < 3 || json_integer_value(fd) > 1023)
+        return err_fail(err, ERR_INPUT, "the job names no descriptor \"fd\"");
+    struct nifti nifti = {.fd = (int)json_integer_value(fd)};
+    return pipeline_volume(files, count, arena, nifti_write_phase, &nifti, &read, err) &&
+           answered(volume_json(&nifti.geometry, read, count), ret, err);
+}
+
+static const struct {
+    const char *name;
+    bool (*run)(struct job_bench *, const json_t *, struct arena *, json_t **, struct err *);
+} kinds[] = {{"model", do_model},       {"study", do_study}, {"tensor", do_tensor}, {"text", do_text},
+             {"tokenize", do_tokenize}, {"check", do_check}, {"volume", do_volume}};
+
+static bool do_job(struct job_bench *bench, const json_t *job, struct arena *arena, json_t **ret,
+                   struct err *err)
+{
+    const char *name = job_text(job, "job", err);
+    if (!name)
+        return false;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (strcmp(kinds[i].name, name) == 0)
+            return kinds[i].run(bench, job, arena, ret, err);
+    }
+    return err_fail(err, ERR_INPUT, "there is no job of that name");
+}
+
+/* A text cut inside a character would make the whole answer unwritable. */
+static json_t *refusal(const struct err *err)
+{
+    struct arena *arena = arena_new();
+    const char *text = arena ? plain_text(arena, err->text, sizeof err->text) : NULL;
+    json_t *answer = json_pack("{s:b,s:{s:s,s:s,s:s}}", "ok", 0, "error", "code", err_code_name(err->code),
+                               "reason", err->reason, "text", text ? text : "out of memory");
+    arena_free(arena);
+    return answer;
+}
+
+json_t *job_answer(struct job_bench *bench, const char *line)
+{
+    struct err err = ERR_INIT;
+    json_t *answer = NULL;
+    struct arena *arena = arena_new();
+    json_t *job = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+    bool done = false;
+    if (!arena)
+        err_fail(&err, ERR_NOMEM, "no memory for a job");
+    else if (!json_is_object(job))
+        err_fail(&err, ERR_INPUT, "the line is no JSON object");
+    else
+        done = do_job(bench, job, arena, &answer, &err);
+    json_decref(job);
+    arena_free(arena);
+    return done ? answer : refusal(&err);
+}
+
+void job_kind(const char *line, char word[16])
+{
+    json_t *job = json_loads(line, 0, NULL);
+    const char *name = json_string_value(json_object_get(job, "job"));
+    snprintf(word, 16, "%s", name ? name : "");
+    json_decref(job);
+}

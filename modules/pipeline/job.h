@@ -1,0 +1,41 @@
+/* The worker's protocol: one JSON object a line in, one a line out, and the model kept between jobs.
+ *
+ *   {"job":"model","model":DIR}                 identity and sizes, without a study
+ *       -> model {name, ...}, modality, input_zyx, dim
+ *   {"job":"study","model":DIR,"files":[...]}   -> result (report/result_json.h)
+ *   {"job":"tensor","model":DIR,"file":PATH}    a .safetensors with an F32 tensor "input" of shape [D,H,W],
+ *                                               [1,D,H,W] or [1,1,D,H,W], already preprocessed
+ *       -> result
+ *   {"job":"text","model":DIR,"texts":[...]}    -> model, embeddings [{text, embedding}]
+ *   {"job":"tokenize","model":DIR,"text":TEXT}  -> ids
+ *   {"job":"check","path":PATH}                 a model folder or one .safetensors
+ *       -> kind "model" with model, modality, input_zyx, dim; or kind "safetensors" with tensors, bytes,
+ * sha256
+ *   {"job":"volume","files":[...],"fd":N}       writes NIfTI to the inherited descriptor N
+ *       -> zyx, phases, spacing_zyx_mm, files, skipped
+ *
+ * An answer has "ok": true and the members above, or "ok": false and "error" {code, reason, text} in the
+ * words of base/err.h. A job names files by path; the worker opens them itself. */
+#ifndef PIPELINE_JOB_H
+#define PIPELINE_JOB_H
+
+#include "base/err.h"
+
+#include <jansson.h>
+
+struct job_bench;
+
+/* The place jobs are done at: it holds the model of the last job. owns: caller closes. NULL: no memory.
+ * threads: one at a time. */
+struct job_bench *job_bench_open(void);
+void job_bench_close(struct job_bench *bench); /* accepts NULL */
+
+/* Do one job. in: one line, not trusted. owns: the caller drops the reference. NULL only when there is not
+ * even memory for the answer. A folder is opened once and kept until another is named: a changed model needs
+ * a new worker. */
+json_t *job_answer(struct job_bench *bench, const char *line);
+
+/* What a job asks for ("study"), to tell before doing it; "" when the line is no job. word: 16 bytes. */
+void job_kind(const char *line, char word[16]);
+
+#endif

@@ -1,0 +1,34 @@
+#include "pipeline/nifti.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static bool write_all(int fd, const void *bytes, size_t size, struct err *err)
+{
+    for (const char *at = bytes; size > 0;) {
+        ssize_t n = write(fd, at, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_errno(err, "write the volume");
+        at += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
+bool nifti_write_phase(void *to, const struct volume_geometry *geometry, int phase, const float *voxels,
+                       struct err *err)
+{
+    struct nifti *nifti = to;
+    unsigned char header[VOLUME_NIFTI_HEADER_SIZE];
+    const int *zyx = geometry->zyx;
+    if (phase == 0) {
+        nifti->geometry = *geometry;
+        volume_nifti_header(geometry, header);
+        if (!write_all(nifti->fd, header, sizeof header, err))
+            return false;
+    }
+    return write_all(nifti->fd, voxels, (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2] * sizeof *voxels,
+                     err);
+}

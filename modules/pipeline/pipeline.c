@@ -1,0 +1,275 @@
+#include "pipeline/pipeline.h"
+
+#include "base/clock.h"
+#include "pipeline/describe.h"
+#include "pipeline/prepare.h"
+#include "pipeline/source.h"
+#include "study/study.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Voxels of one phase, at most: 4 GiB of float. */
+static const int64_t max_voxels = (int64_t)1 << 30;
+static const double read_phase_percent = 75;
+
+struct run {
+    struct model *model;
+    struct arena *arena;
+    struct source source;
+    struct study_choice *choice;
+    struct volume_plan *plan;
+    int phase;
+    float *voxels, *input;
+    struct result *result;
+};
+
+static void *room(struct arena *arena, size_t count, size_t size, struct err *err)
+{
+    void *memory = arena_alloc(arena, count, size);
+    if (!memory)
+        err_fail(err, ERR_NOMEM, "no memory for %zu items of %zu bytes", count, size);
+    return memory;
+}
+
+/* ---- reading and choosing ---- */
+
+static bool one_study(const struct source *source, struct err *err)
+{
+    if (source->count == 0)
+        return err_decline(err, "no_dicom_files", "none of %d files is a readable DICOM object",
+                           source->given);
+    for (int i = 1; i < source->count; i++) {
+        if (strcmp(source->heads[i]->id.study_uid, source->heads[0]->id.study_uid) != 0)
+            return err_decline(err, "several_studies", "the files belong to more than one study");
+    }
+    return true;
+}
+
+static bool choose(struct source *source, const char *modality, struct arena *arena,
+                   struct study_choice **ret, struct err *err)
+{
+    if (!study_choose(source->heads, source->count, modality, arena, ret, err))
+        return false;
+    if ((*ret)->chosen)
+        return true;
+    const char *reason = (*ret)->reason ? (*ret)->reason : "no_series";
+    return err_decline(err, reason, "no %s series of the study can be analysed (%s)", modality, reason);
+}
+
+static bool lay_out(const struct study_choice *choice, struct arena *arena, struct volume_plan **ret,
+                    struct err *err)
+{
+    const struct study_series *series = choice->chosen;
+    if (!volume_plan(series->heads, series->head_count, arena, ret, err))
+        return false;
+    const int *zyx = (*ret)->geometry.zyx;
+    if ((int64_t)zyx[0] * zyx[1] > max_voxels / zyx[2])
+        return err_decline(err, "volume_too_large", "a volume of %d x %d x %d voxels is too large", zyx[0],
+                           zyx[1], zyx[2]);
+    return true;
+}
+
+/* Percentage of the RR interval of a phase; -1 when a frame does not say. */
+static double phase_percent(const struct volume_plan *plan, int phase)
+{
+    double percent = -1;
+    for (int z = 0; z < plan->geometry.zyx[0]; z++) {
+        const struct volume_slice *slice = &plan->slices[phase * plan->geometry.zyx[0] + z];
+        if (!slice->head || !slice->head->frames[slice->frame].has_phase_percent)
+            return -1;
+        if (z == 0)
+            percent = slice->head->frames[slice->frame].phase_percent;
+    }
+    return percent;
+}
+
+static int choose_phase(const struct volume_plan *plan)
+{
+    int best = 0;
+    for (int phase = 0; phase < plan->geometry.phases; phase++) {
+        double percent = phase_percent(plan, phase);
+        if (percent < 0)
+            return 0;
+        if (fabs(percent - read_phase_percent) < fabs(phase_percent(plan, best) - read_phase_percent))
+            best = phase;
+    }
+    return best;
+}
+
+/* ---- the steps of a run, in order ---- */
+
+static bool read_study(struct run *run, const char *const *paths, int count, struct err *err)
+{
+    int64_t start_ms = clock_monotonic_ms();
+    bool ok = source_read(&run->source, paths, count, run->arena, err);
+    run->result->load_s = (double)(clock_monotonic_ms() - start_ms) / 1000;
+    return ok && describe_skipped(run->result, &run->source, run->arena, err) && one_study(&run->source, err);
+}
+
+static bool choose_series(struct run *run, struct err *err)
+{
+    struct err why = ERR_INIT;
+    bool chosen = choose(&run->source, model_modality(run->model), run->arena, &run->choice, &why);
+    if (run->choice && !describe_series(run->result, run->choice, run->arena, err))
+        return false;
+    if (!chosen)
+        *err = why;
+    return chosen;
+}
+
+static bool pass_gate(const struct run *run, struct err *err)
+{
+    const struct preprocess *limits = model_preprocess(run->model);
+    const struct volume_geometry *geometry = &run->plan->geometry;
+    if (geometry->zyx[0] < limits->min_slices)
+        return err_decline(err, "too_few_slices", "%d slices; the model needs %d", geometry->zyx[0],
+                           limits->min_slices);
+    if (limits->max_spacing_z_mm > 0 && geometry->spacing_zyx_mm[0] > limits->max_spacing_z_mm)
+        return err_decline(err, "spacing_too_coarse", "slices %.2f mm apart; the model takes at most %.2f mm",
+                           geometry->spacing_zyx_mm[0], limits->max_spacing_z_mm);
+    return true;
+}
+
+static bool plan_volume(struct run *run, struct err *err)
+{
+    if (!lay_out(run->choice, run->arena, &run->plan, err))
+        return false;
+    run->phase = choose_phase(run->plan);
+    return describe_volume(run->result, run->plan, run->phase, run->arena, err) && pass_gate(run, err);
+}
+
+static bool make_input(struct run *run, struct err *err)
+{
+    const int *zyx = run->plan->geometry.zyx;
+    int out_zyx[3];
+    model_input_zyx(run->model, out_zyx);
+    run->voxels = room(run->arena, (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2], sizeof(float), err);
+    if (!run->voxels || !prepare_voxels(run->plan, run->phase, &run->source, run->voxels, err))
+        return false;
+    size_t count = (size_t)out_zyx[0] * (size_t)out_zyx[1] * (size_t)out_zyx[2];
+    run->input = room(run->arena, count, sizeof(float), err);
+    return run->input && volume_resample(&run->plan->geometry, run->voxels, out_zyx, run->input, err) &&
+           prepare_values(model_preprocess(run->model), run->input, count, err);
+}
+
+static bool encode(struct model *model, const float *input, struct arena *arena, struct result *result,
+                   struct err *err)
+{
+    int64_t start_ms = clock_monotonic_ms();
+    result->embedding = room(arena, (size_t)model_dim(model), sizeof(float), err);
+    if (!result->embedding || !model_encode(model, input, result->embedding, err) ||
+        !model_score(model, result->embedding, arena, &result->findings, &result->finding_count, err))
+        return false;
+    result->embedding_dim = model_dim(model);
+    result->encode_s = (double)(clock_monotonic_ms() - start_ms) / 1000;
+    result->analysed = true;
+    return true;
+}
+
+static bool analyse(struct run *run, const char *const *paths, int count, struct err *err)
+{
+    if (!read_study(run, paths, count, err) || !choose_series(run, err))
+        return false;
+    int64_t start_ms = clock_monotonic_ms();
+    bool ok = plan_volume(run, err) && make_input(run, err);
+    run->result->volume_s = (double)(clock_monotonic_ms() - start_ms) / 1000;
+    return ok && encode(run->model, run->input, run->arena, run->result, err) &&
+           describe_used(run->result, run->plan, run->phase, model_preprocess(run->model), run->arena, err);
+}
+
+/* Make a result of what went wrong, when it is about the study; false with err kept when it is about us. */
+static bool decline(struct run *run, struct err *err)
+{
+    if (err->code != ERR_INPUT && err->code != ERR_UNSUPPORTED)
+        return false;
+    struct err why = *err;
+    return describe_declined(run->result, &why, run->arena, err) &&
+           model_not_assessed(run->model, run->result->reason, run->arena, &run->result->findings,
+                              &run->result->finding_count, err);
+}
+
+static struct result *begin(struct model *model, struct arena *arena, struct err *err)
+{
+    struct result *result = room(arena, 1, sizeof *result, err);
+    if (!result)
+        return NULL;
+    result->started_unix_ms = clock_unix_ms();
+    result->has_model = true;
+    result->model = *model_identity(model);
+    result->modality = model_modality(model);
+    result->key_instance = -1;
+    model_input_zyx(model, result->input_zyx);
+    return result;
+}
+
+bool pipeline_run(struct model *model, const char *const *paths, int count, struct arena *arena,
+                  struct result **ret, struct err *err)
+{
+    struct run run = {.model = model, .arena = arena, .result = begin(model, arena, err)};
+    struct err why = ERR_INIT;
+    if (!run.result)
+        return false;
+    bool done = analyse(&run, paths, count, &why) || decline(&run, &why);
+    source_done(&run.source);
+    if (!done) {
+        *err = why;
+        return false;
+    }
+    *ret = run.result;
+    return true;
+}
+
+bool pipeline_run_tensor(struct model *model, const float *input, struct arena *arena, struct result **ret,
+                         struct err *err)
+{
+    struct result *result = begin(model, arena, err);
+    if (!result || !encode(model, input, arena, result, err))
+        return false;
+    *ret = result;
+    return true;
+}
+
+/* ---- the volume alone ---- */
+
+static bool choose_any(struct source *source, struct arena *arena, struct study_choice **ret, struct err *err)
+{
+    struct err why = ERR_INIT;
+    if (choose(source, "CT", arena, ret, &why))
+        return true;
+    if (why.code != ERR_INPUT) {
+        *err = why;
+        return false;
+    }
+    struct err mr_why = ERR_INIT;
+    if (choose(source, "MR", arena, ret, &mr_why))
+        return true;
+    *err = strcmp(mr_why.reason, "other_modality") == 0 ? why : mr_why;
+    return false;
+}
+
+static bool give_phases(struct source *source, const struct volume_plan *plan, struct arena *arena,
+                        pipeline_phase phase, void *to, struct err *err)
+{
+    const int *zyx = plan->geometry.zyx;
+    float *voxels = room(arena, (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2], sizeof *voxels, err);
+    bool ok = voxels != NULL;
+    for (int i = 0; ok && i < plan->geometry.phases; i++)
+        ok = volume_fill(plan, i, source_frame, source, voxels, err) &&
+             phase(to, &plan->geometry, i, voxels, err);
+    return ok;
+}
+
+bool pipeline_volume(const char *const *paths, int count, struct arena *arena, pipeline_phase phase, void *to,
+                     int *ret_heads_read, struct err *err)
+{
+    struct source source = {0};
+    struct study_choice *choice = NULL;
+    struct volume_plan *plan = NULL;
+    bool ok = source_read(&source, paths, count, arena, err) && one_study(&source, err) &&
+              choose_any(&source, arena, &choice, err) && lay_out(choice, arena, &plan, err) &&
+              give_phases(&source, plan, arena, phase, to, err);
+    source_done(&source);
+    *ret_heads_read = source.count;
+    return ok;
+}

@@ -1,0 +1,47 @@
+/* The recipe: one study in, one result out.
+ *
+ * heads -> choice of series -> plan of the volume -> gate (slices, spacing) -> voxels in rescaled units ->
+ * canonical orientation and the encoder's grid -> clip -> normalise -> encode -> score. docs/volumes.md and
+ * docs/model-folder.md state each step. */
+#ifndef PIPELINE_PIPELINE_H
+#define PIPELINE_PIPELINE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "findings/result.h"
+#include "pipeline/model.h"
+#include "volume/volume.h"
+
+/* Analyse one study.
+ * in:      paths of its files in any order. One that is not DICOM or is damaged is skipped; a warning
+ *          ("skipped: 2 of 120 files ...") counts them.
+ * out:     *ret in arena, every field filled; a study that cannot be analysed is a result too: analysed
+ * false, reason and reason_text, every label not_assessed. Reasons made here: "no_dicom_files",
+ *          "several_studies", "too_few_slices", "spacing_too_coarse", "volume_too_large", "constant_volume";
+ *          the others come from study.h and volume.h.
+ *          Several phases: the one nearest to 75 % of the RR interval when every frame says its percentage,
+ *          else the first. timing: load_s reading heads, volume_s plan to input tensor, encode_s encode and
+ *          score.
+ * errors:  ERR_IO (a file cannot be opened), ERR_NOMEM, ERR_BUG. threads: one job at a time per model.
+ * source:  75 %: mid-diastole, the phase with the least motion at resting heart rates, is what coronary CT is
+ *          read at (SCCT guidelines for performance and acquisition, 2016). */
+bool pipeline_run(struct model *model, const char *const *paths, int count, struct arena *arena,
+                  struct result **ret, struct err *err);
+
+/* Encode and score an input tensor [z][y][x] of the model's own shape, already preprocessed: the same record
+ * without series and instances. errors: those of model_encode. */
+bool pipeline_run_tensor(struct model *model, const float *input, struct arena *arena, struct result **ret,
+                         struct err *err);
+
+/* Gets one phase: voxels [z][y][x], rescaled, padding untouched; borrowed for the call. False stops, err set.
+ */
+typedef bool (*pipeline_phase)(void *to, const struct volume_geometry *geometry, int phase,
+                               const float *voxels, struct err *err);
+
+/* The chosen series (CT first, else MR) as it lies in space, phase by phase, before any resampling.
+ * out:    *ret_heads_read of the files were DICOM. errors: ERR_INPUT with the reason when no series fits or
+ * the volume cannot be built; ERR_UNSUPPORTED, ERR_IO, ERR_NOMEM; those of `phase`. */
+bool pipeline_volume(const char *const *paths, int count, struct arena *arena, pipeline_phase phase, void *to,
+                     int *ret_heads_read, struct err *err);
+
+#endif
