@@ -2,6 +2,7 @@ extern "C" {
 #include "dicom/dicom_pixels.h"
 
 #include "dicom/dicom_j2k.h"
+#include "dicom/dicom_rle.h"
 }
 #include "dicom/dicom_load.hh"
 #include "dicom/dicom_value.hh"
@@ -21,7 +22,7 @@ namespace
 
 const int64_t max_pixels = int64_t(1) << 26; // of one frame
 
-enum coding { native, by_dcmtk, jpeg_2000 };
+enum coding { native, by_dcmtk, jpeg_2000, rle };
 
 } // namespace
 
@@ -31,13 +32,14 @@ struct dicom_pixels {
     coding how = native;
     int rows = 0, columns = 0, frames = 0;
     int bits_allocated = 0, bits_stored = 0, high_bit = 0;
+    int sample_bytes = 0; // as decoded, before unpacking
     bool is_signed = false;
     std::vector<uint8_t> frame; // one frame, native or decoded
     DcmFileCache cache;
     // by_dcmtk: where the next frame starts, when frames are asked for in order
     int next_frame = 0;
     Uint32 next_fragment = 0;
-    // jpeg_2000: the fragments without the offset table, and each frame's first fragment
+    // jpeg_2000, rle: the fragments without the offset table, and each frame's first fragment
     std::vector<DcmPixelItem *> fragments;
     std::vector<size_t> first_fragment;
 };
@@ -91,13 +93,15 @@ bool is_jpeg_2000(DcmFileFormat &file)
     return false;
 }
 
-bool starts_codestream(DcmPixelItem *item)
+// A JPEG 2000 codestream or JP2 box, or an RLE header (PS3.5 G.5): number of segments, first offset 64.
+bool starts_frame(DcmPixelItem *item, coding how)
 {
-    static const uint8_t soc_siz[] = {0xFF, 0x4F, 0xFF, 0x51}, jp2_box[] = {0, 0, 0, 12};
-    uint8_t head[4];
+    uint8_t head[8];
     if (item->getLengthField() < sizeof head || item->getPartialValue(head, 0, sizeof head).bad())
         return false;
-    return !std::memcmp(head, soc_siz, sizeof head) || !std::memcmp(head, jp2_box, sizeof head);
+    if (how == rle)
+        return head[0] >= 1 && head[0] <= 4 && !std::memcmp(head + 1, "\0\0\0\100\0\0\0", 7);
+    return !std::memcmp(head, "\xFF\x4F\xFF\x51", 4) || !std::memcmp(head, "\0\0\0\14jP  ", 8);
 }
 
 // First fragment of each frame from the Basic Offset Table (PS3.5 A.4): byte offsets of fragments' item tags.
@@ -123,10 +127,10 @@ bool frames_by_table(dicom_pixels *pixels, DcmPixelItem *table)
     return true;
 }
 
-bool frames_by_start_code(dicom_pixels *pixels)
+bool frames_by_header(dicom_pixels *pixels)
 {
     for (size_t i = 0; i < pixels->fragments.size(); i++)
-        if (starts_codestream(pixels->fragments[i]))
+        if (starts_frame(pixels->fragments[i], pixels->how))
             pixels->first_fragment.push_back(i);
     return pixels->first_fragment.size() == size_t(pixels->frames);
 }
@@ -150,12 +154,45 @@ bool find_frames(dicom_pixels *pixels, DcmPixelSequence *sequence, struct err *e
         if (count == size_t(pixels->frames))
             for (size_t i = 0; i < count; i++)
                 pixels->first_fragment.push_back(i);
-        else if (!frames_by_start_code(pixels))
+        else if (!frames_by_header(pixels))
             return err_fail(err, ERR_INPUT, "%zu fragments cannot be told apart into %d frames", count,
                             pixels->frames);
     }
     pixels->first_fragment.push_back(count);
     return true;
+}
+
+// Sample precision in the frame header (SOF) of a JPEG stream, 0 when there is none. source: ISO 10918-1
+// B.2.2.
+int jpeg_precision(const uint8_t *bytes, size_t size)
+{
+    for (size_t i = 2; i + 5 <= size && bytes[i] == 0xFF;) {
+        uint8_t marker = bytes[i + 1];
+        if (marker == 0xFF) {
+            i++;
+            continue;
+        }
+        if (marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC)
+            return bytes[i + 4];
+        i += 2 + (size_t(bytes[i + 2]) << 8 | bytes[i + 3]);
+    }
+    return 0;
+}
+
+/* Bytes of one sample as DCMTK's codecs leave it: a JPEG of at most 8 bits comes out as bytes whatever Bits
+ * Allocated says. */
+int decoded_bytes(dicom_pixels *pixels, DcmPixelSequence *sequence)
+{
+    DcmPixelItem *first = nullptr;
+    E_TransferSyntax syntax = pixels->file.getDataset()->getOriginalXfer();
+    bool is_jpeg = syntax >= EXS_JPEGProcess1 && syntax <= EXS_JPEGProcess14SV1;
+    if (!is_jpeg || sequence->getItem(first, 1).bad() || !first)
+        return pixels->bits_allocated / 8;
+    std::vector<uint8_t> head(first->getLengthField() < 65536 ? first->getLengthField() : 65536);
+    if (head.empty() || first->getPartialValue(head.data(), 0, Uint32(head.size())).bad())
+        return pixels->bits_allocated / 8;
+    int precision = jpeg_precision(head.data(), head.size());
+    return precision >= 1 && precision <= 8 ? 1 : pixels->bits_allocated / 8;
 }
 
 bool find_pixels(dicom_pixels *pixels, struct err *err)
@@ -167,28 +204,23 @@ bool find_pixels(dicom_pixels *pixels, struct err *err)
     if (pixels->element->ident() == EVR_PixelData)
         OFstatic_cast(DcmPixelData *, pixels->element)
             ->getEncapsulatedRepresentation(dataset->getOriginalXfer(), nullptr, sequence);
-    if (sequence && is_jpeg_2000(pixels->file)) {
-        pixels->how = jpeg_2000;
+    E_TransferSyntax syntax = dataset->getOriginalXfer();
+    if (syntax == EXS_PrivateGE_LEI_WithBigEndianPixelData)
+        return err_fail(err, ERR_UNSUPPORTED, "GE's private transfer syntax with big endian pixels");
+    pixels->sample_bytes = pixels->bits_allocated / 8;
+    pixels->how = !sequence                    ? native
+                  : is_jpeg_2000(pixels->file) ? jpeg_2000
+                  : syntax == EXS_RLELossless  ? rle
+                                               : by_dcmtk;
+    if (pixels->how == jpeg_2000 || pixels->how == rle)
         return find_frames(pixels, sequence, err);
-    }
-    pixels->how = sequence ? by_dcmtk : native;
+    if (pixels->how == by_dcmtk)
+        pixels->sample_bytes = decoded_bytes(pixels, sequence);
     double needed = double(pixel_count(pixels)) * (pixels->bits_allocated / 8) * pixels->frames;
     if (!sequence && pixels->element->getLengthField() < needed)
         return err_fail(err, ERR_INPUT, "pixel data has %u bytes of %.0f", pixels->element->getLengthField(),
                         needed);
     return true;
-}
-
-/* Bytes of one sample as DCMTK's codecs leave it: a JPEG of at most 8 bits comes out as bytes whatever Bits
- * Allocated says. */
-int decoded_bytes(dicom_pixels *pixels)
-{
-    E_TransferSyntax syntax = pixels->file.getDataset()->getOriginalXfer();
-    bool is_jpeg = syntax >= EXS_JPEGProcess1 && syntax <= EXS_JPEGProcess14SV1;
-    Uint32 precision = 0;
-    if (is_jpeg && pixels->bits_allocated == 16 && pixels->bits_stored <= 8)
-        precision = 8;
-    return precision ? 1 : pixels->bits_allocated / 8;
 }
 
 bool fetch_native(dicom_pixels *pixels, int number, struct err *err)
@@ -219,9 +251,10 @@ bool fetch_by_dcmtk(dicom_pixels *pixels, int number, struct err *err)
     return err_fail(err, ERR_INPUT, "frame %d cannot be decoded: %s", number, condition.text());
 }
 
-void unpack(const dicom_pixels *pixels, int bytes, int32_t *values)
+void unpack(const dicom_pixels *pixels, int32_t *values)
 {
-    int low = pixels->how == native ? pixels->high_bit + 1 - pixels->bits_stored : 0;
+    int bytes = pixels->sample_bytes;
+    int low = pixels->how != by_dcmtk ? pixels->high_bit + 1 - pixels->bits_stored : 0;
     uint64_t mask = (uint64_t(1) << pixels->bits_stored) - 1, sign = uint64_t(1) << (pixels->bits_stored - 1);
     size_t count = pixel_count(pixels);
     const uint8_t *from = pixels->frame.data();
@@ -237,21 +270,35 @@ void unpack(const dicom_pixels *pixels, int bytes, int32_t *values)
     }
 }
 
+// The fragments of one frame as one piece.
+bool join_fragments(dicom_pixels *pixels, int number, std::vector<uint8_t> &joined, struct err *err)
+{
+    for (size_t i = pixels->first_fragment[number]; i < pixels->first_fragment[number + 1]; i++) {
+        DcmPixelItem *item = pixels->fragments[i];
+        size_t start = joined.size(), length = item->getLengthField();
+        if (!length)
+            continue;
+        joined.resize(start + length);
+        if (item->getPartialValue(&joined[start], 0, Uint32(length), &pixels->cache).bad())
+            return err_fail(err, ERR_INPUT, "frame %d cannot be read", number);
+    }
+    return true;
+}
+
 bool decode_j2k(dicom_pixels *pixels, int number, int32_t *values, struct err *err)
 {
     std::vector<uint8_t> codestream;
-    for (size_t i = pixels->first_fragment[number]; i < pixels->first_fragment[number + 1]; i++) {
-        DcmPixelItem *item = pixels->fragments[i];
-        size_t start = codestream.size(), length = item->getLengthField();
-        if (!length)
-            continue;
-        codestream.resize(start + length);
-        if (item->getPartialValue(&codestream[start], 0, Uint32(length), &pixels->cache).bad())
-            return err_fail(err, ERR_INPUT, "frame %d cannot be read", number);
-    }
-    return dicom_j2k_decode(codestream.data(), codestream.size(), pixels->rows, pixels->columns,
-                            pixels->is_signed, values, err) ||
-           err_prefix(err, "frame %d", number);
+    return join_fragments(pixels, number, codestream, err) &&
+           dicom_j2k_decode(codestream.data(), codestream.size(), pixels->rows, pixels->columns,
+                            pixels->is_signed, values, err);
+}
+
+bool fetch_rle(dicom_pixels *pixels, int number, struct err *err)
+{
+    std::vector<uint8_t> coded;
+    return join_fragments(pixels, number, coded, err) &&
+           dicom_rle_decode(coded.data(), coded.size(), pixel_count(pixels), pixels->bits_allocated / 8,
+                            pixels->frame.data(), err);
 }
 
 bool decode(dicom_pixels *pixels, int number, int32_t *values, struct err *err)
@@ -259,14 +306,15 @@ bool decode(dicom_pixels *pixels, int number, int32_t *values, struct err *err)
     if (number < 0 || number >= pixels->frames)
         return err_fail(err, ERR_INPUT, "frame %d of %d", number, pixels->frames);
     if (pixels->how == jpeg_2000)
-        return decode_j2k(pixels, number, values, err);
-    int bytes = pixels->how == by_dcmtk ? decoded_bytes(pixels) : pixels->bits_allocated / 8;
-    size_t size = pixel_count(pixels) * bytes;
+        return decode_j2k(pixels, number, values, err) || err_prefix(err, "frame %d", number);
+    size_t size = pixel_count(pixels) * pixels->sample_bytes;
     pixels->frame.resize(pixels->how == by_dcmtk ? size + (size & 1) : size); // the codecs want an even size
-    if (!(pixels->how == native ? fetch_native(pixels, number, err) : fetch_by_dcmtk(pixels, number, err)))
-        return false;
-    unpack(pixels, bytes, values);
-    return true;
+    bool fetched = pixels->how == native ? fetch_native(pixels, number, err)
+                   : pixels->how == rle  ? fetch_rle(pixels, number, err)
+                                         : fetch_by_dcmtk(pixels, number, err);
+    if (fetched)
+        unpack(pixels, values);
+    return fetched;
 }
 
 } // namespace
