@@ -1,0 +1,128 @@
+/* The closed set of statements. All are prepared when the store opens, so a schema that does not fit them is
+ * found then. S(name, sql) */
+// clang-format off
+S(BEGIN, "BEGIN IMMEDIATE")
+S(COMMIT, "COMMIT")
+S(ROLLBACK, "ROLLBACK")
+
+S(STUDY_BY_UID, "SELECT id, patient_id, state, revision FROM study WHERE study_uid = ?1")
+S(STUDY_ADD, "INSERT INTO study (study_uid, patient_id, issuer, accession, study_date, description, state,"
+  " first_object_ms, last_object_ms, receiving_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'receiving', ?7, ?7, ?7)")
+S(STUDY_TOUCH, "UPDATE study SET last_object_ms = ?2 WHERE id = ?1")
+S(STUDY_REOPEN, "UPDATE study SET state = 'receiving', reason = '', revision = revision + 1, forced = 0,"
+  " started_by = '', receiving_ms = ?2 WHERE id = ?1")
+S(STUDY_STATE, "SELECT state, revision FROM study WHERE id = ?1")
+S(STUDY_SET_STATE, "UPDATE study SET state = ?2, reason = ?3 WHERE id = ?1")
+S(STUDY_START, "UPDATE study SET state = ?3, reason = ?4, started_by = ?5, forced = 0"
+  " WHERE id = ?1 AND revision = ?2 AND state = 'receiving'")
+S(STUDY_FORCE, "UPDATE study SET forced = 1 WHERE id = ?1")
+S(STUDY_QUIET, "SELECT id, revision, study_date, forced, ?4 - receiving_ms >= ?3 FROM study s"
+  " WHERE state = 'receiving' AND EXISTS (SELECT 1 FROM instance i WHERE i.study_id = s.id"
+  " AND i.kind = 'input' AND i.current = 1)"
+  " AND (forced = 1 OR ?4 - receiving_ms >= ?3 OR (?4 - last_object_ms >= ?2"
+  " AND NOT EXISTS (SELECT 1 FROM series r WHERE r.study_id = s.id AND ?4 - r.last_object_ms < ?1)))"
+  " ORDER BY last_object_ms LIMIT ?5")
+
+S(SERIES_ADD, "INSERT INTO series (study_id, series_uid, modality, number, description, last_object_ms)"
+  " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (study_id, series_uid)"
+  " DO UPDATE SET last_object_ms = excluded.last_object_ms RETURNING id")
+S(SERIES_INPUT, "SELECT r.series_uid, r.modality, r.description, count(*) FROM series r JOIN instance i"
+  " ON i.series_id = r.id WHERE r.study_id = ?1 AND i.kind = 'input' AND i.current = 1"
+  " GROUP BY r.id ORDER BY r.number, r.series_uid")
+
+S(INSTANCE_FIND, "SELECT data_sha256 = ?3 FROM instance WHERE study_id = ?1 AND sop_uid = ?2"
+  " ORDER BY data_sha256 = ?3 DESC LIMIT 1")
+S(INSTANCE_AGE, "UPDATE instance SET current = 0 WHERE study_id = ?1 AND sop_uid = ?2")
+S(INSTANCE_RENEW, "UPDATE instance SET lost = 0 WHERE study_id = ?1 AND sop_uid = ?2 AND data_sha256 = ?3")
+S(INSTANCE_ADD, "INSERT INTO instance (study_id, series_id, sop_uid, sop_class, transfer_syntax, kind, modality,"
+  " data_sha256, path, size_bytes, received_ms, peer_ae, peer_address)"
+  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)")
+S(INSTANCE_PATH, "SELECT 1 FROM instance WHERE path = ?1 AND lost = 0")
+S(INSTANCE_FILES, "SELECT id, path, lost FROM instance WHERE id > ?1 ORDER BY id LIMIT 1000")
+S(INSTANCE_SET_LOST, "UPDATE instance SET lost = ?2 WHERE id = ?1")
+S(INSTANCE_INPUTS, "SELECT i.path, i.sop_class, i.sop_uid, r.series_uid FROM instance i JOIN series r"
+  " ON r.id = i.series_id WHERE i.study_id = ?1 AND i.kind = 'input' AND i.current = 1 AND i.lost = 0"
+  " ORDER BY r.number, r.series_uid, i.sop_uid")
+S(INSTANCE_COUNTS, "SELECT sum(kind = 'input' AND current = 1 AND lost = 1), sum(kind <> 'input')"
+  " FROM instance WHERE study_id = ?1")
+
+S(REFUSAL_ADD, "INSERT INTO refusal (at_ms, peer_ae, peer_address, study_uid, sop_class, sop_uid, status, cause)"
+  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
+S(REFUSAL_FORGET, "DELETE FROM refusal WHERE at_ms < ?1")
+
+S(JOB_ADD, "INSERT INTO job (study_id, revision, model, live, state, reason, created_ms)"
+  " VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?6)")
+S(JOB_SUPERSEDE, "UPDATE job SET state = 'superseded' WHERE study_id = ?1 AND revision < ?2 AND state = 'queued'")
+S(JOB_NEXT, "SELECT j.id, j.study_id, j.revision, j.attempts, j.live, j.model, j.reason, s.started_by,"
+  " s.study_uid, s.revision FROM job j JOIN study s ON s.id = j.study_id WHERE j.state = 'queued'"
+  " ORDER BY j.attempts, j.id LIMIT 1")
+S(JOB_SET_STATE, "UPDATE job SET state = ?2, reason = ?3, lease_ms = ?4 WHERE id = ?1")
+S(JOB_RETURN, "UPDATE job SET state = 'queued', attempts = attempts + 1, reason = ?2 WHERE id = ?1"
+  " AND state = 'running'")
+S(JOB_FINISH, "UPDATE job SET state = ?2, reason = ?3, attempts = attempts + ?4 WHERE id = ?1 AND state = 'running'")
+S(JOB_REQUEUE, "UPDATE job SET state = 'queued' WHERE state = 'running'")
+S(JOB_OVERDUE, "UPDATE job SET state = 'queued' WHERE state = 'running' AND lease_ms < ?1")
+S(JOB_SUMMARY, "SELECT sum(j.state = 'queued'), sum(j.state = 'running'), sum(j.state = 'failed'),"
+  " coalesce(max(r.analysed), 0), coalesce(max(CASE WHEN j.state = 'failed' THEN j.reason END), ''),"
+  " coalesce(max(CASE WHEN r.analysed = 0 THEN r.reason END), '')"
+  " FROM job j LEFT JOIN result r ON r.job_id = j.id WHERE j.study_id = ?1 AND j.revision = ?2")
+
+S(RESULT_ADD, "INSERT INTO result (job_id, study_id, revision, model, analysed, reason, json, embedding, created_ms)"
+  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")
+S(FINDING_ADD, "INSERT INTO finding (result_id, label, state, score, probability) VALUES (?1, ?2, ?3, ?4, ?5)")
+S(REPORT_ADD, "INSERT INTO report (result_id, sop_class, sop_uid, series_uid, path, sha256, created_ms)"
+  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+S(REPORT_OWN, "SELECT 1 FROM report WHERE sop_uid = ?1")
+S(REPORT_FIND, "SELECT sop_class, sop_uid, series_uid, path, sha256 FROM report WHERE result_id = ?1"
+  " AND (sop_class = ?2 OR ?2 = '') ORDER BY id LIMIT 1")
+S(REPORT_BEFORE, "SELECT p.sop_class, p.sop_uid, p.series_uid FROM report p JOIN result r ON r.id = p.result_id"
+  " WHERE r.study_id = ?1 AND r.model = ?2 AND r.revision < ?3 ORDER BY r.revision DESC, p.id LIMIT 1")
+
+S(DELIVERY_ADD, "INSERT INTO delivery (result_id, destination, state, next_ms, updated_ms)"
+  " VALUES (?1, ?2, 'pending', ?3, ?3)")
+S(DELIVERY_DUE, "SELECT d.id, d.result_id, r.study_id, d.attempts, coalesce(t.sop_class, '') FROM delivery d"
+  " JOIN result r ON r.id = d.result_id LEFT JOIN destination t ON t.name = d.destination"
+  " WHERE d.destination = ?1 AND d.state = 'pending' AND d.next_ms <= ?2 ORDER BY d.next_ms, d.id LIMIT 1")
+S(DELIVERY_SET, "UPDATE delivery SET state = ?2, attempts = attempts + 1, next_ms = ?3, status = ?4, cause = ?5,"
+  " sop_uid = ?6, updated_ms = ?7 WHERE id = ?1 AND state = 'pending'")
+S(DELIVERY_REQUEUE, "UPDATE delivery SET state = 'pending', next_ms = ?2, updated_ms = ?2 WHERE id = ?1"
+  " AND state IN ('pending', 'parked')")
+S(DELIVERY_STUDY, "SELECT r.study_id FROM delivery d JOIN result r ON r.id = d.result_id WHERE d.id = ?1")
+S(DELIVERY_SUMMARY, "SELECT count(*), coalesce(sum(d.state = 'pending'), 0), coalesce(sum(d.state = 'parked'), 0),"
+  " coalesce(max(CASE WHEN d.state = 'parked' THEN d.destination || ': ' || d.cause END), '')"
+  " FROM delivery d JOIN result r ON r.id = d.result_id WHERE r.study_id = ?1 AND r.revision = ?2")
+S(DESTINATION_SET, "INSERT INTO destination (name, sop_class) VALUES (?1, ?2) ON CONFLICT (name)"
+  " DO UPDATE SET sop_class = excluded.sop_class")
+
+S(EVENT_ADD, "INSERT INTO event (study_id, at_ms, kind, detail) VALUES (?1, ?2, ?3, ?4)")
+
+S(VIEW_STUDIES, "SELECT s.id, s.study_uid, s.patient_id, s.accession, s.study_date, s.description, s.state,"
+  " s.reason, s.revision, s.started_by, s.first_object_ms, s.last_object_ms,"
+  " (SELECT count(*) FROM instance i WHERE i.study_id = s.id) AS objects FROM study s"
+  " WHERE (?1 = '' OR s.accession = ?1) AND (?2 = '' OR s.patient_id = ?2) AND (?3 = '' OR s.study_uid = ?3)"
+  " AND (?4 = '' OR s.state = ?4) AND s.last_object_ms >= ?5 ORDER BY s.last_object_ms DESC, s.id DESC LIMIT ?6")
+S(VIEW_STUDY, "SELECT id, study_uid, patient_id, issuer, accession, study_date, description, state, reason,"
+  " revision, started_by, first_object_ms, last_object_ms FROM study WHERE id = ?1")
+S(VIEW_OBJECTS, "SELECT count(*) AS total, coalesce(sum(kind = 'input'), 0) AS input,"
+  " coalesce(sum(kind = 'other'), 0) AS other, coalesce(sum(kind = 'own'), 0) AS own,"
+  " coalesce(sum(current = 0), 0) AS replaced, coalesce(sum(lost), 0) AS lost FROM instance WHERE study_id = ?1")
+S(VIEW_SERIES, "SELECT r.series_uid, r.modality, r.number, r.description, count(i.id) AS objects,"
+  " coalesce(sum(i.kind = 'input' AND i.current = 1), 0) AS input, r.last_object_ms FROM series r LEFT JOIN"
+  " instance i ON i.series_id = r.id WHERE r.study_id = ?1 GROUP BY r.id ORDER BY r.number, r.series_uid")
+S(VIEW_JOBS, "SELECT id, revision, model, live, state, attempts, reason, created_ms FROM job WHERE study_id = ?1"
+  " ORDER BY id")
+S(VIEW_RESULTS, "SELECT r.id, r.revision, r.model, r.analysed, r.reason, r.json, r.created_ms, p.sop_uid AS sr_sop_uid,"
+  " p.sop_class AS sr_sop_class, p.series_uid AS sr_series_uid FROM result r LEFT JOIN report p ON p.id ="
+  " (SELECT min(id) FROM report WHERE result_id = r.id) WHERE r.study_id = ?1 ORDER BY r.revision DESC, r.id DESC")
+S(VIEW_DELIVERIES, "SELECT d.id, r.revision, r.model, d.destination, d.state, d.attempts, d.next_ms, d.status,"
+  " d.cause, d.sop_uid, d.updated_ms FROM delivery d JOIN result r ON r.id = d.result_id WHERE r.study_id = ?1"
+  " ORDER BY d.id")
+S(VIEW_EVENTS, "SELECT id, at_ms, kind, detail FROM event WHERE study_id = ?1 ORDER BY id")
+S(VIEW_REFUSALS, "SELECT id, at_ms, peer_ae, peer_address, study_uid, sop_class, sop_uid, status, cause"
+  " FROM refusal WHERE at_ms >= ?1 ORDER BY id DESC LIMIT ?2")
+S(VIEW_REPORTS, "SELECT p.path, p.sop_uid, p.sop_class, p.sha256, r.revision, r.model FROM report p JOIN result r"
+  " ON r.id = p.result_id WHERE r.study_id = ?1 ORDER BY r.revision DESC, p.id")
+S(COUNT_STUDIES, "SELECT state, count(*) FROM study GROUP BY state")
+S(COUNT_JOBS, "SELECT state, count(*) FROM job GROUP BY state")
+S(COUNT_DELIVERIES, "SELECT state, count(*) FROM delivery GROUP BY state")
+// clang-format on

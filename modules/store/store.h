@@ -1,0 +1,222 @@
+/* The index: what arrived, what is to be done, what came of it. SQLite in WAL mode behind this header.
+ *
+ * Every public function is one transaction: it has happened whole, and survives a power cut, or not at all.
+ * threads: any, all functions; one connection with its own lock.
+ * errors:  ERR_FULL (disk), ERR_BUSY (locked too long), ERR_CORRUPT (damaged; never recreated), ERR_IO,
+ *          ERR_NOMEM, ERR_BUG (a statement broke a constraint). Not repeated below. */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/arena.h"
+#include "base/digest.h"
+#include "base/err.h"
+#include "base/uid.h"
+#include "dicom/dicom_records.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct store;
+
+/* Open or create the database and bring its schema up to date, migration by migration. owns: caller closes.
+ */
+struct store *store_open(const char *path, struct err *err);
+void store_close(struct store *store); /* accepts NULL */
+
+/* Can it be written now? A probe for readiness; changes nothing. */
+bool store_probe(struct store *store, struct err *err);
+
+/* ---- arrival ------------------------------------------------------------------------------------------- */
+
+struct store_object {
+    const struct dicom_identity *id;
+    bool feeds_encoder; /* CT or MR image class */
+    const char *data_sha256, *path;
+    int64_t size_bytes, received_ms;
+    const char *peer_ae, *peer_address;
+};
+
+enum store_outcome {
+    STORE_NEW,
+    STORE_SAME,    /* this data set is here already: nothing changed */
+    STORE_CHANGED, /* the same SOP Instance UID with another data set: both kept, this one current */
+    STORE_CONFLICT /* the study is there with another Patient ID: nothing written */
+};
+
+struct store_put {
+    enum store_outcome outcome;
+    int64_t study;
+    int revision;
+    bool reopened; /* the study had been complete and has a new revision now */
+};
+
+/* Record an object whose file is in place. An input object opens the study, or reopens it as a new revision;
+ * a side object, and a report of ours that comes back, changes no state. */
+bool store_put(struct store *store, const struct store_object *object, struct store_put *ret,
+               struct err *err);
+
+/* Is a committed row pointing at this file? */
+bool store_path_known(struct store *store, const char *path, bool *ret, struct err *err);
+
+/* A row of what was not accepted. *ret_id: its number, for the log. Empty strings where unknown. */
+struct store_refusal {
+    const char *peer_ae, *peer_address, *study_uid, *sop_class, *sop_uid, *status, *cause;
+};
+bool store_refuse(struct store *store, const struct store_refusal *refusal, int64_t now_ms, int64_t *ret_id,
+                  struct err *err);
+bool store_forget_refusals(struct store *store, int64_t before_ms, struct err *err);
+
+/* ---- reconciliation at start --------------------------------------------------------------------------- */
+
+/* Calls back with every instance file the index knows (lost ones too): reports whether it is there. */
+typedef bool (*store_file_exists)(void *context, const char *path);
+/* Marks rows whose file is gone as lost, and found again ones as there. *ret_lost: rows newly marked. */
+bool store_check_files(struct store *store, store_file_exists exists, void *context, int *ret_lost,
+                       struct err *err);
+/* Jobs that ran when the last process ended go back to the queue, without costing an attempt. */
+bool store_requeue_running(struct store *store, int *ret_count, struct err *err);
+
+/* ---- assembly ------------------------------------------------------------------------------------------ */
+
+struct store_timers {
+    int64_t series_quiet_ms, study_quiet_ms, force_ms;
+};
+
+struct store_candidate {
+    int64_t study;
+    int revision;
+    const char *cause; /* "quiet", "forced", "force_timer": static */
+    char study_date[17];
+};
+
+/* Studies in `receiving` whose timers have run out. Returns how many, at most max; -1 on failure. */
+int store_complete_candidates(struct store *store, const struct store_timers *timers, int64_t now_ms,
+                              struct store_candidate *candidates, int max, struct err *err);
+
+struct store_series {
+    char series_uid[UID_SIZE];
+    const char *modality, *description;
+    int input_count;
+};
+/* The series of a study with current input objects, in an arena. */
+bool store_input_series(struct store *store, int64_t study, struct arena *arena, struct store_series **ret,
+                        int *ret_count, struct err *err);
+
+struct store_new_job {
+    const char *model;  /* "" when nothing can analyse the study */
+    bool live;          /* false: shadow, computed and kept, sent nowhere */
+    const char *reason; /* for model "": why not analysed */
+};
+/* receiving -> queued, with one job each. A job of an older revision that has not started is superseded.
+ * Does nothing when the study is not receiving that revision any more. */
+bool store_queue_study(struct store *store, int64_t study, int revision, const char *cause,
+                       const struct store_new_job *jobs, int job_count, int64_t now_ms, struct err *err);
+/* receiving -> declined, without a report. */
+bool store_decline_study(struct store *store, int64_t study, int revision, const char *reason, int64_t now_ms,
+                         struct err *err);
+
+enum store_force {
+    STORE_FORCE_ACCEPTED, /* receiving: completes at once; declined, parked: analysed again as a new revision
+                           */
+    STORE_FORCE_UNKNOWN,
+    STORE_FORCE_NOT_NOW /* queued, encoding, or there is an answer already */
+};
+bool store_force_study(struct store *store, int64_t study, int64_t now_ms, enum store_force *ret,
+                       struct err *err);
+
+/* ---- jobs ---------------------------------------------------------------------------------------------- */
+
+struct store_job {
+    int64_t id, study;
+    int revision, attempts;
+    bool live;
+    const char *model, *reason;         /* arena */
+    const char *started_by, *study_uid; /* arena */
+};
+
+/* Take the oldest queued job for lease_ms. *ret is NULL when there is none. Study: queued -> encoding. */
+bool store_claim_job(struct store *store, int64_t now_ms, int64_t lease_ms, struct arena *arena,
+                     struct store_job **ret, struct err *err);
+
+struct store_input {
+    const char *path;
+    char sop_class[UID_SIZE], sop_uid[UID_SIZE], series_uid[UID_SIZE];
+};
+struct store_inputs {
+    struct store_input *items; /* current input objects that are not lost */
+    int count;
+    int lost_count, other_count;
+};
+bool store_job_inputs(struct store *store, int64_t study, struct arena *arena, struct store_inputs *ret,
+                      struct err *err);
+
+/* A worker failed: back to the queue with one attempt more. */
+bool store_return_job(struct store *store, const struct store_job *job, const char *reason,
+                      const char *detail, int64_t now_ms, struct err *err);
+
+/* The document this model sent last for the study, in an older revision. *found false when there is none. */
+struct store_document {
+    char sop_class[UID_SIZE], sop_uid[UID_SIZE], series_uid[UID_SIZE];
+};
+bool store_predecessor(struct store *store, int64_t study, const char *model, int revision, bool *found,
+                       struct store_document *ret, struct err *err);
+
+struct store_finding {
+    const char *label, *state;
+    bool has_score, has_probability;
+    double score, probability;
+};
+struct store_report {
+    const char *sop_class, *sop_uid, *series_uid, *path, *sha256;
+};
+struct store_finish {
+    const struct store_job *job;
+    bool failed; /* attempts used up: the study is parked with `reason` */
+    bool analysed;
+    const char *reason; /* "" when analysed */
+    const char *json;
+    const float *embedding;
+    int embedding_dim;
+    const struct store_finding *findings;
+    int finding_count;
+    struct store_report report;
+    const char *const *destinations;
+    int destination_count;
+};
+/* Result, findings, report and outbox rows in one step. *ret_stale: the job is not running any more (done by
+ * another, superseded): nothing was written. */
+bool store_finish_job(struct store *store, const struct store_finish *finish, int64_t now_ms, bool *ret_stale,
+                      struct err *err);
+
+/* ---- delivery ------------------------------------------------------------------------------------------ */
+
+struct store_delivery {
+    int64_t id, result, study;
+    int attempts;
+    char preferred_class[UID_SIZE]; /* what the destination took last, or "" */
+};
+/* The oldest delivery due at a destination. *found false when there is none. */
+bool store_due_delivery(struct store *store, const char *destination, int64_t now_ms, bool *found,
+                        struct store_delivery *ret, struct err *err);
+/* The result's report in a class: path and UID in the arena; *ret NULL when it has none yet. */
+bool store_find_report(struct store *store, int64_t result, const char *sop_class, struct arena *arena,
+                       struct store_report **ret, struct err *err);
+bool store_add_report(struct store *store, int64_t result, const struct store_report *report, int64_t now_ms,
+                      struct err *err);
+bool store_delivered(struct store *store, const struct store_delivery *delivery, const char *destination,
+                     const struct store_report *report, int status, const char *note, int64_t now_ms,
+                     struct err *err);
+bool store_retry_delivery(struct store *store, const struct store_delivery *delivery, int status,
+                          const char *cause, int64_t next_ms, int64_t now_ms, struct err *err);
+bool store_park_delivery(struct store *store, const struct store_delivery *delivery, int status,
+                         const char *cause, int64_t now_ms, struct err *err);
+/* parked -> pending, or pending -> due now. *found false: no such delivery, or it is delivered. */
+bool store_requeue_delivery(struct store *store, int64_t delivery, int64_t now_ms, bool *found,
+                            struct err *err);
+
+/* ---- everything's history ------------------------------------------------------------------------------ */
+
+bool store_event(struct store *store, int64_t study, const char *kind, const char *detail, int64_t now_ms,
+                 struct err *err);
+
+#endif

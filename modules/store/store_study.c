@@ -1,0 +1,221 @@
+#include "store/connection.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int store_complete_candidates(struct store *store, const struct store_timers *timers, int64_t now_ms,
+                              struct store_candidate *candidates, int max, struct err *err)
+{
+    pthread_mutex_lock(&store->lock);
+    sqlite3_stmt *statement = statement_bind(store, SQL_STUDY_QUIET, "iiiii", timers->series_quiet_ms,
+                                             timers->study_quiet_ms, timers->force_ms, now_ms, (int64_t)max);
+    int count = 0;
+    enum row row = ROW_NONE;
+    while (count < max && (row = statement_row(store, statement, err)) == ROW_FOUND) {
+        struct store_candidate *candidate = &candidates[count++];
+        candidate->study = sqlite3_column_int64(statement, 0);
+        candidate->revision = sqlite3_column_int(statement, 1);
+        snprintf(candidate->study_date, sizeof candidate->study_date, "%s", column_text(statement, 2));
+        candidate->cause = sqlite3_column_int(statement, 3)   ? "forced"
+                           : sqlite3_column_int(statement, 4) ? "force_timer"
+                                                              : "quiet";
+    }
+    statement_done(statement);
+    pthread_mutex_unlock(&store->lock);
+    return row == ROW_FAILED ? -1 : count;
+}
+
+static int read_series(struct store *store, int64_t study, struct arena *arena, struct store_series *series,
+                       int max, struct err *err)
+{
+    sqlite3_stmt *statement = statement_bind(store, SQL_SERIES_INPUT, "i", study);
+    int count = 0;
+    enum row row = ROW_NONE;
+    while (count < max && (row = statement_row(store, statement, err)) == ROW_FOUND) {
+        struct store_series *one = &series[count++];
+        snprintf(one->series_uid, sizeof one->series_uid, "%s", column_text(statement, 0));
+        one->modality = arena_strdup(arena, column_text(statement, 1));
+        one->description = arena_strdup(arena, column_text(statement, 2));
+        one->input_count = sqlite3_column_int(statement, 3);
+    }
+    statement_done(statement);
+    return row == ROW_FAILED ? -1 : count;
+}
+
+bool store_input_series(struct store *store, int64_t study, struct arena *arena, struct store_series **ret,
+                        int *ret_count, struct err *err)
+{
+    enum { MAX_SERIES = 1000 };
+    struct store_series *series = ARENA_ARRAY(arena, struct store_series, MAX_SERIES);
+    if (!series)
+        return err_fail(err, ERR_NOMEM, "no memory for a list of series");
+    pthread_mutex_lock(&store->lock);
+    int count = read_series(store, study, arena, series, MAX_SERIES, err);
+    pthread_mutex_unlock(&store->lock);
+    *ret = series;
+    *ret_count = count;
+    return count >= 0;
+}
+
+static bool start_study(struct store *store, int64_t study, int revision, const char *state,
+                        const char *reason, const char *cause, bool *ret_started, struct err *err)
+{
+    bool ok = statement_run(
+        store,
+        statement_bind(store, SQL_STUDY_START, "iittt", study, (int64_t)revision, state, reason, cause), err);
+    *ret_started = ok && sqlite3_changes(store->db) == 1;
+    return ok;
+}
+
+static bool queue_study(struct store *store, int64_t study, int revision, const char *cause,
+                        const struct store_new_job *jobs, int job_count, int64_t now_ms, struct err *err)
+{
+    bool started;
+    if (!start_study(store, study, revision, "queued", "", cause, &started, err) || !started)
+        return !started && err->code == ERR_NONE;
+    if (!event_add(store, study, "study_complete", now_ms, err, "revision %d, %s", revision, cause) ||
+        !statement_run(store, statement_bind(store, SQL_JOB_SUPERSEDE, "ii", study, (int64_t)revision), err))
+        return false;
+    for (int i = 0; i < job_count; i++) {
+        sqlite3_stmt *statement =
+            statement_bind(store, SQL_JOB_ADD, "iititi", study, (int64_t)revision, jobs[i].model,
+                           (int64_t)jobs[i].live, jobs[i].reason, now_ms);
+        if (!statement_run(store, statement, err) ||
+            !event_add(
+                store, study, "job_queued", now_ms, err, "%s%s",
+                *jobs[i].model ? "model " : "no model: ", *jobs[i].model ? jobs[i].model : jobs[i].reason))
+            return false;
+    }
+    return true;
+}
+
+bool store_queue_study(struct store *store, int64_t study, int revision, const char *cause,
+                       const struct store_new_job *jobs, int job_count, int64_t now_ms, struct err *err)
+{
+    return transaction_begin(store, err) &&
+           transaction_end(store, queue_study(store, study, revision, cause, jobs, job_count, now_ms, err),
+                           err);
+}
+
+static bool decline_study(struct store *store, int64_t study, int revision, const char *reason,
+                          int64_t now_ms, struct err *err)
+{
+    bool started;
+    return start_study(store, study, revision, "declined", reason, "", &started, err) &&
+           (!started ||
+            event_add(store, study, "study_declined", now_ms, err, "%s; no report is sent", reason));
+}
+
+bool store_decline_study(struct store *store, int64_t study, int revision, const char *reason, int64_t now_ms,
+                         struct err *err)
+{
+    return transaction_begin(store, err) &&
+           transaction_end(store, decline_study(store, study, revision, reason, now_ms, err), err);
+}
+
+static bool study_state(struct store *store, int64_t study, char state[16], int *revision, bool *found,
+                        struct err *err)
+{
+    sqlite3_stmt *statement = statement_bind(store, SQL_STUDY_STATE, "i", study);
+    enum row row = statement_row(store, statement, err);
+    *found = row == ROW_FOUND;
+    if (row != ROW_FOUND)
+        return row == ROW_NONE;
+    snprintf(state, 16, "%s", column_text(statement, 0));
+    *revision = sqlite3_column_int(statement, 1);
+    statement_done(statement);
+    return true;
+}
+
+static bool force_study(struct store *store, int64_t study, int64_t now_ms, enum store_force *ret,
+                        struct err *err)
+{
+    char state[16];
+    int revision;
+    bool found;
+    *ret = STORE_FORCE_UNKNOWN;
+    if (!study_state(store, study, state, &revision, &found, err) || !found)
+        return err->code == ERR_NONE;
+    bool again = strcmp(state, "declined") == 0 || strcmp(state, "parked") == 0;
+    *ret = again || strcmp(state, "receiving") == 0 ? STORE_FORCE_ACCEPTED : STORE_FORCE_NOT_NOW;
+    if (*ret == STORE_FORCE_NOT_NOW)
+        return true;
+    if (again && !statement_run(store, statement_bind(store, SQL_STUDY_REOPEN, "ii", study, now_ms), err))
+        return false;
+    return statement_run(store, statement_bind(store, SQL_STUDY_FORCE, "i", study), err) &&
+           event_add(store, study, "forced", now_ms, err, "%s",
+                     again ? "analysed again as a new revision" : "end of study called by an operator");
+}
+
+bool store_force_study(struct store *store, int64_t study, int64_t now_ms, enum store_force *ret,
+                       struct err *err)
+{
+    return transaction_begin(store, err) &&
+           transaction_end(store, force_study(store, study, now_ms, ret, err), err);
+}
+
+struct summary {
+    int queued, running, failed, deliveries, pending, parked;
+    bool analysed;
+    char failed_reason[200], declined_reason[200], parked_cause[200];
+};
+
+static bool summarise(struct store *store, int64_t study, int revision, struct summary *sum, struct err *err)
+{
+    sqlite3_stmt *statement = statement_bind(store, SQL_JOB_SUMMARY, "ii", study, (int64_t)revision);
+    if (statement_row(store, statement, err) != ROW_FOUND)
+        return false;
+    sum->queued = sqlite3_column_int(statement, 0);
+    sum->running = sqlite3_column_int(statement, 1);
+    sum->failed = sqlite3_column_int(statement, 2);
+    sum->analysed = sqlite3_column_int(statement, 3) != 0;
+    snprintf(sum->failed_reason, sizeof sum->failed_reason, "%s", column_text(statement, 4));
+    snprintf(sum->declined_reason, sizeof sum->declined_reason, "%s", column_text(statement, 5));
+    statement_done(statement);
+    statement = statement_bind(store, SQL_DELIVERY_SUMMARY, "ii", study, (int64_t)revision);
+    if (statement_row(store, statement, err) != ROW_FOUND)
+        return false;
+    sum->deliveries = sqlite3_column_int(statement, 0);
+    sum->pending = sqlite3_column_int(statement, 1);
+    sum->parked = sqlite3_column_int(statement, 2);
+    snprintf(sum->parked_cause, sizeof sum->parked_cause, "%s", column_text(statement, 3));
+    statement_done(statement);
+    return true;
+}
+
+/* The state diagram of docs/architecture.md, right of `receiving`. */
+static const char *state_of(const struct summary *sum, const char **reason)
+{
+    *reason = "";
+    if (sum->running)
+        return "encoding";
+    if (sum->queued)
+        return "queued";
+    if (sum->failed)
+        return *reason = sum->failed_reason, "parked";
+    if (!sum->analysed)
+        return *reason = sum->declined_reason, "declined";
+    if (sum->parked)
+        return *reason = sum->parked_cause, "undelivered";
+    return sum->pending || !sum->deliveries ? "encoded" : "delivered";
+}
+
+bool study_refresh(struct store *store, int64_t study, int64_t now_ms, struct err *err)
+{
+    char before[16];
+    int revision;
+    bool found;
+    struct summary sum = {0};
+    const char *reason;
+    if (!study_state(store, study, before, &revision, &found, err) || !found ||
+        strcmp(before, "receiving") == 0)
+        return err->code == ERR_NONE;
+    if (!summarise(store, study, revision, &sum, err))
+        return false;
+    const char *state = state_of(&sum, &reason);
+    if (strcmp(state, before) == 0)
+        return true;
+    return statement_run(store, statement_bind(store, SQL_STUDY_SET_STATE, "itt", study, state, reason),
+                         err) &&
+           event_add(store, study, state, now_ms, err, "%s", reason);
+}

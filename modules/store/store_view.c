@@ -1,0 +1,148 @@
+#include "store/store_view.h"
+
+#include "store/connection.h"
+
+static json_t *column_json(sqlite3_stmt *statement, int column)
+{
+    switch (sqlite3_column_type(statement, column)) {
+    case SQLITE_INTEGER:
+        return json_integer(sqlite3_column_int64(statement, column));
+    case SQLITE_FLOAT:
+        return json_real(sqlite3_column_double(statement, column));
+    case SQLITE_NULL:
+        return json_null();
+    default:
+        return json_string((const char *)sqlite3_column_text(statement, column));
+    }
+}
+
+static json_t *row_json(sqlite3_stmt *statement)
+{
+    json_t *object = json_object();
+    for (int i = 0; i < sqlite3_column_count(statement); i++) {
+        json_t *value = column_json(statement, i);
+        json_object_set_new(object, sqlite3_column_name(statement, i), value ? value : json_null());
+    }
+    return object;
+}
+
+/* All rows of a bound statement; the lock is held. */
+static json_t *rows_json(struct store *store, sqlite3_stmt *statement, struct err *err)
+{
+    json_t *rows = json_array();
+    enum row row;
+    while ((row = statement_row(store, statement, err)) == ROW_FOUND)
+        json_array_append_new(rows, row_json(statement));
+    if (row == ROW_NONE)
+        return rows;
+    json_decref(rows);
+    return NULL;
+}
+
+json_t *store_view_studies(struct store *store, const struct store_filter *filter, struct err *err)
+{
+    const char *accession = filter->accession ? filter->accession : "";
+    const char *patient_id = filter->patient_id ? filter->patient_id : "";
+    const char *study_uid = filter->study_uid ? filter->study_uid : "";
+    const char *state = filter->state ? filter->state : "";
+    pthread_mutex_lock(&store->lock);
+    json_t *rows = rows_json(store,
+                             statement_bind(store, SQL_VIEW_STUDIES, "ttttii", accession, patient_id,
+                                            study_uid, state, filter->since_ms, (int64_t)filter->limit),
+                             err);
+    pthread_mutex_unlock(&store->lock);
+    return rows;
+}
+
+static bool add_rows(struct store *store, json_t *study, const char *key, enum statement which, int64_t id,
+                     bool single, struct err *err)
+{
+    json_t *rows = rows_json(store, statement_bind(store, which, "i", id), err);
+    if (!rows)
+        return false;
+    if (single) {
+        json_object_set(study, key, json_array_get(rows, 0));
+        json_decref(rows);
+    } else {
+        json_object_set_new(study, key, rows);
+    }
+    return true;
+}
+
+static json_t *view_study(struct store *store, int64_t id, struct err *err)
+{
+    json_t *rows = rows_json(store, statement_bind(store, SQL_VIEW_STUDY, "i", id), err);
+    if (!rows)
+        return NULL;
+    json_t *study = json_array_size(rows) ? json_incref(json_array_get(rows, 0)) : json_null();
+    json_decref(rows);
+    if (json_is_null(study))
+        return study;
+    if (add_rows(store, study, "objects", SQL_VIEW_OBJECTS, id, true, err) &&
+        add_rows(store, study, "series", SQL_VIEW_SERIES, id, false, err) &&
+        add_rows(store, study, "jobs", SQL_VIEW_JOBS, id, false, err) &&
+        add_rows(store, study, "results", SQL_VIEW_RESULTS, id, false, err) &&
+        add_rows(store, study, "deliveries", SQL_VIEW_DELIVERIES, id, false, err))
+        return study;
+    json_decref(study);
+    return NULL;
+}
+
+json_t *store_view_study(struct store *store, int64_t study, struct err *err)
+{
+    pthread_mutex_lock(&store->lock);
+    json_t *view = view_study(store, study, err);
+    pthread_mutex_unlock(&store->lock);
+    return view;
+}
+
+static json_t *view_rows(struct store *store, enum statement which, int64_t first, int64_t second,
+                         struct err *err)
+{
+    pthread_mutex_lock(&store->lock);
+    json_t *rows = rows_json(store, statement_bind(store, which, second ? "ii" : "i", first, second), err);
+    pthread_mutex_unlock(&store->lock);
+    return rows;
+}
+
+json_t *store_view_events(struct store *store, int64_t study, struct err *err)
+{
+    return view_rows(store, SQL_VIEW_EVENTS, study, 0, err);
+}
+
+json_t *store_view_refusals(struct store *store, int64_t since_ms, int limit, struct err *err)
+{
+    return view_rows(store, SQL_VIEW_REFUSALS, since_ms, limit, err);
+}
+
+json_t *store_view_reports(struct store *store, int64_t study, struct err *err)
+{
+    return view_rows(store, SQL_VIEW_REPORTS, study, 0, err);
+}
+
+static bool add_counts(struct store *store, json_t *counts, const char *key, enum statement which,
+                       struct err *err)
+{
+    json_t *group = json_object();
+    sqlite3_stmt *statement = statement_bind(store, which, "");
+    enum row row;
+    json_object_set_new(counts, key, group);
+    while ((row = statement_row(store, statement, err)) == ROW_FOUND)
+        json_object_set_new(group, column_text(statement, 0),
+                            json_integer(sqlite3_column_int64(statement, 1)));
+    return row == ROW_NONE;
+}
+
+json_t *store_view_counts(struct store *store, struct err *err)
+{
+    json_t *counts = json_object();
+    pthread_mutex_lock(&store->lock);
+    bool ok = add_counts(store, counts, "studies", SQL_COUNT_STUDIES, err) &&
+              add_counts(store, counts, "jobs", SQL_COUNT_JOBS, err) &&
+              add_counts(store, counts, "deliveries", SQL_COUNT_DELIVERIES, err);
+    pthread_mutex_unlock(&store->lock);
+    if (ok)
+        return counts;
+    json_decref(counts);
+    return NULL;
+}

@@ -1,0 +1,37 @@
+/* Read-only views of the index as JSON, for REST. owns: the caller decrefs. threads: any. errors: as store.h.
+ */
+#ifndef STORE_STORE_VIEW_H
+#define STORE_STORE_VIEW_H
+
+#include "store/store.h"
+
+#include <jansson.h>
+
+/* Filters are NULL or "" when not asked. since_ms: last object at or after. limit: 1 to 1000. */
+struct store_filter {
+    const char *accession, *patient_id, *study_uid, *state;
+    int64_t since_ms;
+    int limit;
+};
+
+/* [{id, study_uid, patient_id, accession, study_date, description, state, reason, revision, started_by,
+ *   first_object_ms, last_object_ms, objects}], newest first. */
+json_t *store_view_studies(struct store *store, const struct store_filter *filter, struct err *err);
+
+/* One study with series[], objects (counts), results[] (each with its report and result JSON text under
+ * "json"), deliveries[], jobs[]. JSON null when there is no such study. */
+json_t *store_view_study(struct store *store, int64_t study, struct err *err);
+
+/* [{id, at_ms, kind, detail}], oldest first. */
+json_t *store_view_events(struct store *store, int64_t study, struct err *err);
+
+/* [{id, at_ms, peer_ae, peer_address, study_uid, sop_class, sop_uid, status, cause}], newest first. */
+json_t *store_view_refusals(struct store *store, int64_t since_ms, int limit, struct err *err);
+
+/* The newest reports of a study: [{path, sop_uid, sop_class, revision, model, sha256}], newest first. */
+json_t *store_view_reports(struct store *store, int64_t study, struct err *err);
+
+/* {"studies": {state: n}, "jobs": {state: n}, "deliveries": {state: n}} */
+json_t *store_view_counts(struct store *store, struct err *err);
+
+#endif
