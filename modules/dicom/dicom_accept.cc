@@ -379,7 +379,7 @@ static bool data_set_offset(const char *path, uint64_t *ret, struct err *err)
 static bool check_length(const struct dicom_association *association, const char *path, uint64_t *ret_offset,
                          struct err *err)
 {
-    uint64_t offset;
+    uint64_t offset = 0;
     struct stat status;
     if (!data_set_offset(path, &offset, err))
         return false;

@@ -71,8 +71,10 @@ static bool queue_study(struct store *store, int64_t study, int revision, const 
                         const struct store_new_job *jobs, int job_count, int64_t now_ms, struct err *err)
 {
     bool started;
-    if (!start_study(store, study, revision, "queued", "", cause, &started, err) || !started)
-        return !started && err->code == ERR_NONE;
+    if (!start_study(store, study, revision, "queued", "", cause, &started, err))
+        return false;
+    if (!started)
+        return true;
     if (!event_add(store, study, "study_complete", now_ms, err, "revision %d, %s", revision, cause) ||
         !statement_run(store, statement_bind(store, SQL_JOB_SUPERSEDE, "ii", study, (int64_t)revision), err))
         return false;
@@ -134,8 +136,10 @@ static bool force_study(struct store *store, int64_t study, int64_t now_ms, enum
     int revision;
     bool found;
     *ret = STORE_FORCE_UNKNOWN;
-    if (!study_state(store, study, state, &revision, &found, err) || !found)
-        return err->code == ERR_NONE;
+    if (!study_state(store, study, state, &revision, &found, err))
+        return false;
+    if (!found)
+        return true;
     bool again = strcmp(state, "declined") == 0 || strcmp(state, "parked") == 0;
     *ret = again || strcmp(state, "receiving") == 0 ? STORE_FORCE_ACCEPTED : STORE_FORCE_NOT_NOW;
     if (*ret == STORE_FORCE_NOT_NOW)
@@ -207,9 +211,10 @@ bool study_refresh(struct store *store, int64_t study, int64_t now_ms, struct er
     bool found;
     struct summary sum = {0};
     const char *reason;
-    if (!study_state(store, study, before, &revision, &found, err) || !found ||
-        strcmp(before, "receiving") == 0)
-        return err->code == ERR_NONE;
+    if (!study_state(store, study, before, &revision, &found, err))
+        return false;
+    if (!found || strcmp(before, "receiving") == 0)
+        return true;
     if (!summarise(store, study, revision, &sum, err))
         return false;
     const char *state = state_of(&sum, &reason);
