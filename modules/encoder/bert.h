@@ -1,0 +1,37 @@
+/* The text tower: a BERT encoder, pooled and projected.
+ * source: Hugging Face modeling_bert.py (post-norm, erf GELU); pooling by the largest token id as in
+ * github.com/Sliver-g/Cardiac-CLIP. */
+#ifndef ENCODER_BERT_H
+#define ENCODER_BERT_H
+
+#include "encoder/block.h"
+#include "encoder/tap.h"
+
+/* W = width, V = vocab, P = max_pos, D = proj_dim. */
+struct bert_weights {
+    const float *tok;                         /* [V, W] */
+    const float *pos;                         /* [P, W] */
+    const float *type;                        /* [2, W], only row 0 is used; or NULL */
+    const float *emb_ln_weight, *emb_ln_bias; /* [W] */
+    struct block_weights *layers;             /* [depth] */
+    const float *proj_weight;                 /* [D, W] */
+    const float *proj_bias;                   /* [D] or NULL */
+};
+
+/* errors: those of weights_take. */
+bool bert_bind(struct weights *weights, const struct text_config *config, struct bert_weights *ret,
+               struct err *err);
+
+/* errors: ERR_NOMEM. */
+bool bert_state_init(struct block_state *state, const struct text_config *config, struct arena *arena,
+                     struct err *err);
+
+/* in:  ids [count], special tokens included, no padding; 1 <= count <= max_len.
+ * out: embedding[proj_dim], unit length. Allocates nothing.
+ * tap: "embed", "layer" [count][W]; "pool" [1][W]; "unit" [1][D].
+ * errors: ERR_INPUT (count or an id out of bounds; the result is not finite). */
+bool bert_forward(const struct text_config *config, const struct bert_weights *weights,
+                  struct block_state *state, const int *ids, int count, float *embedding,
+                  const struct encoder_tap *tap, struct err *err);
+
+#endif

@@ -1,0 +1,155 @@
+#include "encoder/weights.h"
+
+#include "encoder/weights_alias.h"
+#include "tensor/ops.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { NAME_SIZE = 160 };
+
+bool weights_init(struct weights *weights, const struct safetensors *file, struct arena *arena,
+                  struct err *err)
+{
+    *weights = (struct weights){.file = file, .arena = arena};
+    weights->taken = ARENA_ARRAY(arena, bool, (size_t)safetensors_count(file));
+    return weights->taken || err_fail(err, ERR_NOMEM, "no memory to bind weights");
+}
+
+/* Replace the first `mark` in `pattern`, if there is one. */
+static void replace(const char *pattern, const char *mark, const char *with, char name[NAME_SIZE])
+{
+    const char *at = strstr(pattern, mark);
+    if (at)
+        snprintf(name, NAME_SIZE, "%.*s%s%s", (int)(at - pattern), pattern, with, at + strlen(mark));
+    else
+        snprintf(name, NAME_SIZE, "%s", pattern);
+}
+
+static void expand_layer(const char *pattern, int layer, char name[NAME_SIZE])
+{
+    char number[16];
+    snprintf(number, sizeof number, "%d", layer);
+    replace(pattern, "{i}", number, name);
+}
+
+static bool same_shape(const struct tensor *tensor, const int *axes)
+{
+    int from = 0;
+    while (from < tensor->rank && tensor->shape[from] == 1)
+        from++;
+    while (*axes == 1)
+        axes++;
+    for (; from < tensor->rank && *axes; from++, axes++)
+        if (tensor->shape[from] != *axes)
+            return false;
+    return from == tensor->rank && *axes == 0;
+}
+
+static bool check_shape(const struct tensor *tensor, const int *axes, struct err *err)
+{
+    if (same_shape(tensor, axes))
+        return true;
+    char has[TENSOR_SHAPE_TEXT], wants[TENSOR_SHAPE_TEXT];
+    int64_t wanted[TENSOR_RANK_MAX];
+    int rank = 0;
+    for (; axes[rank] && rank < TENSOR_RANK_MAX; rank++)
+        wanted[rank] = axes[rank];
+    tensor_shape_text(tensor->shape, tensor->rank, has);
+    tensor_shape_text(wanted, rank, wants);
+    return err_decline(err, "weights_shape", "tensor %.90s has shape %.60s, the configuration needs %.60s",
+                       tensor->name, has, wants);
+}
+
+static const struct tensor *find(struct weights *weights, const char *name)
+{
+    const struct tensor *tensor = safetensors_find(weights->file, name);
+    if (tensor)
+        weights->taken[tensor - safetensors_at(weights->file, 0)] = true;
+    return tensor;
+}
+
+static bool missing(const char *name, const char *alias, struct err *err)
+{
+    if (!alias || !*alias)
+        return err_decline(err, "weights_missing", "tensor %.90s is missing", name);
+    return err_decline(err, "weights_missing", "tensor %.90s is missing (nor is there %.120s)", name, alias);
+}
+
+static bool check_finite(const char *name, size_t count, const float *values, struct err *err)
+{
+    return ops_finite(count, values) ||
+           err_decline(err, "weights_not_finite", "tensor %.90s holds a value that is not finite", name);
+}
+
+static bool take_one(struct weights *weights, const struct tensor *tensor, const int *axes, const float **ret,
+                     struct err *err)
+{
+    if (!check_shape(tensor, axes, err))
+        return false;
+    size_t count = (size_t)tensor_count(tensor);
+    const float *values = (const float *)(const void *)tensor->data;
+    if (!tensor_is_f32(tensor)) {
+        float *copy = ARENA_ARRAY(weights->arena, float, count);
+        if (!copy)
+            return err_fail(err, ERR_NOMEM, "no memory for tensor %.90s", tensor->name);
+        if (!tensor_to_f32(tensor, copy, err))
+            return false;
+        values = copy;
+    }
+    if (!check_finite(tensor->name, count, values, err))
+        return false;
+    *ret = values;
+    return true;
+}
+
+/* Join query, key and value along the first axis. */
+static bool take_split(struct weights *weights, const char *canonical, const char *pattern, const int *axes,
+                       const float **ret, struct err *err)
+{
+    static const char *const parts[] = {"query", "key", "value"};
+    int part_axes[TENSOR_RANK_MAX] = {axes[0] / 3, axes[1]};
+    size_t part_count = (size_t)part_axes[0] * (size_t)(axes[1] ? axes[1] : 1);
+    float *joined = ARENA_ARRAY(weights->arena, float, 3 * part_count);
+    if (!joined)
+        return err_fail(err, ERR_NOMEM, "no memory for tensor %.90s", canonical);
+    for (size_t i = 0; i < 3; i++) {
+        char name[NAME_SIZE];
+        replace(pattern, "{qkv}", parts[i], name);
+        const struct tensor *tensor = find(weights, name);
+        if (!tensor)
+            return missing(canonical, name, err);
+        if (!check_shape(tensor, part_axes, err) || !tensor_to_f32(tensor, joined + i * part_count, err))
+            return false;
+    }
+    *ret = joined;
+    return check_finite(canonical, 3 * part_count, joined, err);
+}
+
+bool weights_take(struct weights *weights, const char *name, int layer, const int *axes, const float **ret,
+                  struct err *err)
+{
+    char canonical[NAME_SIZE], alias[NAME_SIZE] = "";
+    expand_layer(name, layer, canonical);
+    const struct tensor *tensor = find(weights, canonical);
+    if (tensor)
+        return take_one(weights, tensor, axes, ret, err);
+    const char *pattern = weights_alias(name);
+    if (pattern)
+        expand_layer(pattern, layer, alias);
+    if (strstr(alias, "{qkv}"))
+        return take_split(weights, canonical, alias, axes, ret, err);
+    tensor = *alias ? find(weights, alias) : NULL;
+    return tensor ? take_one(weights, tensor, axes, ret, err) : missing(canonical, alias, err);
+}
+
+bool weights_check_all_taken(const struct weights *weights, struct err *err)
+{
+    for (int i = 0; i < safetensors_count(weights->file); i++) {
+        const char *name = safetensors_at(weights->file, i)->name;
+        if (!weights->taken[i] && !weights_alias_ignored(name))
+            return err_decline(err, "weights_unknown", "tensor %.90s has no place in this configuration",
+                               name);
+    }
+    return true;
+}

@@ -1,0 +1,35 @@
+/* Take weights from a file by canonical name, each shape checked.
+ * source: docs/model-folder.md, canonical names; weights_alias.c, published names that are taken as they are.
+ */
+#ifndef ENCODER_WEIGHTS_H
+#define ENCODER_WEIGHTS_H
+
+#include "base/arena.h"
+#include "tensor/safetensors.h"
+
+/* Which tensors of a file have been taken. What is not float32, not aligned or split over several tensors is
+ * converted into the arena; everything else stays where it is mapped. */
+struct weights {
+    const struct safetensors *file;
+    struct arena *arena;
+    bool *taken; /* [safetensors_count] */
+};
+
+/* errors: ERR_NOMEM. */
+bool weights_init(struct weights *weights, const struct safetensors *file, struct arena *arena,
+                  struct err *err);
+
+/* A tensor of exactly the given shape (leading axes of length 1 may be there or not).
+ * in:  name may hold "{i}", which stands for `layer`; axes ends with 0.
+ * out: *ret borrowed from file or arena.
+ * errors: ERR_INPUT (missing; another shape, both named; a value not finite), ERR_UNSUPPORTED (type),
+ * ERR_NOMEM. */
+bool weights_take(struct weights *weights, const char *name, int layer, const int *axes, const float **ret,
+                  struct err *err);
+
+#define WEIGHTS_AXES(...) ((const int[]){__VA_ARGS__, 0})
+
+/* Every tensor was taken, or is one the published checkpoints carry and nobody needs. errors: ERR_INPUT. */
+bool weights_check_all_taken(const struct weights *weights, struct err *err);
+
+#endif

@@ -1,0 +1,244 @@
+#include "pipeline/model.h"
+
+#include "encoder/encoder.h"
+#include "pipeline/model_config.h"
+#include "tensor/ops.h"
+#include "tensor/section.h"
+#include "text/prompts.h"
+#include "text/wordpiece.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct model {
+    struct arena *arena; /* prompts and their embeddings */
+    struct model_config config;
+    struct safetensors *weights;
+    struct encoder *encoder;
+    struct wordpiece *wordpiece;
+    struct prompts prompts;
+    float *text_vectors; /* [labels][2][dim]: positive, negative; unit length */
+};
+
+static bool path_in(const char *folder, const char *name, char path[PATH_MAX], struct err *err)
+{
+    return snprintf(path, PATH_MAX, "%s/%s", folder, name) < PATH_MAX ||
+           err_fail(err, ERR_INPUT, "path of the model folder is too long");
+}
+
+static bool load_config(struct model *model, const char *folder, struct err *err)
+{
+    char path[PATH_MAX];
+    if (!path_in(folder, "config.json", path, err) || !model_config_read(path, &model->config, err))
+        return false;
+    return true;
+}
+
+static bool load_weights(struct model *model, const char *folder, struct err *err)
+{
+    char path[PATH_MAX];
+    if (!path_in(folder, "model.safetensors", path, err))
+        return false;
+    model->weights = safetensors_open(path, err);
+    if (!model->weights)
+        return err_prefix(err, "model.safetensors");
+    safetensors_digest(model->weights, model->config.identity.weights_sha256);
+    model->encoder = encoder_open(model->config.vision, model->config.text, model->weights, err);
+    if (!model->encoder)
+        return false;
+    if (encoder_config(model->encoder)->vision.channels != 1)
+        return err_fail(err, ERR_UNSUPPORTED, "config.json: vision.channels: only 1 is supported");
+    return score_resolve_scale(&model->config.score, encoder_has_logit_scale(model->encoder),
+                               encoder_logit_scale(model->encoder), err);
+}
+
+static bool load_vocab(struct model *model, const char *folder, struct err *err)
+{
+    const struct text_config *text = &encoder_config(model->encoder)->text;
+    char path[PATH_MAX];
+    if (!path_in(folder, "vocab.txt", path, err))
+        return false;
+    model->wordpiece = wordpiece_open(path, text->do_lower_case, text->vocab, err);
+    return model->wordpiece || err_prefix(err, "vocab.txt");
+}
+
+static bool load_prompts(struct model *model, const char *folder, struct err *err)
+{
+    char path[PATH_MAX], *bytes;
+    size_t size;
+    if (!path_in(folder, "prompts.json", path, err))
+        return false;
+    json_t *root = section_file(path, &bytes, &size, err);
+    if (!root)
+        return false;
+    digest_bytes(bytes, size, model->config.identity.prompts_sha256);
+    free(bytes);
+    bool ok = prompts_read(root, model->arena, &model->prompts, err) || err_prefix(err, "prompts.json");
+    json_decref(root);
+    return ok;
+}
+
+/* Mean of the unit vectors of a side's prompts, at unit length again. */
+static bool embed_side(struct model *model, const struct prompt_side *side, float *mean, float *one,
+                       struct err *err)
+{
+    size_t dim = (size_t)model_dim(model);
+    for (int i = 0; i < side->count; i++) {
+        if (!model_embed_text(model, side->texts[i], one, err))
+            return false;
+        ops_add(dim, one, mean);
+    }
+    return ops_unit(dim, mean) || err_fail(err, ERR_INPUT, "the prompts of a side cancel out");
+}
+
+static bool embed_prompts(struct model *model, struct err *err)
+{
+    size_t dim = (size_t)model_dim(model);
+    float *one = ARENA_ARRAY(model->arena, float, dim);
+    model->text_vectors = ARENA_ARRAY(model->arena, float, 2 * dim * (size_t)model->prompts.count);
+    if (!one || !model->text_vectors)
+        return err_fail(err, ERR_NOMEM, "no memory for prompt embeddings");
+    for (int i = 0; i < model->prompts.count; i++) {
+        const struct prompt_label *label = &model->prompts.labels[i];
+        float *vectors = model->text_vectors + 2 * dim * (size_t)i;
+        if (!embed_side(model, &label->positive, vectors, one, err) ||
+            !embed_side(model, &label->negative, vectors + dim, one, err))
+            return err_prefix(err, "prompts.json: labels.%s", label->id);
+    }
+    return true;
+}
+
+static bool load(struct model *model, const char *folder, struct err *err)
+{
+    model->arena = arena_new();
+    if (!model->arena)
+        return err_fail(err, ERR_NOMEM, "no memory for a model");
+    return load_config(model, folder, err) && load_weights(model, folder, err) &&
+           load_vocab(model, folder, err) && load_prompts(model, folder, err) && embed_prompts(model, err);
+}
+
+struct model *model_open(const char *folder, struct err *err)
+{
+    struct model *model = calloc(1, sizeof *model);
+    if (!model) {
+        err_fail(err, ERR_NOMEM, "no memory for a model");
+        return NULL;
+    }
+    if (load(model, folder, err))
+        return model;
+    model_close(model);
+    return NULL;
+}
+
+void model_close(struct model *model)
+{
+    if (!model)
+        return;
+    wordpiece_close(model->wordpiece);
+    encoder_close(model->encoder);
+    safetensors_close(model->weights);
+    model_config_done(&model->config);
+    arena_free(model->arena);
+    free(model);
+}
+
+const struct model_identity *model_identity(const struct model *model)
+{
+    return &model->config.identity;
+}
+
+const char *model_modality(const struct model *model)
+{
+    return model->config.preprocess.modality;
+}
+
+void model_input_zyx(const struct model *model, int zyx[3])
+{
+    memcpy(zyx, encoder_config(model->encoder)->vision.input_zyx, 3 * sizeof *zyx);
+}
+
+int model_dim(const struct model *model)
+{
+    return encoder_config(model->encoder)->vision.proj_dim;
+}
+
+const struct preprocess *model_preprocess(const struct model *model)
+{
+    return &model->config.preprocess;
+}
+
+bool model_encode(struct model *model, const float *input, float *embedding, struct err *err)
+{
+    return encoder_image(model->encoder, input, embedding, NULL, err);
+}
+
+bool model_tokenize(struct model *model, const char *text, struct arena *arena, int **ret_ids, int *ret_count,
+                    struct err *err)
+{
+    int max_len = encoder_config(model->encoder)->text.max_len;
+    return wordpiece_encode(model->wordpiece, text, max_len, arena, ret_ids, ret_count, err);
+}
+
+bool model_embed_text(struct model *model, const char *text, float *embedding, struct err *err)
+{
+    int *ids, count;
+    struct arena *arena = arena_new();
+    if (!arena)
+        return err_fail(err, ERR_NOMEM, "no memory for tokens");
+    bool ok = model_tokenize(model, text, arena, &ids, &count, err) &&
+              encoder_text(model->encoder, ids, count, embedding, NULL, err);
+    arena_free(arena);
+    return ok;
+}
+
+/* The labels, nothing said of them yet; texts are copied, so that a result outlives the model. */
+static struct finding *new_findings(const struct model *model, struct arena *arena, struct err *err)
+{
+    int count = model->prompts.count;
+    struct finding *findings = ARENA_ARRAY(arena, struct finding, (size_t)count);
+    for (int i = 0; findings && i < count; i++) {
+        findings[i].id = arena_strdup(arena, model->prompts.labels[i].id);
+        findings[i].text = arena_strdup(arena, model->prompts.labels[i].text);
+        if (!findings[i].id || !findings[i].text)
+            findings = NULL;
+    }
+    if (!findings)
+        err_fail(err, ERR_NOMEM, "no memory for findings");
+    return findings;
+}
+
+bool model_score(struct model *model, const float *embedding, struct arena *arena, struct finding **ret,
+                 int *ret_count, struct err *err)
+{
+    size_t dim = (size_t)model_dim(model);
+    struct finding *findings = new_findings(model, arena, err);
+    if (!findings)
+        return false;
+    for (int i = 0; i < model->prompts.count; i++) {
+        const float *vectors = model->text_vectors + 2 * dim * (size_t)i;
+        findings[i].cosine_positive = ops_dot(dim, embedding, vectors);
+        findings[i].cosine_negative = ops_dot(dim, embedding, vectors + dim);
+        score_finding(&model->config.score, model->config.identity.trained, &findings[i]);
+    }
+    *ret = findings;
+    *ret_count = model->prompts.count;
+    return true;
+}
+
+bool model_not_assessed(struct model *model, const char *reason, struct arena *arena, struct finding **ret,
+                        int *ret_count, struct err *err)
+{
+    struct finding *findings = new_findings(model, arena, err);
+    const char *copy = arena_strdup(arena, reason);
+    if (!findings || !copy)
+        return err_fail(err, ERR_NOMEM, "no memory for findings");
+    for (int i = 0; i < model->prompts.count; i++) {
+        findings[i].state = FINDING_NOT_ASSESSED;
+        findings[i].reason = copy;
+    }
+    *ret = findings;
+    *ret_count = model->prompts.count;
+    return true;
+}

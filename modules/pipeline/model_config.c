@@ -1,0 +1,107 @@
+#include "pipeline/model_config.h"
+
+#include "tensor/section.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define COUNT(table) (sizeof(table) / sizeof *(table))
+
+static const char *const modalities[] = {"CT", "MR", NULL};
+
+static bool check_norm(const struct preprocess *preprocess, bool has_mean_std, struct err *err)
+{
+    bool meanstd = preprocess->norm == PREPROCESS_MEANSTD;
+    if (meanstd != has_mean_std)
+        return err_fail(err, ERR_INPUT, "preprocess.mean and std: %s",
+                        meanstd ? "required with norm meanstd" : "only with norm meanstd");
+    if (preprocess->norm == PREPROCESS_RANGE01 && !preprocess->has_hu_clip)
+        return err_fail(err, ERR_INPUT, "preprocess.hu_clip: required with norm range01");
+    return true;
+}
+
+static bool read_preprocess(const json_t *section, struct preprocess *ret, struct err *err)
+{
+    static const char *const norms[] = {"minmax", "range01", "meanstd", NULL};
+    static const char *const orientations[] = {"lps", NULL};
+    static const char *const resizes[] = {"trilinear", NULL};
+    static const char *const paddings[] = {"lowest", NULL};
+    int ignored = 0, modality = 0, norm = PREPROCESS_MINMAX;
+    bool has_mean = false, has_std = false;
+    *ret = (struct preprocess){.min_slices = 1, .std = 1};
+    // clang-format off
+    const struct section_key keys[] = {
+        {"modality",         SECTION_WORD,    &modality,              true,  .words = modalities},
+        {"min_slices",       SECTION_INT,     &ret->min_slices,       false, 1, 100000},
+        {"max_spacing_z_mm", SECTION_NUMBER,  &ret->max_spacing_z_mm, false, 0, 1000},
+        {"hu_clip",          SECTION_NUMBER2, ret->hu_clip,           false, -1e6, 1e6,
+         .present = &ret->has_hu_clip},
+        {"norm",             SECTION_WORD,    &norm,                  false, .words = norms},
+        {"mean",             SECTION_NUMBER,  &ret->mean,             false, -1e6, 1e6, .present = &has_mean},
+        {"std",              SECTION_NUMBER,  &ret->std,              false, 1e-6, 1e6, .present = &has_std},
+        {"orientation",      SECTION_WORD,    &ignored,               false, .words = orientations},
+        {"resize",           SECTION_WORD,    &ignored,               false, .words = resizes},
+        {"padding",          SECTION_WORD,    &ignored,               false, .words = paddings},
+    };
+    // clang-format on
+    if (!section_read(section, "preprocess", keys, COUNT(keys), err))
+        return false;
+    snprintf(ret->modality, sizeof ret->modality, "%s", modalities[modality]);
+    ret->norm = norm;
+    if (has_mean != has_std)
+        return err_fail(err, ERR_INPUT, "preprocess.mean and std: one without the other");
+    return check_norm(ret, has_mean, err);
+}
+
+static bool read_root(struct model_config *config, struct err *err)
+{
+    static const char *const families[] = {"cardiac-clip", NULL};
+    struct model_identity *id = &config->identity;
+    const json_t *score = NULL, *preprocess = NULL;
+    const char *ignored_text = NULL;
+    int ignored = 0;
+    // clang-format off
+    const struct section_key keys[] = {
+        {"name",            SECTION_TEXT,   &id->name,         true,  .max = 64},
+        {"version",         SECTION_TEXT,   &id->version,      true,  .max = 64},
+        {"manufacturer",    SECTION_TEXT,   &id->manufacturer, true,  .max = 64},
+        {"family",          SECTION_WORD,   &ignored,          true,  .words = families},
+        {"trained",         SECTION_BOOL,   &id->trained,      true},
+        {"license",         SECTION_TEXT,   &ignored_text,     false, .max = 1000},
+        {"intended_use",    SECTION_TEXT,   &ignored_text,     false, .max = 4000},
+        {"training_data",   SECTION_TEXT,   &ignored_text,     false, .max = 4000},
+        {"limitations",     SECTION_TEXT,   &ignored_text,     false, .max = 4000},
+        {"source",          SECTION_TEXT,   &ignored_text,     false, .max = 1000},
+        {"vision",          SECTION_OBJECT, &config->vision,   true},
+        {"text",            SECTION_OBJECT, &config->text,     true},
+        {"score",           SECTION_OBJECT, &score,            false},
+        {"preprocess",      SECTION_OBJECT, &preprocess,       true},
+    };
+    // clang-format on
+    if (!section_read(config->root, "", keys, COUNT(keys), err))
+        return false;
+    id->family = families[ignored];
+    return score_config_read(score, &config->score, err) &&
+           read_preprocess(preprocess, &config->preprocess, err);
+}
+
+bool model_config_read(const char *path, struct model_config *ret, struct err *err)
+{
+    struct model_config config = {0};
+    config.root = section_file(path, NULL, NULL, err);
+    if (!config.root)
+        return false;
+    if (!read_root(&config, err)) {
+        model_config_done(&config);
+        return err_prefix(err, "config.json");
+    }
+    config.identity.calibration = config.score.has_calibration ? config.score.calibration_id : "none";
+    *ret = config;
+    return true;
+}
+
+void model_config_done(struct model_config *config)
+{
+    json_decref(config->root);
+    config->root = NULL;
+}
