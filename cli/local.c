@@ -1,0 +1,391 @@
+/* Commands without a daemon. Each makes one job, has the worker do it, and shows the answer. */
+#include "cli.h"
+#include "paths.h"
+#include "pipeline/worker_process.h"
+
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct settings {
+    const char *model, *tensor, *nifti;
+    bool json;
+    int threads, timeout_s;
+};
+
+/* 0 and up; -1 when it is no such number. */
+static int whole_number(const char *text)
+{
+    char *end;
+    long number = strtol(text, &end, 10);
+    return *text && !*end && number >= 0 && number <= 1000000 ? (int)number : -1;
+}
+
+/* Options may stand anywhere before "--"; what is no option is left from *ret_first on. */
+static bool read_options(int count, char **arguments, struct settings *settings, int *ret_first)
+{
+    static const struct option known[] = {{"model", required_argument, NULL, 'm'},
+                                          {"tensor", required_argument, NULL, 't'},
+                                          {"nifti", required_argument, NULL, 'n'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {"threads", required_argument, NULL, 'T'},
+                                          {"timeout", required_argument, NULL, 'l'},
+                                          {NULL, 0, NULL, 0}};
+    for (int which; (which = getopt_long(count, arguments, "", known, NULL)) != -1;) {
+        if (which == 'm')
+            settings->model = optarg;
+        else if (which == 't')
+            settings->tensor = optarg;
+        else if (which == 'n')
+            settings->nifti = optarg;
+        else if (which == 'j')
+            settings->json = true;
+        else if (which == 'T' && whole_number(optarg) >= 0)
+            settings->threads = whole_number(optarg);
+        else if (which == 'l' && whole_number(optarg) >= 0)
+            settings->timeout_s = whole_number(optarg);
+        else
+            return false;
+    }
+    *ret_first = optind;
+    return true;
+}
+
+/* One job in a fresh worker; takes `job`. NULL with err set on failure. */
+static json_t *do_job(const struct settings *settings, json_t *job, int pass_fd, struct err *err)
+{
+    struct worker_options options = {.threads = settings->threads, .pass_fd = pass_fd};
+    json_t *answer = NULL;
+    struct worker_process *worker = NULL;
+    if (!job)
+        err_fail(err, ERR_INPUT, "an argument is not UTF-8");
+    else
+        worker = worker_process_start(&options, err);
+    if (worker && !worker_process_call(worker, job, settings->timeout_s * 1000, &answer, err))
+        answer = NULL;
+    json_object_del(answer, "ok");
+    worker_process_stop(worker);
+    json_decref(job);
+    return answer;
+}
+
+static bool print_json(const json_t *json)
+{
+    return json_dumpf(json, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF && fflush(stdout) == 0;
+}
+
+static enum cli_exit written(bool ok)
+{
+    if (!ok)
+        fprintf(stderr, "cardioscribe: the output cannot be written\n");
+    return ok ? CLI_OK : CLI_REFUSED;
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "-";
+}
+
+/* ---- encode ---- */
+
+static void print_model(const json_t *model)
+{
+    printf("model      %s %s, %s; weights %.12s, prompts %.12s\n", text_of(model, "name"),
+           text_of(model, "version"),
+           json_is_true(json_object_get(model, "trained")) ? "trained" : "UNTRAINED (decides nothing)",
+           text_of(model, "weights_sha256"), text_of(model, "prompts_sha256"));
+}
+
+static void print_input(const json_t *input)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(json_object_get(input, "series"), i, item)
+    {
+        printf("series     %-4d %-3s %5d objects  %-18s %s\n",
+               (int)json_integer_value(json_object_get(item, "series_number")), text_of(item, "modality"),
+               (int)json_integer_value(json_object_get(item, "instances")), text_of(item, "reason"),
+               text_of(item, "description"));
+    }
+    json_array_foreach(json_object_get(input, "warnings"), i, item)
+    {
+        printf("warning    %s\n", json_string_value(item));
+    }
+}
+
+static void print_findings(const json_t *findings)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(findings, i, item)
+    {
+        const json_t *score = json_object_get(item, "score");
+        printf("finding    %-36s %-13s ", text_of(item, "id"), text_of(item, "state"));
+        if (json_is_number(score))
+            printf("score %.4f ", json_number_value(score));
+        printf("%s\n", json_is_string(json_object_get(item, "reason")) ? text_of(item, "reason") : "");
+    }
+}
+
+static void print_result(const json_t *result)
+{
+    const json_t *embedding = json_object_get(result, "embedding");
+    if (json_is_true(json_object_get(result, "analysed")))
+        printf("analysed   yes\n");
+    else
+        printf("analysed   NO: %s (%s)\n", text_of(result, "reason_text"), text_of(result, "reason"));
+    print_model(json_object_get(result, "model"));
+    print_input(json_object_get(result, "input"));
+    print_findings(json_object_get(result, "findings"));
+    if (json_is_array(embedding))
+        printf("embedding  %zu numbers (--json shows them)\n", json_array_size(embedding));
+    printf("Not for clinical use.\n");
+}
+
+static enum cli_exit show_result(const struct settings *settings, const json_t *answer)
+{
+    const json_t *result = json_object_get(answer, "result");
+    const char *reason = text_of(result, "reason");
+    if (settings->json && !print_json(result))
+        return written(false);
+    if (!settings->json)
+        print_result(result);
+    if (strcmp(reason, "no_dicom_files") != 0)
+        return CLI_OK;
+    fprintf(stderr, "cardioscribe: %s (%s)\n", text_of(result, "reason_text"), reason);
+    return CLI_REFUSED;
+}
+
+static json_t *list_of(char *const *texts, int count)
+{
+    json_t *list = json_array();
+    for (int i = 0; list && i < count; i++) {
+        if (json_array_append_new(list, json_string(texts[i])) == 0)
+            continue;
+        json_decref(list);
+        list = NULL;
+    }
+    return list;
+}
+
+/* Every file the arguments name, as a JSON list. NULL with err set when there is none. */
+static json_t *files_of(char *const *arguments, int count, struct err *err)
+{
+    struct paths paths = {0};
+    bool ok = true;
+    for (int i = 0; ok && i < count; i++)
+        ok = paths_add(&paths, arguments[i], err);
+    paths_settle(&paths);
+    if (ok && paths.count == 0)
+        ok = err_decline(err, "no_files", "there is no file in %s", arguments[0]);
+    json_t *list = ok ? list_of(paths.list, paths.count) : NULL;
+    if (ok && !list)
+        err_fail(err, ERR_INPUT, "a file's name is not UTF-8");
+    paths_done(&paths);
+    return list;
+}
+
+enum cli_exit local_encode(int count, char **arguments)
+{
+    int first;
+    struct err err = ERR_INIT;
+    struct settings settings = {0};
+    if (!read_options(count, arguments, &settings, &first) || settings.nifti)
+        return cli_usage("encode", "an option is wrong");
+    if (!settings.model)
+        return cli_usage("encode", "--model is missing");
+    if ((first == count) == !settings.tensor)
+        return cli_usage("encode", "give either files or one --tensor");
+    json_t *job;
+    if (settings.tensor) {
+        job = json_pack("{s:s,s:s,s:s}", "job", "tensor", "model", settings.model, "file", settings.tensor);
+    } else {
+        json_t *files = files_of(arguments + first, count - first, &err);
+        if (!files)
+            return cli_failed(&err);
+        job = json_pack("{s:s,s:s,s:o}", "job", "study", "model", settings.model, "files", files);
+    }
+    json_t *answer = do_job(&settings, job, 0, &err);
+    if (!answer)
+        return cli_failed(&err);
+    enum cli_exit end = show_result(&settings, answer);
+    json_decref(answer);
+    return end;
+}
+
+/* ---- text and tokens ---- */
+
+static void print_vectors(const json_t *embeddings)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(embeddings, i, item)
+    {
+        const json_t *vector = json_object_get(item, "embedding");
+        printf("%s\n   ", text_of(item, "text"));
+        for (size_t at = 0; at < json_array_size(vector) && at < 8; at++)
+            printf(" %.5f", json_number_value(json_array_get(vector, at)));
+        printf(" ... (%zu)\n", json_array_size(vector));
+    }
+}
+
+enum cli_exit local_text(int count, char **arguments)
+{
+    int first;
+    struct err err = ERR_INIT;
+    struct settings settings = {0};
+    if (!read_options(count, arguments, &settings, &first) || settings.tensor || settings.nifti)
+        return cli_usage("text", "an option is wrong");
+    if (!settings.model || first == count)
+        return cli_usage("text", settings.model ? "no text given" : "--model is missing");
+    json_t *job = json_pack("{s:s,s:s,s:o}", "job", "text", "model", settings.model, "texts",
+                            list_of(arguments + first, count - first));
+    json_t *answer = do_job(&settings, job, 0, &err);
+    if (!answer)
+        return cli_failed(&err);
+    bool ok = true;
+    if (settings.json)
+        ok = print_json(answer);
+    else
+        print_vectors(json_object_get(answer, "embeddings"));
+    json_decref(answer);
+    return written(ok);
+}
+
+enum cli_exit local_tokenize(int count, char **arguments)
+{
+    int first;
+    struct err err = ERR_INIT;
+    struct settings settings = {0};
+    if (!read_options(count, arguments, &settings, &first) || settings.tensor || settings.nifti)
+        return cli_usage("tokenize", "an option is wrong");
+    if (!settings.model || first != count - 1)
+        return cli_usage("tokenize", settings.model ? "give one text" : "--model is missing");
+    json_t *job =
+        json_pack("{s:s,s:s,s:s}", "job", "tokenize", "model", settings.model, "text", arguments[first]);
+    json_t *answer = do_job(&settings, job, 0, &err);
+    if (!answer)
+        return cli_failed(&err);
+    bool ok = true;
+    const json_t *ids = json_object_get(answer, "ids");
+    if (settings.json)
+        ok = print_json(answer);
+    for (size_t i = 0; !settings.json && i < json_array_size(ids); i++)
+        printf("%s%" JSON_INTEGER_FORMAT "%s", i ? " " : "", json_integer_value(json_array_get(ids, i)),
+               i + 1 == json_array_size(ids) ? "\n" : "");
+    json_decref(answer);
+    return written(ok);
+}
+
+/* ---- model check ---- */
+
+static void print_check(const json_t *answer)
+{
+    const json_t *zyx = json_object_get(answer, "input_zyx");
+    if (strcmp(text_of(answer, "kind"), "model") != 0) {
+        printf("ok: %d tensors, %lld bytes, sha256 %s\n",
+               (int)json_integer_value(json_object_get(answer, "tensors")),
+               (long long)json_integer_value(json_object_get(answer, "bytes")), text_of(answer, "sha256"));
+        return;
+    }
+    print_model(json_object_get(answer, "model"));
+    printf("input      %s, %d x %d x %d voxels (z, y, x)\nembedding  %d numbers\n",
+           text_of(answer, "modality"), (int)json_integer_value(json_array_get(zyx, 0)),
+           (int)json_integer_value(json_array_get(zyx, 1)), (int)json_integer_value(json_array_get(zyx, 2)),
+           (int)json_integer_value(json_object_get(answer, "dim")));
+}
+
+enum cli_exit local_model(int count, char **arguments)
+{
+    int first;
+    struct err err = ERR_INIT;
+    struct settings settings = {0};
+    if (!read_options(count, arguments, &settings, &first) || settings.tensor || settings.nifti)
+        return cli_usage("model", "an option is wrong");
+    if (first != count - 2 || strcmp(arguments[first], "check") != 0)
+        return cli_usage("model", "give \"check\" and one path");
+    json_t *job = json_pack("{s:s,s:s}", "job", "check", "path", arguments[first + 1]);
+    json_t *answer = do_job(&settings, job, 0, &err);
+    if (!answer)
+        return cli_failed(&err);
+    bool ok = true;
+    if (settings.json)
+        ok = print_json(answer);
+    else
+        print_check(answer);
+    json_decref(answer);
+    return written(ok);
+}
+
+/* ---- volume ---- */
+
+static void print_volume(const json_t *answer, const char *file)
+{
+    const json_t *zyx = json_object_get(answer, "zyx");
+    const json_t *spacing = json_object_get(answer, "spacing_zyx_mm");
+    printf("%s: %d phase(s) of %d x %d x %d voxels (z, y, x), %.4g x %.4g x %.4g mm; %d files read, %d "
+           "skipped\n",
+           file, (int)json_integer_value(json_object_get(answer, "phases")),
+           (int)json_integer_value(json_array_get(zyx, 0)), (int)json_integer_value(json_array_get(zyx, 1)),
+           (int)json_integer_value(json_array_get(zyx, 2)), json_number_value(json_array_get(spacing, 0)),
+           json_number_value(json_array_get(spacing, 1)), json_number_value(json_array_get(spacing, 2)),
+           (int)json_integer_value(json_object_get(answer, "files")),
+           (int)json_integer_value(json_object_get(answer, "skipped")));
+}
+
+/* Only a whole volume gets its name: it is written beside and renamed. */
+static json_t *write_volume(const struct settings *settings, json_t *files, struct err *err)
+{
+    char part[4096];
+    if (snprintf(part, sizeof part, "%s.part", settings->nifti) >= (int)sizeof part) {
+        json_decref(files);
+        err_fail(err, ERR_INPUT, "the output's name is too long");
+        return NULL;
+    }
+    int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0) {
+        json_decref(files);
+        err_errno(err, "create %s", part);
+        return NULL;
+    }
+    json_t *job = json_pack("{s:s,s:o,s:i}", "job", "volume", "files", files, "fd", WORKER_PASSED_FD);
+    json_t *answer = do_job(settings, job, fd, err);
+    if (close(fd) < 0 && answer) {
+        err_errno(err, "write %s", part);
+        json_decref(answer);
+        answer = NULL;
+    }
+    if (answer && rename(part, settings->nifti) == 0)
+        return answer;
+    if (answer)
+        err_errno(err, "rename to %s", settings->nifti);
+    json_decref(answer);
+    unlink(part);
+    return NULL;
+}
+
+enum cli_exit local_volume(int count, char **arguments)
+{
+    int first;
+    struct err err = ERR_INIT;
+    struct settings settings = {0};
+    if (!read_options(count, arguments, &settings, &first) || settings.tensor || settings.model)
+        return cli_usage("volume", "an option is wrong");
+    if (!settings.nifti || first == count)
+        return cli_usage("volume", settings.nifti ? "no path given" : "--nifti is missing");
+    json_t *files = files_of(arguments + first, count - first, &err);
+    json_t *answer = files ? write_volume(&settings, files, &err) : NULL;
+    if (!answer)
+        return cli_failed(&err);
+    bool ok = true;
+    if (settings.json)
+        ok = print_json(answer);
+    else
+        print_volume(answer, settings.nifti);
+    json_decref(answer);
+    return written(ok);
+}

@@ -1,0 +1,92 @@
+/* cardioscribe: the operator's and the developer's window. */
+#include "cli.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+// clang-format off
+static const struct command {
+    const char *name, *arguments, *help;
+    cli_run run;
+} commands[] = {
+    {"encode",   "--model DIR [--json] [--threads N] [--timeout S] PATH...",
+                 "one study's files or folders in, embedding and findings out", local_encode},
+    {"encode",   "--model DIR --tensor FILE.safetensors [--json]",
+                 "the same from a preprocessed tensor named \"input\"", local_encode},
+    {"text",     "--model DIR [--json] TEXT...", "embeddings of texts", local_text},
+    {"tokenize", "--model DIR [--json] TEXT", "token ids of a text", local_tokenize},
+    {"model",    "check [--json] PATH", "check a model folder or one .safetensors file", local_model},
+    {"volume",   "PATH... --nifti OUT.nii [--json]", "the chosen series as it lies in space", local_volume},
+    {"status",   "[REMOTE]", "is the daemon ready, and what is wrong if not", remote_status},
+    {"studies",  "[REMOTE] [--accession A] [--patient-id P] [--study-uid U] [--state S] [--since T]",
+                 "what was received, where it is, and why", remote_studies},
+    {"report",   "[REMOTE] ID [--out FILE]", "a study's report as text, or the DICOM file", remote_report},
+    {"events",   "[REMOTE] ID", "what happened to a study", remote_events},
+    {"force",    "[REMOTE] ID", "analyse a study now, without waiting for more", remote_force},
+    {"retry",    "[REMOTE] DELIVERY", "send an undelivered report again", remote_retry},
+    {"refusals", "[REMOTE]", "what was not accepted, and why", remote_refusals},
+    {"echo",     "[--host H] [--port P] [--called AE] [--calling AE]", "DICOM C-ECHO to the daemon", remote_echo},
+};
+// clang-format on
+
+enum { COMMAND_COUNT = sizeof commands / sizeof *commands };
+
+static void print_command(FILE *to, const struct command *command)
+{
+    fprintf(to, "  cardioscribe %s %s\n      %s\n", command->name, command->arguments, command->help);
+}
+
+static enum cli_exit print_help(void)
+{
+    printf("usage: cardioscribe COMMAND ...\n\n");
+    for (int i = 0; i < COMMAND_COUNT; i++)
+        print_command(stdout, &commands[i]);
+    printf("\nREMOTE: --url URL (default $CARDIOSCRIBE_URL or http://127.0.0.1:8042), --token-file FILE, "
+           "--json\n"
+           "Exit: 0 done, 1 refused or bad input, 2 wrong usage, 3 daemon not reachable.\n"
+           "Not for clinical use.\n");
+    return CLI_OK;
+}
+
+enum cli_exit cli_usage(const char *name, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    fprintf(stderr, "cardioscribe %s: ", name);
+    vfprintf(stderr, fmt, ap);
+    fprintf(stderr, "\nusage:\n");
+    va_end(ap);
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(commands[i].name, name) == 0)
+            print_command(stderr, &commands[i]);
+    }
+    return CLI_USAGE;
+}
+
+enum cli_exit cli_failed(const struct err *err)
+{
+    if (*err->reason)
+        fprintf(stderr, "cardioscribe: %s (%s)\n", err->text, err->reason);
+    else
+        fprintf(stderr, "cardioscribe: %s\n", err->text);
+    return CLI_REFUSED;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
+        print_help();
+        return argc < 2 ? CLI_USAGE : CLI_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("cardioscribe %s\n", CARDIOSCRIBE_VERSION);
+        return CLI_OK;
+    }
+    for (int i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(commands[i].name, argv[1]) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    }
+    fprintf(stderr, "cardioscribe: there is no command \"%s\"; see cardioscribe --help\n", argv[1]);
+    return CLI_USAGE;
+}
