@@ -10,7 +10,7 @@
 struct study_series {
     const struct dicom_head **heads;
     int head_count;
-    bool candidate;     /* may be analysed */
+    bool candidate; /* may be analysed */
     bool chosen;
     const char *reason; /* "chosen", "not_chosen", "other_modality", "localizer", "derived", "no_pixels",
                            "single_image", "no_geometry", "colour_image", ... */

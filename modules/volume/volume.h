@@ -7,10 +7,16 @@
 #include "base/err.h"
 #include "dicom/dicom_records.h"
 
-/* Where one slice's pixels are. */
+/* Where one slice's pixels are. A slice of a regular series is one frame, and next_weight is 0; where a
+ * missing slice is interpolated or irregular positions are laid on a regular grid, it is
+ * (1 - next_weight) * frame + next_weight * next_frame, the two frames on either side; `head` and `frame` are
+ * then the one below. */
 struct volume_slice {
-    const struct dicom_head *head;
-    int frame; /* from 0 */
+    const struct dicom_head *head; /* never NULL */
+    int frame;                     /* from 0 */
+    const struct dicom_head *next_head;
+    int next_frame;
+    double next_weight;
 };
 
 /* Geometry of voxel (z, y, x): centre at origin + z*step_z + y*step_y + x*step_x, in mm, LPS.
@@ -33,9 +39,12 @@ struct volume_plan {
 
 /* Lay out the frames of one series: sort by position along the normal (never by instance number or slice
  * location), rank phases inside each position, find gaps, duplicates, tilt, mixed spacing.
- * errors: ERR_INPUT with reason: "no_geometry", "mixed_orientation", "mixed_sizes", "too_few_slices",
- * "missing_slices", "irregular_spacing", "mixed_phases", "gantry_tilt", "oblique_axes", "no_pixel_spacing",
- * "colour_image"; ERR_NOMEM. source: standards for volume building in docs/volumes.md. */
+ * in:     one series (see study.h); objects without pixels are left aside. Heads must outlive the plan.
+ * out:    everything lives in arena. Phases are in the order of time, as far as the objects say.
+ * errors: ERR_INPUT with reason: "no_pixels", "no_geometry", "mixed_orientation", "mixed_sizes",
+ * "too_few_slices", "too_many_slices", "missing_slices", "irregular_spacing", "mixed_phases", "gantry_tilt",
+ * "oblique_axes", "no_pixel_spacing", "modality_lut", "colour_image"; ERR_NOMEM.
+ * source: the table in docs/volumes.md, which also has every tolerance and warning. */
 bool volume_plan(const struct dicom_head *const *heads, int head_count, struct arena *arena,
                  struct volume_plan **ret, struct err *err);
 
@@ -44,11 +53,14 @@ typedef bool (*volume_read_frame)(void *reader, const struct volume_slice *slice
                                   struct err *err);
 
 /* Fill voxels [z][y][x] of one phase with rescaled values (slope and intercept of each frame; padding is left
- * as its rescaled value). errors: those of the reader. */
+ * as its rescaled value). MR in MONOCHROME1 has its stored range turned over first, so that a larger value is
+ * brighter; CT is left alone, Hounsfield units do not depend on the display.
+ * errors: those of the reader; ERR_NOMEM; ERR_BUG for a phase the plan does not have. */
 bool volume_fill(const struct volume_plan *plan, int phase, volume_read_frame read_frame, void *reader,
                  float *voxels, struct err *err);
 
-/* Set voxels whose stored value is padding to `value`: what volume_fill leaves untouched, for the encoder. */
+/* The same, but voxels whose stored value is padding (Pixel Padding Value, or the range to its limit) become
+ * `padding_value`, which may be NAN. An interpolated voxel is padding when one of its two sources is. */
 bool volume_fill_padded(const struct volume_plan *plan, int phase, volume_read_frame read_frame, void *reader,
                         float padding_value, float *voxels, struct err *err);
 

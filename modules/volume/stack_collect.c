@@ -1,0 +1,96 @@
+#include "volume/stack.h"
+
+#include <math.h>
+#include <string.h>
+
+static const double orientation_tolerance = 1e-3; /* of a direction cosine; source: docs/volumes.md */
+static const double orthogonal_tolerance = 1e-4;
+static const double spacing_tolerance_mm = 1e-3;
+
+static bool check_pixels(const struct dicom_head *head, const struct dicom_head *first, struct err *err)
+{
+    if (head->samples_per_pixel != 1 || strncmp(head->photometric, "MONOCHROME", 10) != 0)
+        return err_decline(err, "colour_image", "an image is not grey");
+    if (head->rows != first->rows || head->columns != first->columns)
+        return err_decline(err, "mixed_sizes", "images of %d x %d and %d x %d pixels", first->rows,
+                           first->columns, head->rows, head->columns);
+    if (strcmp(head->photometric, first->photometric) != 0 || head->is_signed != first->is_signed)
+        return err_decline(err, "mixed_sizes", "images with different pixel formats");
+    if (head->has_modality_lut)
+        return err_decline(err, "modality_lut", "values need a Modality LUT, which is not supported");
+    return true;
+}
+
+static bool same_direction(const double a[3], const double b[3])
+{
+    for (int i = 0; i < 3; i++) {
+        if (fabs(a[i] - b[i]) > orientation_tolerance)
+            return false;
+    }
+    return true;
+}
+
+static bool check_place(const struct dicom_frame *at, const struct dicom_frame *first, struct err *err)
+{
+    if (!at->has_position || !at->has_orientation)
+        return err_decline(err, "no_geometry", "an image has no position or orientation");
+    if (!at->has_spacing)
+        return err_decline(err, "no_pixel_spacing", "an image has no pixel spacing");
+    if (fabs(stack_dot(at->row_lps, at->column_lps)) > orthogonal_tolerance)
+        return err_decline(err, "oblique_axes", "rows and columns of an image are not at right angles");
+    if (!same_direction(at->row_lps, first->row_lps) || !same_direction(at->column_lps, first->column_lps))
+        return err_decline(err, "mixed_orientation", "images of one series lie in different directions");
+    if (fabs(at->spacing_y_mm - first->spacing_y_mm) > spacing_tolerance_mm ||
+        fabs(at->spacing_x_mm - first->spacing_x_mm) > spacing_tolerance_mm)
+        return err_decline(err, "mixed_sizes", "images of one series have different pixel spacing");
+    return true;
+}
+
+static bool add_frames(struct stack *stack, const struct dicom_head *head, struct err *err)
+{
+    const struct dicom_head *first = stack->frame_count ? stack->frames[0].head : head;
+    if (!check_pixels(head, first, err))
+        return false;
+    for (int i = 0; i < head->frame_count; i++) {
+        const struct dicom_frame *at = &head->frames[i];
+        if (!check_place(at, &first->frames[0], err))
+            return false;
+        stack->frames[stack->frame_count++] = (struct stack_frame){.head = head, .at = at, .frame = i};
+    }
+    return true;
+}
+
+static void set_normal(struct stack *stack)
+{
+    const double *row = stack->frames[0].at->row_lps, *column = stack->frames[0].at->column_lps;
+    double *normal = stack->normal;
+    normal[0] = row[1] * column[2] - row[2] * column[1];
+    normal[1] = row[2] * column[0] - row[0] * column[2];
+    normal[2] = row[0] * column[1] - row[1] * column[0];
+    double length = sqrt(stack_dot(normal, normal)); /* 1 within the tolerance above */
+    for (int i = 0; i < 3; i++)
+        normal[i] /= length;
+    for (int i = 0; i < stack->frame_count; i++)
+        stack->frames[i].along = stack_dot(stack->frames[i].at->position_lps, normal);
+}
+
+bool stack_collect(struct stack *stack, const struct dicom_head *const *heads, int head_count,
+                   struct err *err)
+{
+    size_t count = 0;
+    for (int i = 0; i < head_count; i++)
+        count += heads[i]->has_pixels ? (size_t)heads[i]->frame_count : 0;
+    if (!count)
+        return err_decline(err, "no_pixels", "none of %d objects has an image", head_count);
+    if (count > 1u << 20)
+        return err_decline(err, "too_many_slices", "%zu frames in one series", count);
+    stack->frames = ARENA_ARRAY(stack->arena, struct stack_frame, count);
+    if (!stack->frames)
+        return err_fail(err, ERR_NOMEM, "out of memory for %zu frames", count);
+    for (int i = 0; i < head_count; i++) {
+        if (heads[i]->has_pixels && !add_frames(stack, heads[i], err))
+            return false;
+    }
+    set_normal(stack);
+    return true;
+}

@@ -1,0 +1,111 @@
+#include "volume/stack.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+bool stack_warn(struct stack *stack, struct err *err, const char *fmt, ...)
+{
+    char text[200];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    if (stack->warning_count == STACK_MAX_WARNINGS)
+        return true;
+    stack->warnings[stack->warning_count] = arena_strdup(stack->arena, text);
+    if (!stack->warnings[stack->warning_count])
+        return err_fail(err, ERR_NOMEM, "out of memory for a warning");
+    stack->warning_count++;
+    return true;
+}
+
+static bool warn_of_heads(struct stack *stack, struct err *err)
+{
+    bool lossy = false, raw = false, turned = false;
+    for (int i = 0; i < stack->frame_count; i++) {
+        const struct stack_frame *frame = &stack->frames[i];
+        lossy |= !strcmp(frame->head->lossy, "01");
+        raw |= frame->head->kind == DICOM_KIND_CT && !frame->at->has_rescale;
+        turned |= !strcmp(frame->head->photometric, "MONOCHROME1");
+    }
+    return (!lossy || stack_warn(stack, err, "lossy: pixels were compressed with loss")) &&
+           (!raw ||
+            stack_warn(stack, err, "no_rescale: CT without rescale, stored values taken as they are")) &&
+           (!turned || stack_warn(stack, err, "monochrome1: display is inverted; MR values are turned over"));
+}
+
+static void set_geometry(const struct stack *stack, struct volume_geometry *geometry)
+{
+    const struct stack_frame *first = &stack->frames[0];
+    const struct dicom_frame *at = first->at;
+    geometry->zyx[0] = stack->depth;
+    geometry->zyx[1] = first->head->rows;
+    geometry->zyx[2] = first->head->columns;
+    geometry->phases = stack->phases;
+    geometry->spacing_zyx_mm[0] = stack->spacing_mm;
+    geometry->spacing_zyx_mm[1] = at->spacing_y_mm;
+    geometry->spacing_zyx_mm[2] = at->spacing_x_mm;
+    for (int i = 0; i < 3; i++) {
+        geometry->origin_lps[i] = at->position_lps[i];
+        geometry->step_z_lps[i] = stack->normal[i] * stack->spacing_mm;
+        geometry->step_y_lps[i] = at->column_lps[i] * at->spacing_y_mm;
+        geometry->step_x_lps[i] = at->row_lps[i] * at->spacing_x_mm;
+    }
+}
+
+static void digest_vector(struct digest *digest, const char *name, const double vector[3])
+{
+    char line[120];
+    int length = snprintf(line, sizeof line, "%s %.4f %.4f %.4f\n", name, vector[0] + 0.0, vector[1] + 0.0,
+                          vector[2] + 0.0);
+    digest_update(digest, line, (size_t)length);
+}
+
+/* Text, line by line, so that anybody can compute it again; see docs/volumes.md. */
+static bool set_manifest(const struct stack *stack, struct volume_plan *plan, struct err *err)
+{
+    struct digest *digest = digest_new();
+    if (!digest)
+        return err_fail(err, ERR_NOMEM, "out of memory for the manifest");
+    const struct volume_geometry *geometry = &plan->geometry;
+    char line[260];
+    int length = snprintf(line, sizeof line, "volume 1\nsize %d %d %d %d\n", geometry->phases,
+                          geometry->zyx[0], geometry->zyx[1], geometry->zyx[2]);
+    digest_update(digest, line, (size_t)length);
+    digest_vector(digest, "origin", geometry->origin_lps);
+    digest_vector(digest, "z", geometry->step_z_lps);
+    digest_vector(digest, "y", geometry->step_y_lps);
+    digest_vector(digest, "x", geometry->step_x_lps);
+    for (int i = 0; i < stack->phases * stack->depth; i++) {
+        const struct volume_slice *slice = &plan->slices[i];
+        length = snprintf(line, sizeof line, "slice %s %d %s %d %.4f\n", slice->head->id.sop_uid,
+                          slice->frame, slice->next_head ? slice->next_head->id.sop_uid : "-",
+                          slice->next_frame, slice->next_weight);
+        digest_update(digest, line, (size_t)length);
+    }
+    digest_finish(digest, plan->manifest_sha256);
+    return true;
+}
+
+bool volume_plan(const struct dicom_head *const *heads, int head_count, struct arena *arena,
+                 struct volume_plan **ret, struct err *err)
+{
+    struct stack stack = {.arena = arena};
+    struct volume_plan *plan = ARENA_NEW(arena, struct volume_plan);
+    stack.warnings = ARENA_ARRAY(arena, const char *, STACK_MAX_WARNINGS);
+    if (!plan || !stack.warnings)
+        return err_fail(err, ERR_NOMEM, "out of memory for a volume plan");
+    if (!stack_collect(&stack, heads, head_count, err) || !stack_sort(&stack, err) ||
+        !stack_grid(&stack, err) || !warn_of_heads(&stack, err))
+        return false;
+    set_geometry(&stack, &plan->geometry);
+    plan->slices = stack.slices;
+    plan->warnings = stack.warnings;
+    plan->warning_count = stack.warning_count;
+    if (!set_manifest(&stack, plan, err))
+        return false;
+    *ret = plan;
+    return true;
+}
