@@ -123,37 +123,38 @@ bool describe_volume(struct result *result, const struct volume_plan *plan, int 
 
 struct used {
     const struct dicom_head *head;
-    int first_z; /* then: place in the list of instances */
+    int place; /* twice its slice; one more when it is the far side of an interpolated slice */
 };
 
-static int by_head_then_z(const void *a, const void *b)
+static int by_head_then_place(const void *a, const void *b)
 {
     const struct used *left = a, *right = b;
     if (left->head != right->head)
         return left->head > right->head ? 1 : -1;
-    return left->first_z - right->first_z;
+    return left->place - right->place;
 }
 
-static int by_z(const void *a, const void *b)
+static int by_place(const void *a, const void *b)
 {
     const struct used *left = a, *right = b;
-    return left->first_z - right->first_z;
+    return left->place - right->place;
 }
 
-/* Each object once, in order of its first slice. Returns how many. */
+/* Each object once, in order of its first slice; `used` has room for two a slice. Returns how many. */
 static int distinct_objects(const struct volume_slice *slices, int depth, struct used *used)
 {
     int all = 0, kept = 0;
     for (int z = 0; z < depth; z++) {
-        if (slices[z].head)
-            used[all++] = (struct used){slices[z].head, z};
+        used[all++] = (struct used){slices[z].head, 2 * z};
+        if (slices[z].next_weight > 0)
+            used[all++] = (struct used){slices[z].next_head, 2 * z + 1};
     }
-    qsort(used, (size_t)all, sizeof *used, by_head_then_z);
+    qsort(used, (size_t)all, sizeof *used, by_head_then_place);
     for (int i = 0; i < all; i++) {
         if (i == 0 || used[i].head != used[i - 1].head)
             used[kept++] = used[i];
     }
-    qsort(used, (size_t)kept, sizeof *used, by_z);
+    qsort(used, (size_t)kept, sizeof *used, by_place);
     return kept;
 }
 
@@ -171,7 +172,7 @@ static void describe_key(struct result *result, const struct volume_slice *middl
         if (used[i].head == middle->head)
             result->key_instance = i;
     }
-    result->key_frame = middle->head && middle->head->frame_count > 1 ? middle->frame + 1 : 0;
+    result->key_frame = middle->head->frame_count > 1 ? middle->frame + 1 : 0;
 }
 
 static bool describe_manifest(struct result *result, const struct volume_plan *plan, int phase,
@@ -195,8 +196,8 @@ bool describe_used(struct result *result, const struct volume_plan *plan, int ph
 {
     int depth = plan->geometry.zyx[0];
     const struct volume_slice *slices = plan->slices + (size_t)phase * (size_t)depth;
-    struct used *used = ARENA_ARRAY(arena, struct used, (size_t)depth);
-    result->instances = ARENA_ARRAY(arena, struct result_instance, (size_t)depth);
+    struct used *used = ARENA_ARRAY(arena, struct used, 2 * (size_t)depth);
+    result->instances = ARENA_ARRAY(arena, struct result_instance, 2 * (size_t)depth);
     if (!used || !result->instances)
         return no_memory(err);
     result->instance_count = distinct_objects(slices, depth, used);

@@ -76,7 +76,7 @@ static double phase_percent(const struct volume_plan *plan, int phase)
     double percent = -1;
     for (int z = 0; z < plan->geometry.zyx[0]; z++) {
         const struct volume_slice *slice = &plan->slices[phase * plan->geometry.zyx[0] + z];
-        if (!slice->head || !slice->head->frames[slice->frame].has_phase_percent)
+        if (!slice->head->frames[slice->frame].has_phase_percent)
             return -1;
         if (z == 0)
             percent = slice->head->frames[slice->frame].phase_percent;

@@ -7,7 +7,7 @@ static bool has_padding(const struct volume_plan *plan, int phase)
     int depth = plan->geometry.zyx[0];
     for (int z = 0; z < depth; z++) {
         const struct volume_slice *slice = &plan->slices[phase * depth + z];
-        if (slice->head && slice->head->has_padding)
+        if (slice->head->has_padding || (slice->next_weight > 0 && slice->next_head->has_padding))
             return true;
     }
     return false;
