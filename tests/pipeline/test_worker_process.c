@@ -110,7 +110,8 @@ static void no_descriptor_leaks_and_one_is_handed_over(void **state)
     struct worker_options options = {
         .path = write_script(
             "read l; for f in 3 4 5 6 7 8 9; do eval \"true >&$f\" 2>/dev/null && open=\"$open $f\"; done; "
-            "test -e /proc/$$/fd/57 && open=\"$open 57\"; echo '{\"ok\":true,\"text\":\"'${open# }'\"}'; read l"),
+            "test -e /proc/$$/fd/57 && open=\"$open 57\"; echo '{\"ok\":true,\"text\":\"'${open# }'\"}'; "
+            "read l"),
         .pass_fd = out};
     struct worker_process *worker = worker_process_start(&options, &err);
     assert_non_null(worker);
