@@ -48,12 +48,6 @@ static bool is_punctuation(int32_t point)
     return category >= UTF8PROC_CATEGORY_PC && category <= UTF8PROC_CATEGORY_PO;
 }
 
-static bool is_cased(int32_t point)
-{
-    utf8proc_category_t category = utf8proc_category(point);
-    return category >= UTF8PROC_CATEGORY_LU && category <= UTF8PROC_CATEGORY_LT;
-}
-
 static bool is_mark(int32_t point)
 {
     return utf8proc_category(point) == UTF8PROC_CATEGORY_MN;
@@ -101,24 +95,8 @@ static bool clean(const struct points *in, struct arena *arena, struct points *r
     return true;
 }
 
-/* Sigma at the end of a word has its own small letter. source: Unicode SpecialCasing.txt, Final_Sigma. */
-static bool is_final_sigma(const struct points *points, size_t i)
-{
-    size_t before = i, after = i + 1;
-    while (before > 0 && is_mark(points->at[before - 1]))
-        before--;
-    while (after < points->count && is_mark(points->at[after]))
-        after++;
-    return points->at[i] == 0x3A3 && before > 0 && is_cased(points->at[before - 1]) &&
-           !(after < points->count && is_cased(points->at[after]));
-}
-
-static int32_t lower(const struct points *points, size_t i)
-{
-    return is_final_sigma(points, i) ? 0x3C2 : utf8proc_tolower(points->at[i]);
-}
-
-/* Lower-case, decompose (NFD), remove combining marks. */
+/* Lower-case each code point by itself (no final sigma, as the reference comes out), decompose (NFD), remove
+ * combining marks. */
 static bool fold(const struct points *in, struct arena *arena, struct points *ret, struct err *err)
 {
     enum { DECOMPOSED_MAX = 18 }; /* no code point of Unicode decomposes into more */
@@ -129,8 +107,8 @@ static bool fold(const struct points *in, struct arena *arena, struct points *re
     for (size_t i = 0; i < in->count; i++) {
         int last_class = 0;
         int32_t parts[DECOMPOSED_MAX];
-        utf8proc_ssize_t count =
-            utf8proc_decompose_char(lower(in, i), parts, DECOMPOSED_MAX, UTF8PROC_DECOMPOSE, &last_class);
+        utf8proc_ssize_t count = utf8proc_decompose_char(utf8proc_tolower(in->at[i]), parts, DECOMPOSED_MAX,
+                                                         UTF8PROC_DECOMPOSE, &last_class);
         for (utf8proc_ssize_t j = 0; j < count && j < DECOMPOSED_MAX; j++)
             if (!is_mark(parts[j]))
                 ret->at[ret->count++] = parts[j];
