@@ -9,6 +9,7 @@ extern "C" {
 #include <dcmtk/dcmdata/dcsequen.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <new>
 #include <sstream>
@@ -281,46 +282,61 @@ void copy_offset(dicom_sr_source *source, DcmItem &from)
     source->offset_minutes = minutes;
 }
 
-void ascii_only(DcmItem &item)
+// Give each text of the item, those in sequences too, to `change`; false as soon as it says so.
+bool each_text(DcmItem &item, const std::function<bool(DcmElement &, const std::string &)> &change)
 {
     DcmObject *object = nullptr;
     while ((object = item.nextInContainer(object)) != nullptr) {
+        char *text = nullptr;
         if (object->ident() == EVR_SQ) {
             auto *sequence = static_cast<DcmSequenceOfItems *>(object);
-            for (unsigned long i = 0; i < sequence->card(); i++)
-                ascii_only(*sequence->getItem(i));
-            continue;
+            for (unsigned long i = 0; i < sequence->card(); i++) {
+                if (!each_text(*sequence->getItem(i), change))
+                    return false;
+            }
+        } else if (static_cast<DcmElement *>(object)->getString(text).good() && text) {
+            if (!change(*static_cast<DcmElement *>(object), text))
+                return false;
         }
-        auto *element = static_cast<DcmElement *>(object);
-        char *text = nullptr;
-        if (element->getString(text).bad() || !text)
-            continue;
-        std::string clean = text;
-        for (char &c : clean)
-            c = (static_cast<unsigned char>(c) >= 0x80 || c == '\033') ? '?' : c;
-        if (element->putString(clean.c_str()).bad())
-            throw std::bad_alloc();
     }
+    return true;
 }
 
-bool all_ascii(DcmItem &item)
+bool is_ascii(const std::string &text)
 {
-    bool ascii = true;
-    DcmObject *object = nullptr;
-    while (ascii && (object = item.nextInContainer(object)) != nullptr) {
-        if (object->ident() == EVR_SQ) {
-            auto *sequence = static_cast<DcmSequenceOfItems *>(object);
-            for (unsigned long i = 0; i < sequence->card() && ascii; i++)
-                ascii = all_ascii(*sequence->getItem(i));
-            continue;
-        }
-        char *text = nullptr;
-        if (static_cast<DcmElement *>(object)->getString(text).bad() || !text)
-            continue;
-        for (const char *c = text; *c; c++)
-            ascii = ascii && static_cast<unsigned char>(*c) < 0x80 && *c != '\033';
+    for (char c : text) {
+        if ((c & '\x80') != 0 || c == '\033')
+            return false;
     }
-    return ascii;
+    return true;
+}
+
+bool ascii_already(DcmElement &, const std::string &text)
+{
+    return is_ascii(text);
+}
+
+bool no_escape(DcmElement &, const std::string &text)
+{
+    return text.find('\033') == std::string::npos;
+}
+
+bool mark_unknown(DcmElement &element, const std::string &text)
+{
+    std::string clean = text;
+    for (char &c : clean)
+        c = (c & '\x80') != 0 || c == '\033' ? '?' : c;
+    return element.putString(clean.c_str()).good();
+}
+
+bool decode_all(DcmItem &item, const std::string &charset)
+{
+    return each_text(item, [&charset](DcmElement &element, const std::string &text) {
+        std::string utf8;
+        if (is_ascii(text))
+            return true;
+        return dicom_sr_decode(text, charset, utf8) && element.putString(utf8.c_str()).good();
+    });
 }
 
 // What is read at all, taken out of the data set so that no other attribute can spoil the conversion.
@@ -343,20 +359,28 @@ void take_all(DcmItem &from, DcmItem &to)
     take(from, to, DCM_RequestAttributesSequence);
 }
 
-void to_utf8(dicom_sr_source *source, DcmItem &item)
+// A failed conversion leaves half of the texts converted: each try has its own copy.
+void to_utf8(dicom_sr_source *source, DcmDataset &taken)
 {
     std::string charset;
-    get_text(item, DCM_SpecificCharacterSet, charset);
-    if (all_ascii(item) || item.convertToUTF8().good())
+    get_text(taken, DCM_SpecificCharacterSet, charset);
+    if (each_text(taken, ascii_already))
         return;
-    ascii_only(item);
-    note(source, DCM_SpecificCharacterSet,
-         " does not fit the text: characters that are not ASCII became question marks");
+    DcmDataset by_library(taken), by_us(taken);
+    if (by_library.convertToUTF8().good() && each_text(by_library, no_escape)) {
+        taken = by_library;
+    } else if (decode_all(by_us, charset)) {
+        taken = by_us;
+    } else {
+        each_text(taken, mark_unknown);
+        note(source, DCM_SpecificCharacterSet,
+             " does not fit the text: characters that are not ASCII became question marks");
+    }
 }
 
 bool read_source(dicom_sr_source *source, DcmItem &all, const char *path, struct err *err)
 {
-    DcmItem taken;
+    DcmDataset taken;
     take_all(all, taken);
     to_utf8(source, taken);
     if (!get_text(taken, DCM_StudyInstanceUID, source->study_uid) || source->study_uid.empty() ||
