@@ -46,6 +46,27 @@ static bool one_study(const struct source *source, struct err *err)
     return true;
 }
 
+/* What a study's most telling reason means, as the end of a sentence. */
+static const char *reason_sentence(const char *reason)
+{
+    static const struct {
+        const char *reason, *sentence;
+    } known[] = {{"other_modality", "none is of the modality that is wanted"},
+                 {"other_object", "none holds images"},
+                 {"localizer", "they are localizers"},
+                 {"derived", "they are derived images"},
+                 {"no_pixels", "they hold no pixels"},
+                 {"single_image", "they hold a single image"},
+                 {"no_geometry", "they do not say where their images lie"},
+                 {"colour_image", "they are in colour"},
+                 {"no_series", "there is none"}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(known[i].reason, reason) == 0)
+            return known[i].sentence;
+    }
+    return reason;
+}
+
 static bool choose(struct source *source, const char *modality, struct arena *arena,
                    struct study_choice **ret, struct err *err)
 {
@@ -54,7 +75,8 @@ static bool choose(struct source *source, const char *modality, struct arena *ar
     if ((*ret)->chosen)
         return true;
     const char *reason = (*ret)->reason ? (*ret)->reason : "no_series";
-    return err_decline(err, reason, "no %s series of the study can be analysed (%s)", modality, reason);
+    return err_decline(err, reason, "no series of the study can be analysed%s%s: %s", modality ? " as " : "",
+                       modality ? modality : "", reason_sentence(reason));
 }
 
 static bool lay_out(const struct study_choice *choice, struct arena *arena, struct volume_plan **ret,
@@ -232,22 +254,6 @@ bool pipeline_run_tensor(struct model *model, const float *input, struct arena *
 
 /* ---- the volume alone ---- */
 
-static bool choose_any(struct source *source, struct arena *arena, struct study_choice **ret, struct err *err)
-{
-    struct err why = ERR_INIT;
-    if (choose(source, "CT", arena, ret, &why))
-        return true;
-    if (why.code != ERR_INPUT) {
-        *err = why;
-        return false;
-    }
-    struct err mr_why = ERR_INIT;
-    if (choose(source, "MR", arena, ret, &mr_why))
-        return true;
-    *err = strcmp(mr_why.reason, "other_modality") == 0 ? why : mr_why;
-    return false;
-}
-
 static bool give_phases(struct source *source, const struct volume_plan *plan, struct arena *arena,
                         pipeline_phase phase, void *to, struct err *err)
 {
@@ -267,7 +273,7 @@ bool pipeline_volume(const char *const *paths, int count, struct arena *arena, p
     struct study_choice *choice = NULL;
     struct volume_plan *plan = NULL;
     bool ok = source_read(&source, paths, count, arena, err) && one_study(&source, err) &&
-              choose_any(&source, arena, &choice, err) && lay_out(choice, arena, &plan, err) &&
+              choose(&source, NULL, arena, &choice, err) && lay_out(choice, arena, &plan, err) &&
               give_phases(&source, plan, arena, phase, to, err);
     source_done(&source);
     *ret_heads_read = source.count;

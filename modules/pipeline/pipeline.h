@@ -38,9 +38,9 @@ bool pipeline_run_tensor(struct model *model, const float *input, struct arena *
 typedef bool (*pipeline_phase)(void *to, const struct volume_geometry *geometry, int phase,
                                const float *voxels, struct err *err);
 
-/* The chosen series (CT first, else MR) as it lies in space, phase by phase, before any resampling.
- * out:    *ret_heads_read of the files were DICOM. errors: ERR_INPUT with the reason when no series fits or
- * the volume cannot be built; ERR_UNSUPPORTED, ERR_IO, ERR_NOMEM; those of `phase`. */
+/* The series study_choose takes for a look (no modality asked for) as it lies in space, phase by phase,
+ * before any resampling. out:    *ret_heads_read of the files were DICOM. errors: ERR_INPUT with the reason
+ * when no series fits or the volume cannot be built; ERR_UNSUPPORTED, ERR_IO, ERR_NOMEM; those of `phase`. */
 bool pipeline_volume(const char *const *paths, int count, struct arena *arena, pipeline_phase phase, void *to,
                      int *ret_heads_read, struct err *err);
 

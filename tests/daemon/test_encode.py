@@ -326,6 +326,112 @@ def test_every_safetensors_file_is_judged_right():
     assert len(set(reasons.values())) > len(reasons) // 2  # reasons tell the cases apart
 
 
+# ---- studies made here, so that one thing at a time is odd ----
+
+def phantom(z, y=24, x=20, seed=3):
+    """A smooth volume in which no two slices or corners are alike."""
+    grid = np.stack(np.meshgrid(np.arange(z), np.arange(y), np.arange(x), indexing="ij")).astype(float)
+    waves = np.random.default_rng(seed).uniform(0.05, 0.4, (3, 3))
+    return np.rint(300 + sum(150 * np.sin(np.tensordot(wave, grid, 1)) for wave in waves)).astype(np.int16)
+
+
+def write_series(folder, voxels, spacing_z=2.5, study="1.2.3", series="1.2.3.4", first=0, **attributes):
+    """One CT file a slice, in a random order of names and numbers; x to the left, y to the back, z to the head."""
+    import pydicom
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    folder.mkdir(parents=True, exist_ok=True)
+    numbers = list(range(len(voxels)))
+    random.Random(7).shuffle(numbers)
+    for z, plane in enumerate(voxels):
+        meta = FileMetaDataset()
+        meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.2"
+        meta.MediaStorageSOPInstanceUID = f"{series}.{first + z + 1}"
+        meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        one = FileDataset(None, {}, file_meta=meta, preamble=bytes(128))
+        one.SOPClassUID, one.SOPInstanceUID = meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID
+        one.StudyInstanceUID, one.SeriesInstanceUID, one.FrameOfReferenceUID = study, series, "1.2.9"
+        one.Modality, one.SeriesNumber, one.InstanceNumber = "CT", 1, numbers[z] + 1
+        one.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
+        one.ImagePositionPatient, one.ImageOrientationPatient = [-50, -60, z * spacing_z], [1, 0, 0, 0, 1, 0]
+        one.PixelSpacing, one.SliceThickness = [0.9, 0.8], spacing_z
+        one.Rows, one.Columns = plane.shape
+        one.BitsAllocated, one.BitsStored, one.HighBit, one.PixelRepresentation = 16, 16, 15, 1
+        one.SamplesPerPixel, one.PhotometricInterpretation = 1, "MONOCHROME2"
+        one.RescaleSlope, one.RescaleIntercept = 1, -1024
+        for name, value in attributes.items():
+            setattr(one, name, value)
+        one.PixelData = plane.astype("<i2").tobytes()
+        one.is_little_endian, one.is_implicit_VR = True, False
+        one.save_as(folder / f"{numbers[z]:03}-{first}.dcm", write_like_original=False)
+    return folder
+
+
+def reference_vector(tmp_path, hounsfield):
+    import torch
+    tensor = torch.nn.functional.interpolate(torch.from_numpy(hounsfield.astype(np.float32))[None, None],
+                                             size=INPUT_ZYX, mode="trilinear", align_corners=False).numpy()
+    tensor = (tensor - tensor.min()) / (tensor.max() - tensor.min())
+    return np.array(json.loads(encode_tensor(save_input(tmp_path / "r.safetensors", tensor)).stdout)["embedding"])
+
+
+def test_padding_takes_the_lowest_measured_value(tmp_path):
+    pytest.importorskip("torch")
+    voxels = phantom(12)
+    padded = voxels.copy()
+    padded[:, :5, :4] = -2000
+    found = encode(write_series(tmp_path / "s", padded, PixelPaddingValue=-2000))
+    voxels[:, :5, :4] = padded[padded != -2000].min()
+    expected = reference_vector(tmp_path, voxels - 1024.0)
+    assert np.abs(np.array(found["embedding"]) - expected).max() < 1e-5
+    plain = encode(write_series(tmp_path / "p", padded))  # the same values, not declared as padding
+    assert np.abs(np.array(plain["embedding"]) - expected).max() > 1e-3
+
+
+def test_of_several_phases_the_one_nearest_to_75_percent_is_taken(tmp_path):
+    pytest.importorskip("torch")
+    for number, percent in enumerate((5, 35, 70, 95)):
+        write_series(tmp_path / "s", phantom(10, seed=percent), first=100 * number,
+                     NominalPercentageOfCardiacPhase=percent)
+    found = encode(tmp_path / "s")
+    assert found["analysed"], found["reason_text"]
+    assert np.abs(np.array(found["embedding"]) - reference_vector(tmp_path, phantom(10, seed=70) - 1024.0)).max() < 1e-5
+    assert [one["sop_uid"] for one in found["input"]["instances"]] == [f"1.2.3.4.{200 + z}" for z in range(1, 11)]
+    assert any(text.startswith("one_phase: phase 3 of 4") for text in found["input"]["warnings"])
+
+
+def test_a_volume_of_one_value_is_not_analysed(tmp_path):
+    found = encode(write_series(tmp_path / "s", np.full((10, 8, 8), 5, np.int16)))
+    assert found["analysed"] is False and found["reason"] == "constant_volume"
+    found = encode(write_series(tmp_path / "p", np.full((10, 8, 8), 5, np.int16), PixelPaddingValue=5))
+    assert found["analysed"] is False and found["reason"] == "constant_volume"
+
+
+def test_slices_too_far_apart_are_not_analysed(tmp_path):
+    found = encode(write_series(tmp_path / "s", phantom(10), spacing_z=10.5))
+    assert found["analysed"] is False and found["reason"] == "spacing_too_coarse"
+    assert found["input"]["source_spacing_zyx_mm"] == pytest.approx([10.5, 0.9, 0.8])
+    assert [one["reason"] for one in found["input"]["series"]] == ["spacing_too_coarse"]
+    assert encode(write_series(tmp_path / "t", phantom(10), spacing_z=9.5))["analysed"] is True
+
+
+def test_a_file_cut_in_its_pixels_is_not_fed_to_the_encoder(tmp_path):
+    folder = write_series(tmp_path / "s", phantom(10))
+    victim = sorted(folder.iterdir())[4]
+    victim.write_bytes(victim.read_bytes()[:-300])
+    found = encode(folder)
+    assert found["analysed"] is False or any("skipped" in text for text in found["input"]["warnings"])
+    assert len(found["input"]["instances"]) < 10
+
+
+def test_a_changed_voxel_changes_embedding_but_not_geometry(tmp_path):
+    voxels = phantom(10)
+    before = encode(write_series(tmp_path / "a", voxels))
+    voxels[5] += 40
+    after = encode(write_series(tmp_path / "b", voxels))
+    assert before["embedding"] != after["embedding"]
+    assert before["input"]["source_zyx"] == after["input"]["source_zyx"] == [10, 24, 20]
+
+
 # ---- the pipeline feeds what it says ----
 
 def as_encoder_input(nifti, padding):
