@@ -24,6 +24,7 @@ enum cli_exit local_volume(int count, char **arguments);
 /* With the daemon, over its REST interface. */
 enum cli_exit remote_status(int count, char **arguments);
 enum cli_exit remote_studies(int count, char **arguments);
+enum cli_exit remote_study(int count, char **arguments);
 enum cli_exit remote_report(int count, char **arguments);
 enum cli_exit remote_events(int count, char **arguments);
 enum cli_exit remote_force(int count, char **arguments);

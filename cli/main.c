@@ -21,6 +21,7 @@ static const struct command {
     {"status",   "[REMOTE]", "is the daemon ready, and what is wrong if not", remote_status},
     {"studies",  "[REMOTE] [--accession A] [--patient-id P] [--study-uid U] [--state S] [--since T]",
                  "what was received, where it is, and why", remote_studies},
+    {"study",    "[REMOTE] ID", "one study: where it is and why, findings, deliveries", remote_study},
     {"report",   "[REMOTE] ID [--out FILE]", "a study's report as text, or the DICOM file", remote_report},
     {"events",   "[REMOTE] ID", "what happened to a study", remote_events},
     {"force",    "[REMOTE] ID", "analyse a study now, without waiting for more", remote_force},
@@ -44,6 +45,7 @@ static enum cli_exit print_help(void)
         print_command(stdout, &commands[i]);
     printf("\nREMOTE: --url URL (default $CARDIOSCRIBE_URL or http://127.0.0.1:8042), --token-file FILE, "
            "--json\n"
+           "ID: the number of a study in the list, or its Study Instance UID.\n"
            "Exit: 0 done, 1 refused or bad input, 2 wrong usage, 3 daemon not reachable.\n"
            "Not for clinical use.\n");
     return CLI_OK;

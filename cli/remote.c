@@ -75,7 +75,7 @@ static bool read_arguments(struct remote *remote, int count, char **arguments, c
         take_option(remote, which);
     }
     if (count - optind != (wants_id ? 1 : 0)) {
-        cli_usage(remote->name, wants_id ? "give one number" : "too many arguments");
+        cli_usage(remote->name, wants_id ? "give one number (a study: or its UID)" : "too many arguments");
         return false;
     }
     remote->id = wants_id ? arguments[optind] : NULL;
@@ -234,13 +234,13 @@ enum cli_exit remote_studies(int count, char **arguments)
     static const struct table_column columns[] = {{"id", "ID"},
                                                   {"state", "STATE"},
                                                   {"reason", "REASON"},
-                                                  {"revision", "REV"},
+                                                  {"revision", "REVISION"},
                                                   {"objects", "OBJECTS"},
-                                                  {"modality", "MODALITY"},
                                                   {"accession", "ACCESSION"},
                                                   {"patient_id", "PATIENT"},
                                                   {"study_date", "DATE"},
-                                                  {"updated", "UPDATED"},
+                                                  {"description", "DESCRIPTION"},
+                                                  {"last_object_at", "LAST OBJECT"},
                                                   {"study_uid", "STUDY UID"}};
     struct remote remote = {0};
     if (!read_arguments(&remote, count, arguments, "01234", false))
@@ -255,9 +255,9 @@ enum cli_exit remote_studies(int count, char **arguments)
 
 enum cli_exit remote_refusals(int count, char **arguments)
 {
-    static const struct table_column columns[] = {{"time", "TIME"},       {"peer", "PEER"},
-                                                  {"calling", "CALLING"}, {"sop_uid", "SOP UID"},
-                                                  {"status", "STATUS"},   {"cause", "CAUSE"}};
+    static const struct table_column columns[] = {
+        {"at", "TIME"},         {"peer_ae", "PEER"},  {"peer_address", "ADDRESS"},
+        {"sop_uid", "SOP UID"}, {"status", "STATUS"}, {"cause", "CAUSE"}};
     struct remote remote = {0};
     if (!read_arguments(&remote, count, arguments, "", false))
         return CLI_USAGE;
@@ -268,8 +268,7 @@ enum cli_exit remote_refusals(int count, char **arguments)
 
 static enum cli_exit show_events(const struct remote *remote, struct answer *answer)
 {
-    static const struct table_column columns[] = {
-        {"time", "TIME"}, {"event", "EVENT"}, {"state", "STATE"}, {"reason", "REASON"}, {"text", "TEXT"}};
+    static const struct table_column columns[] = {{"at", "TIME"}, {"kind", "EVENT"}, {"detail", "DETAIL"}};
     const json_t *events = json_object_get(answer->json, "events");
     if (remote->json)
         return print_raw(answer);
@@ -297,6 +296,24 @@ static enum cli_exit show_done(const struct remote *remote, struct answer *answe
     if (answer->json)
         table_tree(stdout, answer->json);
     return CLI_OK;
+}
+
+static enum cli_exit show_tree(const struct remote *remote, struct answer *answer)
+{
+    if (remote->json)
+        return print_raw(answer);
+    if (!is_good(answer) || !answer->json)
+        return refused(answer);
+    table_tree(stdout, answer->json);
+    return CLI_OK;
+}
+
+enum cli_exit remote_study(int count, char **arguments)
+{
+    struct remote remote = {0};
+    if (!read_arguments(&remote, count, arguments, "", true))
+        return CLI_USAGE;
+    return one_thing(&remote, "GET", "/api/v1/studies/", "", show_tree);
 }
 
 enum cli_exit remote_force(int count, char **arguments)
