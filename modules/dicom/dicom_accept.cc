@@ -6,6 +6,7 @@
 extern "C" {
 #include "dicom/dicom_head.h"
 #include "dicom/dicom_net.h"
+#include "dicom/dicom_part10.h"
 }
 
 #include "dcmtk/config/osconfig.h"
@@ -357,31 +358,13 @@ static void count_bytes(void *context, unsigned long bytes)
     }
 }
 
-/* source: PS3.10 7.1: preamble 128, "DICM", then (0002,0000) UL, whose value is the length of what follows
- * it. */
-static bool data_set_offset(const char *path, uint64_t *ret, struct err *err)
-{
-    enum { GROUP_LENGTH_END = 128 + 4 + 12 };
-    unsigned char head[GROUP_LENGTH_END];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    bool ok = fd >= 0 && read(fd, head, sizeof head) == (ssize_t)sizeof head;
-    if (fd >= 0)
-        close(fd);
-    if (!ok)
-        return err_fail(err, ERR_FULL, "the received file has no complete meta header");
-    const unsigned char *length = head + GROUP_LENGTH_END - 4;
-    *ret = GROUP_LENGTH_END + ((uint64_t)length[0] | (uint64_t)length[1] << 8 | (uint64_t)length[2] << 16 |
-                               (uint64_t)length[3] << 24);
-    return true;
-}
-
 /* dcmnet ignores whether closing the file wrote its last buffer, so the length decides. */
 static bool check_length(const struct dicom_association *association, const char *path, uint64_t *ret_offset,
                          struct err *err)
 {
     uint64_t offset = 0;
     struct stat status;
-    if (!data_set_offset(path, &offset, err))
+    if (!dicom_part10_data_set(path, &offset, err))
         return false;
     if (stat(path, &status) < 0)
         return err_errno(err, "stat the received file");

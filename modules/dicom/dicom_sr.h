@@ -131,6 +131,11 @@ struct dicom_sr_header {
 bool dicom_sr_write(const struct dicom_sr_header *header, const struct dicom_sr_tree *tree, const char *path,
                     struct err *err);
 
+/* The same document in another class, under another SOP Instance UID: nothing else changes. The three classes
+ * above share every relation our tree uses. in: from and to are different paths. errors: ERR_IO. */
+bool dicom_sr_reclass(const char *from, const char *sop_class, const char *sop_uid, const char *to,
+                      struct err *err);
+
 /* A report as text for a person, one item a line. owns: the caller frees. NULL on failure.
  * errors: ERR_INPUT (not a report DCMTK can read), ERR_IO, ERR_NOMEM. */
 char *dicom_sr_text(const char *path, struct err *err);

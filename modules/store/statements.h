@@ -16,7 +16,7 @@ S(STUDY_SET_STATE, "UPDATE study SET state = ?2, reason = ?3 WHERE id = ?1")
 S(STUDY_START, "UPDATE study SET state = ?3, reason = ?4, started_by = ?5, forced = 0"
   " WHERE id = ?1 AND revision = ?2 AND state = 'receiving'")
 S(STUDY_FORCE, "UPDATE study SET forced = 1 WHERE id = ?1")
-S(STUDY_QUIET, "SELECT id, revision, study_date, forced, ?4 - receiving_ms >= ?3 FROM study s"
+S(STUDY_QUIET, "SELECT id, revision, study_date, forced, ?4 - receiving_ms >= ?3, study_uid FROM study s"
   " WHERE state = 'receiving' AND EXISTS (SELECT 1 FROM instance i WHERE i.study_id = s.id"
   " AND i.kind = 'input' AND i.current = 1)"
   " AND (forced = 1 OR ?4 - receiving_ms >= ?3 OR (?4 - last_object_ms >= ?2"
@@ -72,6 +72,7 @@ S(RESULT_ADD, "INSERT INTO result (job_id, study_id, revision, model, analysed, 
 S(FINDING_ADD, "INSERT INTO finding (result_id, label, state, score, probability) VALUES (?1, ?2, ?3, ?4, ?5)")
 S(REPORT_ADD, "INSERT INTO report (result_id, sop_class, sop_uid, series_uid, path, sha256, created_ms)"
   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+S(REPORT_PATH, "SELECT 1 FROM report WHERE path = ?1")
 S(REPORT_OWN, "SELECT 1 FROM report WHERE sop_uid = ?1")
 S(REPORT_FIND, "SELECT sop_class, sop_uid, series_uid, path, sha256 FROM report WHERE result_id = ?1"
   " AND (sop_class = ?2 OR ?2 = '') ORDER BY id LIMIT 1")
@@ -102,7 +103,7 @@ S(VIEW_STUDIES, "SELECT s.id, s.study_uid, s.patient_id, s.accession, s.study_da
   " WHERE (?1 = '' OR s.accession = ?1) AND (?2 = '' OR s.patient_id = ?2) AND (?3 = '' OR s.study_uid = ?3)"
   " AND (?4 = '' OR s.state = ?4) AND s.last_object_ms >= ?5 ORDER BY s.last_object_ms DESC, s.id DESC LIMIT ?6")
 S(VIEW_STUDY, "SELECT id, study_uid, patient_id, issuer, accession, study_date, description, state, reason,"
-  " revision, started_by, first_object_ms, last_object_ms FROM study WHERE id = ?1")
+  " revision, started_by, forced, first_object_ms, last_object_ms, receiving_ms FROM study WHERE id = ?1")
 S(VIEW_OBJECTS, "SELECT count(*) AS total, coalesce(sum(kind = 'input'), 0) AS input,"
   " coalesce(sum(kind = 'other'), 0) AS other, coalesce(sum(kind = 'own'), 0) AS own,"
   " coalesce(sum(current = 0), 0) AS replaced, coalesce(sum(lost), 0) AS lost FROM instance WHERE study_id = ?1")
@@ -117,6 +118,7 @@ S(VIEW_RESULTS, "SELECT r.id, r.revision, r.model, r.analysed, r.reason, r.json,
 S(VIEW_DELIVERIES, "SELECT d.id, r.revision, r.model, d.destination, d.state, d.attempts, d.next_ms, d.status,"
   " d.cause, d.sop_uid, d.updated_ms FROM delivery d JOIN result r ON r.id = d.result_id WHERE r.study_id = ?1"
   " ORDER BY d.id")
+S(VIEW_DELIVERY, "SELECT id, destination, state FROM delivery WHERE id = ?1")
 S(VIEW_EVENTS, "SELECT id, at_ms, kind, detail FROM event WHERE study_id = ?1 ORDER BY id")
 S(VIEW_REFUSALS, "SELECT id, at_ms, peer_ae, peer_address, study_uid, sop_class, sop_uid, status, cause"
   " FROM refusal WHERE at_ms >= ?1 ORDER BY id DESC LIMIT ?2")

@@ -55,7 +55,7 @@ struct store_put {
 bool store_put(struct store *store, const struct store_object *object, struct store_put *ret,
                struct err *err);
 
-/* Is a committed row pointing at this file? */
+/* Is a committed row of an object, or of a report, pointing at this file? */
 bool store_path_known(struct store *store, const char *path, bool *ret, struct err *err);
 
 /* A row of what was not accepted. *ret_id: its number, for the log. Empty strings where unknown. */
@@ -86,7 +86,7 @@ struct store_candidate {
     int64_t study;
     int revision;
     const char *cause; /* "quiet", "forced", "force_timer": static */
-    char study_date[17];
+    char study_date[17], study_uid[UID_SIZE];
 };
 
 /* Studies in `receiving` whose timers have run out. Returns how many, at most max; -1 on failure. */

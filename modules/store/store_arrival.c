@@ -55,9 +55,9 @@ static bool find_instance(struct store *store, int64_t study, const struct store
     return true;
 }
 
-static bool is_own_report(struct store *store, const char *sop_uid, bool *ret, struct err *err)
+static bool any_row(struct store *store, enum statement which, const char *text, bool *ret, struct err *err)
 {
-    sqlite3_stmt *statement = statement_bind(store, SQL_REPORT_OWN, "t", sop_uid);
+    sqlite3_stmt *statement = statement_bind(store, which, "t", text);
     enum row row = statement_row(store, statement, err);
     *ret = row == ROW_FOUND;
     if (row == ROW_FOUND)
@@ -105,7 +105,7 @@ static bool put_new(struct store *store, const struct store_object *object, cons
                     struct store_put *ret, struct err *err)
 {
     bool own;
-    if (!is_own_report(store, object->id->sop_uid, &own, err))
+    if (!any_row(store, SQL_REPORT_OWN, object->id->sop_uid, &own, err))
         return false;
     const char *kind = own ? "own" : object->feeds_encoder ? "input" : "other";
     if (ret->outcome == STORE_CHANGED &&
@@ -153,13 +153,10 @@ bool store_put(struct store *store, const struct store_object *object, struct st
 bool store_path_known(struct store *store, const char *path, bool *ret, struct err *err)
 {
     pthread_mutex_lock(&store->lock);
-    sqlite3_stmt *statement = statement_bind(store, SQL_INSTANCE_PATH, "t", path);
-    enum row row = statement_row(store, statement, err);
-    *ret = row == ROW_FOUND;
-    if (row == ROW_FOUND)
-        statement_done(statement);
+    bool ok = any_row(store, SQL_INSTANCE_PATH, path, ret, err) &&
+              (*ret || any_row(store, SQL_REPORT_PATH, path, ret, err));
     pthread_mutex_unlock(&store->lock);
-    return row != ROW_FAILED;
+    return ok;
 }
 
 bool store_refuse(struct store *store, const struct store_refusal *refusal, int64_t now_ms, int64_t *ret_id,

@@ -1,0 +1,169 @@
+/* Threads: one, which alone moves a study out of `receiving`. It looks at the database twice a second and
+ * when woken. Stop: service->stopping and the bell. */
+#include "daemon/assembler.h"
+
+#include "base/clock.h"
+#include "daemon/bell.h"
+#include "daemon/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { LOOK_MS = 500, BATCH = 64 };
+
+struct assembler {
+    struct service *service;
+    assembler_jobs_queued queued;
+    void *context;
+    _Atomic(struct receiver *) receiver;
+    struct bell bell;
+    pthread_t thread;
+};
+
+static bool has_word(const char *text, const char *words)
+{
+    while (*words) {
+        size_t length = strcspn(words, "|");
+        for (const char *at = text; length && *at; at++)
+            if (strncasecmp(at, words, length) == 0)
+                return true;
+        words += length + (words[length] == '|');
+    }
+    return false;
+}
+
+static bool model_takes(const struct config_model *model, const struct store_series *series, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(series[i].modality, model->modality) == 0 &&
+            (!model->description_match[0] || has_word(series[i].description, model->description_match)))
+            return true;
+    return false;
+}
+
+/* Every model that takes the study, or one job without a model that says why there is none. */
+static int choose_jobs(const struct config *config, const struct store_series *series, int series_count,
+                       struct store_new_job jobs[CONFIG_MAX_MODELS])
+{
+    int count = 0;
+    bool modality_known = false;
+    for (int i = 0; i < config->model_count; i++) {
+        const struct config_model *model = &config->models[i];
+        for (int j = 0; j < series_count; j++)
+            modality_known |= strcmp(series[j].modality, model->modality) == 0;
+        if (model_takes(model, series, series_count))
+            jobs[count++] = (struct store_new_job){model->name, model->live, ""};
+    }
+    if (count == 0)
+        jobs[count++] =
+            (struct store_new_job){"", true, modality_known ? "no_model_matches" : "no_model_for_modality"};
+    return count;
+}
+
+static bool too_old(const struct config *config, const struct store_candidate *candidate, int64_t now_ms)
+{
+    int limit = config->assembly.max_study_age_days;
+    return limit > 0 && clock_age_days(candidate->study_date, now_ms) > limit;
+}
+
+static bool complete_study(struct assembler *assembler, const struct store_candidate *candidate,
+                           struct arena *arena, struct err *err)
+{
+    struct service *service = assembler->service;
+    struct store_series *series;
+    struct store_new_job jobs[CONFIG_MAX_MODELS];
+    int series_count;
+    int64_t now_ms = clock_unix_ms();
+    if (too_old(service->config, candidate, now_ms)) {
+        log_event(LOG_INFO, "study_declined", "study=%lld reason=study_too_old", (long long)candidate->study);
+        return store_decline_study(service->store, candidate->study, candidate->revision, "study_too_old",
+                                   now_ms, err);
+    }
+    if (!store_input_series(service->store, candidate->study, arena, &series, &series_count, err))
+        return false;
+    int count = choose_jobs(service->config, series, series_count, jobs);
+    if (!store_queue_study(service->store, candidate->study, candidate->revision, candidate->cause, jobs,
+                           count, now_ms, err))
+        return false;
+    log_event(LOG_INFO, "study_complete", "study=%lld revision=%d cause=%s jobs=%d",
+              (long long)candidate->study, candidate->revision, candidate->cause, *jobs[0].model ? count : 0);
+    return true;
+}
+
+static void look(struct assembler *assembler)
+{
+    const struct config *config = assembler->service->config;
+    struct store_timers timers = {config->assembly.series_quiet_s * 1000LL,
+                                  config->assembly.study_quiet_s * 1000LL,
+                                  config->assembly.study_force_s * 1000LL};
+    struct store_candidate candidates[BATCH];
+    struct err err = ERR_INIT;
+    struct receiver *receiver = assembler->receiver;
+    int count = receiver ? store_complete_candidates(assembler->service->store, &timers, clock_unix_ms(),
+                                                     candidates, BATCH, &err)
+                         : 0;
+    bool ok = count >= 0;
+    int queued = 0;
+    for (int i = 0; i < count && ok; i++) {
+        if (receiver_holds(receiver, candidates[i].study_uid))
+            continue;
+        struct arena *arena = arena_new();
+        ok = arena ? complete_study(assembler, &candidates[i], arena, &err)
+                   : err_fail(&err, ERR_NOMEM, "no memory");
+        arena_free(arena);
+        queued++;
+    }
+    if (!ok)
+        log_event(LOG_ERROR, "assembly_failed", "cause=%s", log_text(err.text));
+    if (queued)
+        assembler->queued(assembler->context);
+}
+
+static void *assembler_main(void *argument)
+{
+    struct assembler *assembler = argument;
+    while (!assembler->service->stopping) {
+        look(assembler);
+        bell_wait(&assembler->bell, LOOK_MS);
+    }
+    return NULL;
+}
+
+struct assembler *assembler_start(struct service *service, assembler_jobs_queued queued, void *context,
+                                  struct err *err)
+{
+    struct assembler *assembler = calloc(1, sizeof *assembler);
+    if (assembler) {
+        assembler->service = service;
+        assembler->queued = queued;
+        assembler->context = context;
+        bell_init(&assembler->bell);
+        if (pthread_create(&assembler->thread, NULL, assembler_main, assembler) == 0)
+            return assembler;
+        bell_done(&assembler->bell);
+    }
+    free(assembler);
+    err_fail(err, ERR_NOMEM, "no memory or thread for the assembler");
+    return NULL;
+}
+
+void assembler_watch(struct assembler *assembler, struct receiver *receiver)
+{
+    assembler->receiver = receiver;
+}
+
+void assembler_wake(struct assembler *assembler)
+{
+    bell_ring(&assembler->bell);
+}
+
+void assembler_stop(struct assembler *assembler)
+{
+    if (!assembler)
+        return;
+    bell_ring(&assembler->bell);
+    pthread_join(assembler->thread, NULL);
+    bell_done(&assembler->bell);
+    free(assembler);
+}

@@ -1,0 +1,355 @@
+#include "daemon/config.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ini.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum type { TYPE_TEXT, TYPE_INT, TYPE_BOOL, TYPE_AE, TYPE_CHOICE };
+enum scope { SCOPE_CONFIG, SCOPE_PEER, SCOPE_MODEL };
+
+static const char *const type_names[] = {"text", "number", "yes/no", "AE title", "choice"};
+
+struct key {
+    const char *section, *name;
+    enum type type;
+    size_t offset;
+    size_t size; /* of a text; for a number unused */
+    const char *initial;
+    int min, max;
+    const char *choices; /* separated by | */
+    const char *help;
+};
+
+#define AT(member)       offsetof(struct config, member), sizeof(((struct config *)0)->member)
+#define PEER_AT(member)  offsetof(struct config_peer, member), sizeof(((struct config_peer *)0)->member)
+#define MODEL_AT(member) offsetof(struct config_model, member), sizeof(((struct config_model *)0)->member)
+
+// clang-format off
+static const struct key keys[] = {
+    {"service", "state_folder", TYPE_TEXT, AT(service.state_folder), "/var/lib/cardioscribe", 0, 0, NULL,
+     "where objects, reports and the database live; one process at a time"},
+    {"service", "station_name", TYPE_TEXT, AT(service.station_name), "CARDIOSCRIBE", 0, 0, NULL,
+     "station name in reports, at most 16 characters"},
+    {"service", "intended_use", TYPE_CHOICE, AT(service.intended_use), "research", 0, 0,
+     "research|investigational|clinical", "anything but clinical marks every output as not for clinical use"},
+    {"service", "codes_file", TYPE_TEXT, AT(service.codes_file), "/usr/share/cardioscribe/codes.json", 0, 0, NULL,
+     "table from finding labels to coded terms"},
+    {"service", "log_level", TYPE_CHOICE, AT(service.log_level), "info", 0, 0, "debug|info|warning|error",
+     "least level that is logged"},
+
+    {"listener", "address", TYPE_TEXT, AT(listener.address), "0.0.0.0", 0, 0, NULL, "IPv4 address to listen on"},
+    {"listener", "port", TYPE_INT, AT(listener.port), "11112", 1, 65535, NULL, "TCP port of the DICOM listener"},
+    {"listener", "ae_title", TYPE_AE, AT(listener.ae_title), "CARDIOSCRIBE", 0, 0, NULL,
+     "our application entity title; a request that calls another is rejected"},
+    {"listener", "max_associations", TYPE_INT, AT(listener.max_associations), "32", 1, 1024, NULL,
+     "associations served at once; one more is rejected as transient"},
+    {"listener", "max_associations_per_peer", TYPE_INT, AT(listener.max_associations_per_peer), "8", 1, 1024, NULL,
+     "of these, for one peer"},
+    {"listener", "max_pdu_bytes", TYPE_INT, AT(listener.max_pdu_bytes), "131072", 16384, 131072, NULL,
+     "largest PDU we announce"},
+    {"listener", "acse_timeout_s", TYPE_INT, AT(listener.acse_timeout_s), "30", 1, 3600, NULL,
+     "seconds a peer has for its association request"},
+    {"listener", "dimse_timeout_s", TYPE_INT, AT(listener.dimse_timeout_s), "60", 1, 3600, NULL,
+     "seconds a peer may be idle or stop inside an object"},
+    {"listener", "max_object_mb", TYPE_INT, AT(listener.max_object_mb), "4096", 1, 1048576, NULL,
+     "a larger object aborts its association"},
+    {"listener", "accept_other", TYPE_BOOL, AT(listener.accept_other), "yes", 0, 0, NULL,
+     "accept and keep storage classes beyond CT and MR; they are never analysed"},
+    {"listener", "refused_classes", TYPE_TEXT, AT(listener.refused_classes), "", 0, 0, NULL,
+     "SOP Class UIDs never accepted, separated by blanks"},
+
+    {"assembly", "series_quiet_s", TYPE_INT, AT(assembly.series_quiet_s), "30", 0, 86400, NULL,
+     "seconds without a new object after which a series counts as complete"},
+    {"assembly", "study_quiet_s", TYPE_INT, AT(assembly.study_quiet_s), "60", 0, 86400, NULL,
+     "the same for the study; it also waits for open associations that stored into it"},
+    {"assembly", "study_force_s", TYPE_INT, AT(assembly.study_force_s), "5400", 1, 604800, NULL,
+     "seconds after which a study that never falls quiet is taken as complete"},
+    {"assembly", "max_study_age_days", TYPE_INT, AT(assembly.max_study_age_days), "0", 0, 36500, NULL,
+     "studies with an older Study Date are declined without a report (prefetched priors); 0: no limit"},
+
+    {"pool", "workers", TYPE_INT, AT(pool.workers), "1", 1, 64, NULL, "worker processes"},
+    {"pool", "threads", TYPE_INT, AT(pool.threads), "2", 1, 256, NULL, "threads of the encoder in each worker"},
+    {"pool", "job_timeout_s", TYPE_INT, AT(pool.job_timeout_s), "900", 1, 86400, NULL,
+     "seconds one attempt may take; then the worker is killed"},
+    {"pool", "memory_mb", TYPE_INT, AT(pool.memory_mb), "8192", 256, 1048576, NULL,
+     "data memory one worker may take, beyond its mapped weights"},
+    {"pool", "max_jobs", TYPE_INT, AT(pool.max_jobs), "500", 1, 1000000, NULL,
+     "jobs after which a worker is replaced"},
+    {"pool", "worker_file", TYPE_TEXT, AT(pool.worker_file), "", 0, 0, NULL,
+     "worker program; empty: found beside the daemon"},
+
+    {"delivery", "connect_timeout_s", TYPE_INT, AT(delivery.connect_timeout_s), "10", 1, 3600, NULL,
+     "seconds to connect to a peer"},
+    {"delivery", "backoff_first_s", TYPE_INT, AT(delivery.backoff_first_s), "10", 1, 86400, NULL,
+     "seconds to the second attempt; doubles with each, with jitter"},
+    {"delivery", "backoff_max_s", TYPE_INT, AT(delivery.backoff_max_s), "3600", 1, 604800, NULL,
+     "longest wait between attempts"},
+
+    {"storage", "reserve_mb", TYPE_INT, AT(storage.reserve_mb), "1024", 0, 1073741824, NULL,
+     "free space below which objects and associations are refused as transient"},
+    {"storage", "refusal_days", TYPE_INT, AT(storage.refusal_days), "30", 1, 3650, NULL,
+     "days a refusal is remembered"},
+
+    {"api", "address", TYPE_TEXT, AT(api.address), "127.0.0.1", 0, 0, NULL,
+     "IPv4 address of the REST interface; beyond loopback a token is required"},
+    {"api", "port", TYPE_INT, AT(api.port), "8042", 1, 65535, NULL, "TCP port of the REST interface"},
+    {"api", "token_file", TYPE_TEXT, AT(api.token_file), "", 0, 0, NULL,
+     "file with the bearer token that every request must carry; empty: none asked, loopback only"},
+
+    {"peer", "ae_title", TYPE_AE, PEER_AT(ae_title), "", 0, 0, NULL, "the peer's application entity title"},
+    {"peer", "address", TYPE_TEXT, PEER_AT(address), "", 0, 0, NULL,
+     "its IPv4 address; a host name only when it does not store"},
+    {"peer", "port", TYPE_INT, PEER_AT(port), "104", 1, 65535, NULL, "its TCP port, for results"},
+    {"peer", "may_store", TYPE_BOOL, PEER_AT(may_store), "no", 0, 0, NULL, "it may send objects to us"},
+    {"peer", "receives_results", TYPE_BOOL, PEER_AT(receives_results), "no", 0, 0, NULL,
+     "our reports are sent to it"},
+
+    {"model", "folder", TYPE_TEXT, MODEL_AT(folder), "", 0, 0, NULL, "model folder, see docs/model-folder.md"},
+    {"model", "description_match", TYPE_TEXT, MODEL_AT(description_match), "", 0, 0, NULL,
+     "words separated by |; a study is taken when a series description has one, any case; empty: every study"},
+    {"model", "live", TYPE_BOOL, MODEL_AT(live), "yes", 0, 0, NULL,
+     "no: shadow, computed and kept but sent nowhere"},
+};
+// clang-format on
+
+enum { KEY_COUNT = sizeof keys / sizeof *keys };
+
+/* inih gives no line number and cuts long lines, so lines are counted and measured as it reads them. */
+struct reader {
+    FILE *file;
+    int line;
+    struct config *config;
+    struct err *err;
+    bool failed;
+};
+
+static bool complain(struct reader *reader, const char *what, const char *detail)
+{
+    if (!reader->failed)
+        err_fail(reader->err, ERR_INPUT, "%s:%d: %s%s", reader->config->path, reader->line, what, detail);
+    reader->failed = true;
+    return false;
+}
+
+static char *read_line(char *text, int size, void *stream)
+{
+    struct reader *reader = stream;
+    if (!fgets(text, size, reader->file))
+        return NULL;
+    reader->line++;
+    if (!strchr(text, '\n') && !feof(reader->file))
+        complain(reader, "line too long, at most 198 characters", "");
+    return reader->failed ? NULL : text;
+}
+
+static bool choice_allowed(const char *choices, const char *value)
+{
+    size_t length = strlen(value);
+    for (const char *at = choices; *at;) {
+        size_t run = strcspn(at, "|");
+        if (run == length && strncmp(at, value, run) == 0)
+            return true;
+        at += run + (at[run] == '|');
+    }
+    return false;
+}
+
+static bool set_number(struct reader *reader, const struct key *key, void *field, const char *value)
+{
+    char *end;
+    errno = 0;
+    long number = strtol(value, &end, 10);
+    if (errno || end == value || *end || number < key->min || number > key->max) {
+        char text[100];
+        snprintf(text, sizeof text, "%s must be a number from %d to %d", key->name, key->min, key->max);
+        return complain(reader, text, "");
+    }
+    *(int *)field = (int)number;
+    return true;
+}
+
+static bool set_value(struct reader *reader, const struct key *key, void *base, const char *value)
+{
+    char *field = (char *)base + key->offset;
+    switch (key->type) {
+    case TYPE_INT:
+        return set_number(reader, key, field, value);
+    case TYPE_BOOL:
+        if (strcmp(value, "yes") != 0 && strcmp(value, "no") != 0)
+            return complain(reader, "must be yes or no: ", key->name);
+        *(bool *)field = strcmp(value, "yes") == 0;
+        return true;
+    case TYPE_CHOICE:
+        if (!choice_allowed(key->choices, value))
+            return complain(reader, "not one of ", key->choices);
+        break;
+    case TYPE_AE:
+        if (*value && (strlen(value) > 16 || strchr(value, '\\')))
+            return complain(reader, "an AE title has 1 to 16 characters: ", value);
+        break;
+    case TYPE_TEXT:
+        break;
+    }
+    if (strlen(value) >= key->size)
+        return complain(reader, "too long: ", key->name);
+    memcpy(field, value, strlen(value) + 1);
+    return true;
+}
+
+static void set_defaults(struct reader *reader, const char *section, void *base)
+{
+    for (int i = 0; i < KEY_COUNT; i++)
+        if (strcmp(keys[i].section, section) == 0)
+            set_value(reader, &keys[i], base, keys[i].initial);
+}
+
+/* `peer "PACS"` -> kind and name. */
+static bool split_section(const char *section, char kind[32], char name[64])
+{
+    name[0] = '\0';
+    if (!strchr(section, ' '))
+        return snprintf(kind, 32, "%s", section) < 32;
+    char quote = 0;
+    return sscanf(section, "%31[a-z] \"%63[^\"]%c", kind, name, &quote) == 3 && quote == '"';
+}
+
+static struct config_peer *peer_named(struct reader *reader, const char *name)
+{
+    struct config *config = reader->config;
+    for (int i = 0; i < config->peer_count; i++)
+        if (strcmp(config->peers[i].name, name) == 0)
+            return &config->peers[i];
+    if (config->peer_count == CONFIG_MAX_PEERS)
+        return NULL;
+    struct config_peer *peer = &config->peers[config->peer_count++];
+    snprintf(peer->name, sizeof peer->name, "%s", name);
+    set_defaults(reader, "peer", peer);
+    return peer;
+}
+
+static struct config_model *model_named(struct reader *reader, const char *name)
+{
+    struct config *config = reader->config;
+    for (int i = 0; i < config->model_count; i++)
+        if (strcmp(config->models[i].name, name) == 0)
+            return &config->models[i];
+    if (config->model_count == CONFIG_MAX_MODELS)
+        return NULL;
+    struct config_model *model = &config->models[config->model_count++];
+    snprintf(model->name, sizeof model->name, "%s", name);
+    set_defaults(reader, "model", model);
+    return model;
+}
+
+static const struct key *find_key(const char *section, const char *name)
+{
+    for (int i = 0; i < KEY_COUNT; i++)
+        if (strcmp(keys[i].section, section) == 0 && strcmp(keys[i].name, name) == 0)
+            return &keys[i];
+    return NULL;
+}
+
+static int take_key(void *user, const char *section, const char *name, const char *value)
+{
+    struct reader *reader = user;
+    char kind[32], label[64];
+    if (!split_section(section, kind, label))
+        return complain(reader, "no section of ours: ", section);
+    const struct key *key = find_key(kind, name);
+    if (!key) {
+        char text[160];
+        snprintf(text, sizeof text, "unknown key %s in section [%s]", name, kind);
+        return complain(reader, text, "");
+    }
+    bool named = strcmp(kind, "peer") == 0 || strcmp(kind, "model") == 0;
+    if (named != (label[0] != '\0'))
+        return complain(reader, named ? "section needs a name: " : "section takes no name: ", section);
+    void *base = reader->config;
+    if (named)
+        base = *kind == 'p' ? (void *)peer_named(reader, label) : (void *)model_named(reader, label);
+    return base ? set_value(reader, key, base, value) : complain(reader, "too many sections: ", section);
+}
+
+static bool is_address(const char *text)
+{
+    struct in_addr address;
+    return inet_pton(AF_INET, text, &address) == 1;
+}
+
+static bool check_peer(const struct config *config, const struct config_peer *peer, struct err *err)
+{
+    if (!peer->ae_title[0] || !peer->address[0])
+        return err_fail(err, ERR_INPUT, "%s: peer \"%s\" needs ae_title and address", config->path,
+                        peer->name);
+    if (peer->may_store && !is_address(peer->address))
+        return err_fail(err, ERR_INPUT, "%s: peer \"%s\" stores, so its address must be an IPv4 address",
+                        config->path, peer->name);
+    return true;
+}
+
+static bool check_whole(const struct config *config, struct err *err)
+{
+    if (!is_address(config->listener.address) || !is_address(config->api.address))
+        return err_fail(err, ERR_INPUT, "%s: listener and api need an IPv4 address", config->path);
+    if (strncmp(config->api.address, "127.", 4) != 0 && !config->api.token_file[0])
+        return err_fail(err, ERR_INPUT, "%s: api.address %s is not loopback, so api.token_file is required",
+                        config->path, config->api.address);
+    for (int i = 0; i < config->peer_count; i++)
+        if (!check_peer(config, &config->peers[i], err))
+            return false;
+    for (int i = 0; i < config->model_count; i++)
+        if (!config->models[i].folder[0])
+            return err_fail(err, ERR_INPUT, "%s: model \"%s\" needs a folder", config->path,
+                            config->models[i].name);
+    return true;
+}
+
+static bool parse(struct config *config, FILE *file, struct err *err)
+{
+    struct reader reader = {file, 0, config, err, false};
+    static const char *const sections[] = {"service",  "listener", "assembly", "pool",
+                                           "delivery", "storage",  "api"};
+    for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)
+        set_defaults(&reader, sections[i], config);
+    int result = ini_parse_stream(read_line, &reader, take_key, &reader);
+    if (reader.failed)
+        return false;
+    if (result != 0)
+        return err_fail(err, ERR_INPUT, "%s:%d: not a key, a section or a comment", config->path, result);
+    return check_whole(config, err);
+}
+
+struct config *config_load(const char *path, struct err *err)
+{
+    struct config *config = calloc(1, sizeof *config);
+    FILE *file = fopen(path, "re");
+    if (!config || !file)
+        err_errno(err, "open %s", path);
+    bool ok = config && file;
+    if (ok) {
+        snprintf(config->path, sizeof config->path, "%s", path);
+        ok = parse(config, file, err);
+    }
+    if (file)
+        fclose(file);
+    if (ok)
+        return config;
+    free(config);
+    return NULL;
+}
+
+void config_free(struct config *config)
+{
+    free(config);
+}
+
+void config_print_keys(FILE *out)
+{
+    for (int i = 0; i < KEY_COUNT; i++)
+        fprintf(out, "%s\t%s\t%s\t%s\tno\t%s\n", keys[i].section, keys[i].name, type_names[keys[i].type],
+                keys[i].initial, keys[i].help);
+}

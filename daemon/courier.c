@@ -1,0 +1,273 @@
+/* Threads: one a destination, each with its own bell; no state is shared between them but the database.
+ * Waiting is a row: the next attempt's time is in the delivery, so back-off survives a restart. Stop:
+ * service->stopping and the bells; a C-STORE under way ends by its own time-outs. */
+#include "daemon/courier.h"
+
+#include "base/clock.h"
+#include "daemon/bell.h"
+#include "daemon/log.h"
+#include "daemon/outcome.h"
+#include "dicom/dicom_sr.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LOOK_MS = 500 };
+
+/* The most wanted first. source: docs/report.md. */
+static const char *const sr_classes[] = {DICOM_SR_COMPREHENSIVE_3D, DICOM_SR_COMPREHENSIVE,
+                                         DICOM_SR_ENHANCED};
+enum { SR_CLASSES = 3 };
+
+struct route {
+    struct courier *courier;
+    const struct config_peer *peer;
+    struct bell bell;
+    pthread_t thread;
+    bool started;
+    unsigned seed;
+};
+
+struct courier {
+    struct service *service;
+    struct route routes[CONFIG_MAX_PEERS];
+    int route_count;
+};
+
+/* How an attempt ended. */
+struct attempt {
+    enum outcome_delivery outcome;
+    int status; /* -1: the peer gave none */
+    char cause[300];
+};
+
+static void conclude(struct attempt *attempt, enum outcome_delivery outcome, int status, const char *cause)
+{
+    attempt->outcome = outcome;
+    attempt->status = status;
+    snprintf(attempt->cause, sizeof attempt->cause, "%s", cause);
+}
+
+/* The result's report in a class: made on first need from the one it was written in, and persisted before it
+ * is sent. */
+static bool report_in_class(struct service *service, int64_t result, const char *sop_class,
+                            struct arena *arena, struct store_report **ret, struct err *err)
+{
+    struct store_report *base;
+    char from[PATH_MAX], incoming[PATH_MAX];
+    if (!store_find_report(service->store, result, sop_class, arena, ret, err))
+        return false;
+    if (*ret)
+        return true;
+    if (!store_find_report(service->store, result, "", arena, &base, err))
+        return false;
+    if (!base)
+        return err_fail(err, ERR_CORRUPT, "the result has no report");
+    struct store_report *copy = ARENA_NEW(arena, struct store_report);
+    char *uid = arena_alloc(arena, UID_SIZE, 1);
+    char *relative = arena_alloc(arena, SPOOL_RELATIVE_SIZE, 1);
+    char *sha256 = arena_alloc(arena, DIGEST_HEX_SIZE, 1);
+    if (!copy || !uid || !relative || !sha256)
+        return err_fail(err, ERR_NOMEM, "no memory for a report");
+    report_class_uid(base->sop_uid, sop_class, uid);
+    *copy = (struct store_report){sop_class, uid, base->series_uid, relative, sha256};
+    spool_path(service->spool, base->path, from);
+    spool_incoming(service->spool, incoming);
+    spool_report_path(uid, relative);
+    bool ok = dicom_sr_reclass(from, sop_class, uid, incoming, err) &&
+              digest_file(incoming, 0, sha256, err) &&
+              spool_commit(service->spool, incoming, relative, err) &&
+              store_add_report(service->store, result, copy, clock_unix_ms(), err);
+    spool_discard(incoming);
+    *ret = copy;
+    return ok;
+}
+
+/* What the destination took before comes first: a result is never stored there in two classes. */
+static int class_order(const char *preferred, const char *order[SR_CLASSES])
+{
+    int count = 0;
+    for (int i = 0; i < SR_CLASSES; i++)
+        if (strcmp(sr_classes[i], preferred) == 0)
+            order[count++] = sr_classes[i];
+    for (int i = 0; i < SR_CLASSES; i++)
+        if (strcmp(sr_classes[i], preferred) != 0)
+            order[count++] = sr_classes[i];
+    return count;
+}
+
+static void send_report(struct service *service, struct dicom_sender *sender,
+                        const struct store_report *report, struct attempt *attempt)
+{
+    char path[PATH_MAX], comment[DICOM_COMMENT_SIZE];
+    uint16_t status;
+    struct err err = ERR_INIT;
+    spool_path(service->spool, report->path, path);
+    if (!dicom_sender_store(sender, path, &status, comment, &err)) {
+        conclude(attempt, OUTCOME_TRY_LATER, -1, err.text);
+        return;
+    }
+    char cause[160];
+    snprintf(cause, sizeof cause, "status 0x%04x%s%s", status, *comment ? ": " : "", comment);
+    conclude(attempt, outcome_of_status(status), status, status == DICOM_SUCCESS ? "" : cause);
+}
+
+/* Send in the best class the peer negotiates; on 0122 try the next. */
+static void send_in_some_class(struct service *service, struct dicom_sender *sender,
+                               const struct store_delivery *delivery, struct arena *arena,
+                               struct store_report **ret, struct attempt *attempt)
+{
+    const char *order[SR_CLASSES];
+    struct err err = ERR_INIT;
+    conclude(attempt, OUTCOME_REFUSED, -1, "the peer accepts none of the three SR classes");
+    class_order(delivery->preferred_class, order);
+    for (int i = 0; i < SR_CLASSES; i++) {
+        if (!dicom_sender_accepts(sender, order[i]))
+            continue;
+        if (!report_in_class(service, delivery->result, order[i], arena, ret, &err)) {
+            conclude(attempt, OUTCOME_TRY_LATER, -1, err.text);
+            return;
+        }
+        send_report(service, sender, *ret, attempt);
+        if (attempt->outcome != OUTCOME_OTHER_CLASS)
+            return;
+    }
+}
+
+static void try_delivery(struct route *route, const struct store_delivery *delivery, struct arena *arena,
+                         struct store_report **ret, struct attempt *attempt)
+{
+    const struct config *config = route->courier->service->config;
+    struct dicom_peer peer = {.our_ae = config->listener.ae_title,
+                              .ae_title = route->peer->ae_title,
+                              .host = route->peer->address,
+                              .port = route->peer->port,
+                              .connect_timeout_s = config->delivery.connect_timeout_s,
+                              .acse_timeout_s = config->listener.acse_timeout_s,
+                              .dimse_timeout_s = config->listener.dimse_timeout_s,
+                              .max_pdu_bytes = config->listener.max_pdu_bytes};
+    struct err err = ERR_INIT;
+    struct dicom_sender *sender = dicom_sender_open(&peer, sr_classes, SR_CLASSES, &err);
+    if (!sender) {
+        bool permanent = strcmp(err.reason, "rejected_permanent") == 0;
+        conclude(attempt, permanent ? OUTCOME_REFUSED : OUTCOME_TRY_LATER, -1, err.text);
+        return;
+    }
+    send_in_some_class(route->courier->service, sender, delivery, arena, ret, attempt);
+    dicom_sender_close(sender);
+}
+
+static double random_part(struct route *route)
+{
+    return (double)rand_r(&route->seed) / RAND_MAX;
+}
+
+static bool record_attempt(struct route *route, const struct store_delivery *delivery,
+                           const struct store_report *report, const struct attempt *attempt, struct err *err)
+{
+    struct service *service = route->courier->service;
+    const struct config *config = service->config;
+    int64_t now_ms = clock_unix_ms();
+    const char *name = route->peer->name;
+    if (attempt->outcome == OUTCOME_STORED) {
+        log_event(LOG_INFO, "report_delivered", "delivery=%lld study=%lld peer=%s status=%04x",
+                  (long long)delivery->id, (long long)delivery->study, log_text(name),
+                  (unsigned)attempt->status);
+        return store_delivered(service->store, delivery, name, report, attempt->status, attempt->cause,
+                               now_ms, err);
+    }
+    if (attempt->outcome == OUTCOME_TRY_LATER) {
+        int64_t wait_ms = outcome_backoff_ms(delivery->attempts, config->delivery.backoff_first_s,
+                                             config->delivery.backoff_max_s, random_part(route));
+        log_event(LOG_WARNING, "delivery_failed",
+                  "delivery=%lld study=%lld peer=%s cause=%s, will retry in %lld s", (long long)delivery->id,
+                  (long long)delivery->study, log_text(name), log_text(attempt->cause),
+                  (long long)(wait_ms / 1000));
+        return store_retry_delivery(service->store, delivery, attempt->status, attempt->cause,
+                                    now_ms + wait_ms, now_ms, err);
+    }
+    log_event(LOG_ERROR, "delivery_parked", "delivery=%lld study=%lld peer=%s cause=%s",
+              (long long)delivery->id, (long long)delivery->study, log_text(name), log_text(attempt->cause));
+    return store_park_delivery(service->store, delivery, attempt->status, attempt->cause, now_ms, err);
+}
+
+static bool deliver_one(struct route *route)
+{
+    struct service *service = route->courier->service;
+    struct store_delivery delivery;
+    struct attempt attempt;
+    struct store_report *report = NULL;
+    struct err err = ERR_INIT;
+    bool found = false;
+    bool ok = store_due_delivery(service->store, route->peer->name, clock_unix_ms(), &found, &delivery, &err);
+    if (ok && found) {
+        struct arena *arena = arena_new();
+        ok = arena || err_fail(&err, ERR_NOMEM, "no memory for a delivery");
+        if (ok) {
+            try_delivery(route, &delivery, arena, &report, &attempt);
+            ok = record_attempt(route, &delivery, report, &attempt, &err);
+        }
+        arena_free(arena);
+    }
+    if (!ok)
+        log_event(LOG_ERROR, "delivery_not_recorded", "peer=%s cause=%s", log_text(route->peer->name),
+                  log_text(err.text));
+    return ok && found;
+}
+
+static void *route_main(void *argument)
+{
+    struct route *route = argument;
+    while (!route->courier->service->stopping)
+        if (!deliver_one(route))
+            bell_wait(&route->bell, LOOK_MS);
+    return NULL;
+}
+
+static bool start_route(struct courier *courier, const struct config_peer *peer)
+{
+    struct route *route = &courier->routes[courier->route_count++];
+    route->courier = courier;
+    route->peer = peer;
+    route->seed = (unsigned)clock_unix_ms() + (unsigned)courier->route_count;
+    bell_init(&route->bell);
+    route->started = pthread_create(&route->thread, NULL, route_main, route) == 0;
+    return route->started;
+}
+
+struct courier *courier_start(struct service *service, struct err *err)
+{
+    struct courier *courier = calloc(1, sizeof *courier);
+    bool ok = courier != NULL;
+    if (ok)
+        courier->service = service;
+    for (int i = 0; ok && i < service->config->peer_count; i++)
+        if (service->config->peers[i].receives_results)
+            ok = start_route(courier, &service->config->peers[i]);
+    if (ok)
+        return courier;
+    err_fail(err, ERR_NOMEM, "no memory or thread for a courier");
+    service->stopping = true;
+    courier_stop(courier);
+    return NULL;
+}
+
+void courier_wake(struct courier *courier)
+{
+    for (int i = 0; i < courier->route_count; i++)
+        bell_ring(&courier->routes[i].bell);
+}
+
+void courier_stop(struct courier *courier)
+{
+    if (!courier)
+        return;
+    courier_wake(courier);
+    for (int i = 0; i < courier->route_count; i++) {
+        if (courier->routes[i].started)
+            pthread_join(courier->routes[i].thread, NULL);
+        bell_done(&courier->routes[i].bell);
+    }
+    free(courier);
+}

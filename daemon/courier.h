@@ -1,0 +1,15 @@
+/* Delivery: one thread and one queue of rows a destination. A report goes out as the persisted file, so a
+ * resend has the same SOP Instance UID and the same bytes. */
+#ifndef DAEMON_COURIER_H
+#define DAEMON_COURIER_H
+
+#include "daemon/service.h"
+
+struct courier;
+
+/* Starts a thread for every peer that receives results. owns: caller stops. errors: ERR_NOMEM. */
+struct courier *courier_start(struct service *service, struct err *err);
+void courier_wake(struct courier *courier); /* any thread */
+void courier_stop(struct courier *courier); /* accepts NULL */
+
+#endif

@@ -1,0 +1,248 @@
+#include "daemon/intake.h"
+
+#include "base/clock.h"
+#include "daemon/log.h"
+#include "daemon/outcome.h"
+#include "dicom/dicom_head.h"
+#include "dicom/dicom_part10.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* How the object is answered. cause: for the refusal's row, log and Error Comment. */
+struct verdict {
+    uint16_t status;
+    char comment[DICOM_COMMENT_SIZE];
+    char cause[300];
+    enum log_level level;
+};
+
+struct arrival {
+    struct service *service;
+    const struct intake_peer *peer;
+    const char *asked_class, *asked_uid; /* of the C-STORE-RQ; NULL when adopted */
+    struct dicom_head *head;
+    char data_sha256[DIGEST_HEX_SIZE];
+    char relative[SPOOL_RELATIVE_SIZE];
+    int64_t size_bytes;
+    int64_t now_ms;
+};
+
+static bool refuse(struct verdict *verdict, uint16_t status, const char *comment, const char *cause)
+{
+    *verdict = (struct verdict){.status = status, .level = LOG_WARNING};
+    snprintf(verdict->comment, sizeof verdict->comment, "%s", comment);
+    snprintf(verdict->cause, sizeof verdict->cause, "%s", cause);
+    return false;
+}
+
+static bool refuse_error(struct verdict *verdict, const struct err *err)
+{
+    const struct outcome *outcome = outcome_of(err->code);
+    refuse(verdict, outcome->dimse_status, outcome->dimse_comment, err->text);
+    verdict->level = outcome->level;
+    return false;
+}
+
+void intake_refuse(struct service *service, const struct store_refusal *refusal, enum log_level level)
+{
+    int64_t row = 0;
+    struct err err = ERR_INIT;
+    if (!store_refuse(service->store, refusal, clock_unix_ms(), &row, &err))
+        log_event(LOG_ERROR, "refusal_not_recorded", "cause=%s", log_text(err.text));
+    log_event(level, "refused", "refusal=%lld peer=%s status=%s cause=%s", (long long)row,
+              log_text(refusal->peer_ae), log_text(refusal->status), log_text(refusal->cause));
+}
+
+static void record_refusal(const struct arrival *arrival, const struct verdict *verdict)
+{
+    char status[8];
+    snprintf(status, sizeof status, "%04X", verdict->status);
+    struct store_refusal refusal = {
+        .peer_ae = arrival->peer->peer->ae_title,
+        .peer_address = arrival->peer->address,
+        .study_uid = arrival->head ? arrival->head->id.study_uid : "",
+        .sop_class = arrival->asked_class,
+        .sop_uid = arrival->asked_uid,
+        .status = status,
+        .cause = verdict->cause,
+    };
+    intake_refuse(arrival->service, &refusal, verdict->level);
+}
+
+static bool identity_ok(const struct arrival *arrival, struct verdict *verdict)
+{
+    const struct dicom_identity *id = &arrival->head->id;
+    if (!uid_valid(id->sop_class) || arrival->head->kind == DICOM_KIND_UNKNOWN)
+        return refuse(verdict, DICOM_DATA_SET_MISMATCH, "SOP Class UID (0008,0016) missing or unknown",
+                      "SOP Class UID missing, illegal or no storage class");
+    if (!uid_valid(id->sop_uid))
+        return refuse(verdict, DICOM_DATA_SET_MISMATCH, "SOP Instance UID (0008,0018) missing or illegal",
+                      "SOP Instance UID missing or illegal");
+    if (!uid_valid(id->study_uid))
+        return refuse(verdict, DICOM_DATA_SET_MISMATCH, "Study Instance UID (0020,000D) missing or illegal",
+                      "Study Instance UID missing or illegal");
+    if (!uid_valid(id->series_uid))
+        return refuse(verdict, DICOM_DATA_SET_MISMATCH, "Series Instance UID (0020,000E) missing or illegal",
+                      "Series Instance UID missing or illegal");
+    if (arrival->asked_class && strcmp(arrival->asked_class, id->sop_class) != 0)
+        return refuse(verdict, DICOM_DATA_SET_MISMATCH, "SOP Class UID (0008,0016) differs from the command",
+                      "SOP class of the data set differs from the command");
+    if (arrival->asked_uid && strcmp(arrival->asked_uid, id->sop_uid) != 0)
+        return refuse(verdict, DICOM_DATA_SET_MISMATCH,
+                      "SOP Instance UID (0008,0018) differs from the command",
+                      "SOP instance of the data set differs from the command");
+    return true;
+}
+
+static void choose_place(struct arrival *arrival)
+{
+    char key[DIGEST_HEX_SIZE], text[3 * UID_SIZE + DIGEST_HEX_SIZE];
+    const struct dicom_identity *id = &arrival->head->id;
+    snprintf(text, sizeof text, "%s|%s|%s", id->study_uid, id->sop_uid, arrival->data_sha256);
+    digest_bytes(text, strlen(text), key);
+    spool_object_path(key, arrival->relative);
+}
+
+static bool read_object(struct arrival *arrival, const char *path, uint64_t offset, struct arena *arena,
+                        struct verdict *verdict)
+{
+    struct err err = ERR_INIT;
+    struct stat status;
+    if (!dicom_head_read(path, arena, &arrival->head, &err))
+        return refuse_error(verdict, &err);
+    if (!identity_ok(arrival, verdict))
+        return false;
+    if (!digest_file(path, offset, arrival->data_sha256, &err))
+        return refuse_error(verdict, &err);
+    arrival->size_bytes = stat(path, &status) == 0 ? (int64_t)status.st_size : 0;
+    choose_place(arrival);
+    return true;
+}
+
+static bool record_object(struct arrival *arrival, struct verdict *verdict)
+{
+    struct err err = ERR_INIT;
+    struct store_put put;
+    struct store_object object = {
+        .id = &arrival->head->id,
+        .feeds_encoder = arrival->head->kind == DICOM_KIND_CT || arrival->head->kind == DICOM_KIND_MR,
+        .data_sha256 = arrival->data_sha256,
+        .path = arrival->relative,
+        .size_bytes = arrival->size_bytes,
+        .received_ms = arrival->now_ms,
+        .peer_ae = arrival->peer ? arrival->peer->peer->ae_title : "",
+        .peer_address = arrival->peer ? arrival->peer->address : "",
+    };
+    if (!store_put(arrival->service->store, &object, &put, &err))
+        return refuse_error(verdict, &err);
+    if (put.outcome == STORE_CONFLICT) {
+        char path[PATH_MAX];
+        spool_path(arrival->service->spool, arrival->relative, path);
+        spool_discard(path);
+        return refuse(verdict, DICOM_PATIENT_CONFLICT, "Patient ID conflict",
+                      "the study is known with another Patient ID");
+    }
+    if (put.reopened)
+        log_event(LOG_INFO, "study_reopened", "study=%lld revision=%d", (long long)put.study, put.revision);
+    log_event(LOG_DEBUG, "object_stored", "study=%lld revision=%d", (long long)put.study, put.revision);
+    return true;
+}
+
+/* From a complete incoming file to a durable object with a row. The row is looked up first: when it is there
+ * the object was acknowledged before, and its file must not be touched by what may still fail here. */
+static bool keep_object(struct arrival *arrival, const char *incoming, struct verdict *verdict)
+{
+    struct err err = ERR_INIT;
+    bool known;
+    if (!store_path_known(arrival->service->store, arrival->relative, &known, &err))
+        return refuse_error(verdict, &err);
+    if (known)
+        return true;
+    if (!arrival->peer->note_study(arrival->peer->context, arrival->head->id.study_uid))
+        return refuse(verdict, DICOM_OUT_OF_RESOURCES, "Busy", "no memory to follow the study");
+    if (!spool_commit(arrival->service->spool, incoming, arrival->relative, &err))
+        return refuse_error(verdict, &err);
+    return record_object(arrival, verdict);
+}
+
+static bool space_left(struct service *service, struct verdict *verdict)
+{
+    uint64_t free_bytes;
+    struct err err = ERR_INIT;
+    if (!spool_free_bytes(service->spool, &free_bytes, &err))
+        return refuse_error(verdict, &err);
+    if (free_bytes >= (uint64_t)service->config->storage.reserve_mb << 20)
+        return true;
+    refuse(verdict, DICOM_OUT_OF_RESOURCES, "Out of storage", "free space is below the reserve");
+    verdict->level = LOG_ERROR;
+    return false;
+}
+
+static bool may_receive(struct service *service, const struct intake_peer *peer, struct verdict *verdict)
+{
+    if (!peer->peer->may_store)
+        return refuse(verdict, DICOM_NOT_AUTHORISED, "Not authorised to store", "this peer may not store");
+    return space_left(service, verdict);
+}
+
+/* Returns false when the association broke; otherwise *verdict is the answer. */
+static bool take_object(struct arrival *arrival, struct dicom_association *association, struct arena *arena,
+                        struct verdict *verdict, struct err *err)
+{
+    char incoming[PATH_MAX];
+    uint64_t offset;
+    if (!may_receive(arrival->service, arrival->peer, verdict))
+        return dicom_association_skip(association, err);
+    spool_incoming(arrival->service->spool, incoming);
+    if (dicom_association_store(association, incoming, &offset, err)) {
+        if (read_object(arrival, incoming, offset, arena, verdict))
+            keep_object(arrival, incoming, verdict);
+    } else if (err->code != ERR_PEER) {
+        refuse_error(verdict, err);
+        err->code = ERR_NONE;
+    }
+    spool_discard(incoming);
+    return err->code == ERR_NONE;
+}
+
+bool intake_store(struct service *service, struct dicom_association *association,
+                  const struct intake_peer *peer, struct err *err)
+{
+    struct arena *arena = arena_new();
+    if (!arena)
+        return err_fail(err, ERR_NOMEM, "no memory for an object");
+    struct verdict verdict = {0};
+    struct arrival arrival = {.service = service,
+                              .peer = peer,
+                              .asked_class = dicom_association_sop_class(association),
+                              .asked_uid = dicom_association_sop_uid(association),
+                              .now_ms = clock_unix_ms()};
+    bool ok = take_object(&arrival, association, arena, &verdict, err);
+    if (ok && verdict.status != DICOM_SUCCESS)
+        record_refusal(&arrival, &verdict);
+    ok = ok && dicom_association_answer(association, verdict.status, verdict.comment, err);
+    arena_free(arena);
+    return ok;
+}
+
+bool intake_adopt(struct service *service, const char *relative, struct err *err)
+{
+    char path[PATH_MAX], place[SPOOL_RELATIVE_SIZE];
+    struct arena *arena = arena_new();
+    if (!arena)
+        return err_fail(err, ERR_NOMEM, "no memory for an object");
+    struct verdict verdict = {0};
+    struct arrival arrival = {.service = service, .now_ms = clock_unix_ms()};
+    snprintf(place, sizeof place, "%s", relative);
+    spool_path(service->spool, relative, path);
+    uint64_t offset;
+    bool ok = dicom_part10_data_set(path, &offset, err) ? read_object(&arrival, path, offset, arena, &verdict)
+                                                        : refuse_error(&verdict, err);
+    if (ok && strcmp(arrival.relative, place) != 0)
+        ok = refuse(&verdict, DICOM_PROCESSING_FAILURE, "", "its content does not match its name");
+    ok = ok && record_object(&arrival, &verdict);
+    arena_free(arena);
+    return ok || err_fail(err, ERR_CORRUPT, "%s", verdict.cause);
+}

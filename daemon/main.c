@@ -1,0 +1,239 @@
+/* Order of start and stop, signals, watchdog. Rooms open from the ground up and close from the top down:
+ * spool and store, reconciliation, pool, assembler, courier, API, and the listener last, so that nothing is
+ * acknowledged before everything behind it stands; at the end the listener first. */
+#include "base/clock.h"
+#include "daemon/api.h"
+#include "daemon/assembler.h"
+#include "daemon/courier.h"
+#include "daemon/janitor.h"
+#include "daemon/log.h"
+#include "daemon/pool.h"
+#include "daemon/receiver.h"
+#include "dicom/dicom_head.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+
+static const char usage[] =
+    "usage: cardioscribed -c FILE [--check]\n"
+    "       cardioscribed --print-keys | --print-routes | --version | --help\n"
+    "\n"
+    "Receives cardiac CT and MR studies over DICOM C-STORE, analyses them, and sends the results back as\n"
+    "Structured Reports. See cardioscribed(8) and cardioscribed.conf(5).\n"
+    "\n"
+    "  -c, --config FILE   configuration file\n"
+    "      --check         read the configuration, say whether it is right, and end\n"
+    "      --print-keys    every configuration key: section, key, type, default, reloadable, help\n"
+    "      --print-routes  every REST route\n";
+
+struct rooms {
+    struct service service;
+    struct arena *arena;
+    struct janitor *janitor;
+    struct pool *pool;
+    struct assembler *assembler;
+    struct courier *courier;
+    struct api *api;
+    struct receiver *receiver;
+};
+
+static void wake_assembler(void *context)
+{
+    struct rooms *rooms = context;
+    if (rooms->assembler)
+        assembler_wake(rooms->assembler);
+}
+
+static void wake_pool(void *context)
+{
+    pool_wake(((struct rooms *)context)->pool);
+}
+
+static void wake_courier(void *context)
+{
+    struct rooms *rooms = context;
+    if (rooms->courier)
+        courier_wake(rooms->courier);
+}
+
+static bool open_ground(struct rooms *rooms, struct err *err)
+{
+    struct service *service = &rooms->service;
+    const struct config *config = service->config;
+    char path[PATH_MAX];
+    struct report_codes *codes;
+    if (!dicom_library_init(err))
+        return false;
+    service->dictionary_ok = true;
+    rooms->arena = arena_new();
+    if (!rooms->arena)
+        return err_fail(err, ERR_NOMEM, "no memory");
+    if (!report_codes_load(config->service.codes_file, rooms->arena, &codes, err))
+        return false;
+    service->codes = codes;
+    service->spool = spool_open(config->service.state_folder, err);
+    if (!service->spool)
+        return false;
+    spool_path(service->spool, "cardioscribe.db", path);
+    service->store = store_open(path, err);
+    return service->store && janitor_reconcile(service, err);
+}
+
+static bool open_rooms(struct rooms *rooms, struct config *config, struct err *err)
+{
+    struct service *service = &rooms->service;
+    struct api_wakeups wakeups = {wake_assembler, wake_courier, rooms};
+    if (!open_ground(rooms, err) || !(rooms->pool = pool_start(service, config, wake_courier, rooms, err)) ||
+        !(rooms->assembler = assembler_start(service, wake_pool, rooms, err)) ||
+        !(rooms->courier = courier_start(service, err)) || !(rooms->janitor = janitor_start(service, err)) ||
+        !(rooms->api = api_start(service, &wakeups, err)) ||
+        !(rooms->receiver = receiver_start(service, wake_assembler, rooms, err)))
+        return false;
+    assembler_watch(rooms->assembler, rooms->receiver);
+    return true;
+}
+
+static void close_rooms(struct rooms *rooms)
+{
+    rooms->service.stopping = true;
+    if (rooms->assembler)
+        assembler_watch(rooms->assembler, NULL);
+    assembler_stop(rooms->assembler);
+    rooms->assembler = NULL;
+    receiver_stop(rooms->receiver);
+    api_stop(rooms->api);
+    janitor_stop(rooms->janitor);
+    pool_stop(rooms->pool);
+    courier_stop(rooms->courier);
+    store_close(rooms->service.store);
+    spool_close(rooms->service.spool);
+    arena_free(rooms->arena);
+    dicom_library_done();
+}
+
+/* Blocks the signals for every thread to come; they are taken by wait_for_end alone. */
+static sigset_t block_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    return set;
+}
+
+static int wait_for_end(const sigset_t *set)
+{
+    uint64_t watchdog_us = 0;
+    bool watched = sd_watchdog_enabled(0, &watchdog_us) > 0;
+    struct timespec step = {watched ? (time_t)(watchdog_us / 2000000) : 3600,
+                            watched ? (long)(watchdog_us / 2 % 1000000) * 1000 : 0};
+    for (;;) {
+        int number = sigtimedwait(set, NULL, &step);
+        if (number > 0)
+            return number;
+        if (errno == EAGAIN && watched)
+            sd_notify(0, "WATCHDOG=1");
+    }
+}
+
+static int serve(struct config *config)
+{
+    struct rooms rooms = {.service = {.config = config, .started_ms = clock_unix_ms()}};
+    struct err err = ERR_INIT;
+    sigset_t signals = block_signals();
+    log_set_level(config->service.log_level);
+    log_event(LOG_INFO, "starting", "version=%s", CARDIOSCRIBE_VERSION);
+    bool ok = open_rooms(&rooms, config, &err);
+    if (ok) {
+        log_event(LOG_INFO, "ready", "dicom=%s:%d ae=%s api=%s:%d models=%d intended_use=%s",
+                  config->listener.address, config->listener.port, log_text(config->listener.ae_title),
+                  config->api.address, config->api.port, config->model_count, config->service.intended_use);
+        sd_notify(0, "READY=1");
+        int number = wait_for_end(&signals);
+        sd_notify(0, "STOPPING=1");
+        log_event(LOG_INFO, "stopping", "signal=%d", number);
+    } else {
+        log_event(LOG_ERROR, "not_started", "code=%s cause=%s", err_code_name(err.code), log_text(err.text));
+    }
+    close_rooms(&rooms);
+    log_event(LOG_INFO, "stopped", "clean=%s", ok ? "yes" : "no");
+    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+struct arguments {
+    const char *config;
+    bool check;
+};
+
+/* Returns -1 to go on, or the exit status. */
+static int read_arguments(int argc, char **argv, struct arguments *arguments)
+{
+    enum { CHECK = 256, KEYS, ROUTES, VERSION, HELP };
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"check", no_argument, NULL, CHECK},
+        {"print-keys", no_argument, NULL, KEYS},
+        {"print-routes", no_argument, NULL, ROUTES},
+        {"version", no_argument, NULL, VERSION},
+        {"help", no_argument, NULL, HELP},
+        {NULL, 0, NULL, 0},
+    };
+    for (int option; (option = getopt_long(argc, argv, "c:", options, NULL)) != -1;) {
+        switch (option) {
+        case 'c':
+            arguments->config = optarg;
+            break;
+        case CHECK:
+            arguments->check = true;
+            break;
+        case KEYS:
+            config_print_keys(stdout);
+            return EXIT_SUCCESS;
+        case ROUTES:
+            api_print_routes(stdout);
+            return EXIT_SUCCESS;
+        case VERSION:
+            puts("cardioscribed " CARDIOSCRIBE_VERSION);
+            return EXIT_SUCCESS;
+        case HELP:
+            fputs(usage, stdout);
+            return EXIT_SUCCESS;
+        default:
+            return 2;
+        }
+    }
+    if (arguments->config && optind == argc)
+        return -1;
+    fputs(usage, stderr);
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments = {0};
+    struct err err = ERR_INIT;
+    int status = read_arguments(argc, argv, &arguments);
+    if (status >= 0)
+        return status;
+    struct config *config = config_load(arguments.config, &err);
+    if (!config) {
+        fprintf(stderr, "%s\n", err.text);
+        return EXIT_FAILURE;
+    }
+    if (arguments.check)
+        printf("%s: correct, %d peers, %d models\n", arguments.config, config->peer_count,
+               config->model_count);
+    else
+        status = serve(config);
+    config_free(config);
+    return arguments.check ? EXIT_SUCCESS : status;
+}

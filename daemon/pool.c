@@ -1,0 +1,335 @@
+/* Threads: one a slot; it starts, calls and stops its own worker process. Lock: `lock` guards each slot's
+ * worker pointer, so that pool_stop can kill a worker that another thread is calling. Stop:
+ * service->stopping, the bell, and worker_process_kill for calls under way. */
+#include "daemon/pool.h"
+
+#include "base/clock.h"
+#include "daemon/bell.h"
+#include "daemon/log.h"
+#include "daemon/reporter.h"
+#include "pipeline/worker_process.h"
+#include "report/result_json.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { LOOK_MS = 500, MAX_ATTEMPTS = 2, LEASE_MARGIN_MS = 60000, RETRY_MS = 5000 };
+
+struct slot {
+    struct pool *pool;
+    pthread_t thread;
+    struct worker_process *worker;
+    int jobs;
+};
+
+/* What a model says of itself before any study: a result with every label not assessed. */
+struct known_model {
+    const char *name;
+    struct result *blank;
+};
+
+struct pool {
+    struct service *service;
+    pool_results_ready ready;
+    void *context;
+    struct bell bell;
+    pthread_mutex_t lock;
+    struct slot *slots;
+    int started;
+    struct arena *arena;
+    struct known_model models[CONFIG_MAX_MODELS];
+    int model_count;
+};
+
+static struct worker_process *start_worker(const struct service *service, struct err *err)
+{
+    struct worker_options options = {.threads = service->config->pool.threads,
+                                     .data_limit_bytes = (uint64_t)service->config->pool.memory_mb << 20};
+    if (service->config->pool.worker_file[0])
+        options.path = service->config->pool.worker_file;
+    return worker_process_start(&options, err);
+}
+
+/* ---- one job ------------------------------------------------------------------------------------------ */
+
+static void drop_worker(struct slot *slot)
+{
+    pthread_mutex_lock(&slot->pool->lock);
+    struct worker_process *worker = slot->worker;
+    slot->worker = NULL;
+    pthread_mutex_unlock(&slot->pool->lock);
+    if (worker)
+        slot->pool->service->workers_ready--;
+    worker_process_stop(worker);
+    slot->jobs = 0;
+}
+
+static bool ensure_worker(struct slot *slot, struct err *err)
+{
+    if (slot->worker && slot->jobs >= slot->pool->service->config->pool.max_jobs)
+        drop_worker(slot);
+    if (slot->worker)
+        return true;
+    struct worker_process *worker = start_worker(slot->pool->service, err);
+    if (!worker)
+        return false;
+    pthread_mutex_lock(&slot->pool->lock);
+    slot->worker = worker;
+    pthread_mutex_unlock(&slot->pool->lock);
+    slot->pool->service->workers_ready++;
+    return true;
+}
+
+static const struct config_model *model_of(const struct config *config, const char *name)
+{
+    for (int i = 0; i < config->model_count; i++)
+        if (strcmp(config->models[i].name, name) == 0)
+            return &config->models[i];
+    return NULL;
+}
+
+static const struct result *blank_of(const struct pool *pool, const char *name)
+{
+    for (int i = 0; i < pool->model_count; i++)
+        if (strcmp(pool->models[i].name, name) == 0)
+            return pool->models[i].blank;
+    return NULL;
+}
+
+static json_t *study_job(const struct pool *pool, const struct config_model *model,
+                         const struct store_inputs *inputs)
+{
+    json_t *files = json_array();
+    for (int i = 0; i < inputs->count; i++) {
+        char path[PATH_MAX];
+        spool_path(pool->service->spool, inputs->items[i].path, path);
+        json_array_append_new(files, json_string(path));
+    }
+    return json_pack("{s:s,s:s,s:o}", "job", "study", "model", model->folder, "files", files);
+}
+
+static bool run_worker(struct slot *slot, const struct config_model *model, const struct store_inputs *inputs,
+                       struct arena *arena, struct result **ret, struct err *err)
+{
+    if (!ensure_worker(slot, err))
+        return false;
+    json_t *job = study_job(slot->pool, model, inputs), *answer = NULL;
+    slot->jobs++;
+    bool ok = job ? worker_process_call(slot->worker, job,
+                                        slot->pool->service->config->pool.job_timeout_s * 1000, &answer, err)
+                  : err_fail(err, ERR_NOMEM, "no memory for a job");
+    json_decref(job);
+    ok = ok && result_from_json(json_object_get(answer, "result"), arena, ret, err);
+    json_decref(answer);
+    if (!ok)
+        drop_worker(slot);
+    return ok;
+}
+
+static void finish(struct slot *slot, const struct store_job *job, const struct store_inputs *inputs,
+                   const struct result *result, bool failed, struct arena *arena)
+{
+    struct pool *pool = slot->pool;
+    struct err err = ERR_INIT;
+    if (reporter_finish(pool->service, job, inputs, result, failed, arena, &err)) {
+        log_event(failed ? LOG_ERROR : LOG_INFO, failed ? "study_parked" : "job_done",
+                  "study=%lld job=%lld revision=%d model=%s analysed=%s reason=%s encode_s=%.2f",
+                  (long long)job->study, (long long)job->id, job->revision, log_text(job->model),
+                  result->analysed ? "yes" : "no", log_text(result->analysed ? "" : result->reason),
+                  result->encode_s);
+        pool->ready(pool->context);
+        return;
+    }
+    log_event(LOG_ERROR, "result_not_recorded", "study=%lld job=%lld cause=%s, will retry in %d s",
+              (long long)job->study, (long long)job->id, log_text(err.text), RETRY_MS / 1000);
+    bell_wait(&pool->bell, RETRY_MS);
+    struct err ignored = ERR_INIT;
+    store_return_job(pool->service->store, job, "result_not_recorded", err.text, clock_unix_ms(), &ignored);
+}
+
+static void attempt_failed(struct slot *slot, const struct store_job *job, const struct store_inputs *inputs,
+                           const struct err *cause, struct arena *arena)
+{
+    struct pool *pool = slot->pool;
+    struct err err = ERR_INIT;
+    const char *reason = cause->reason[0] ? cause->reason : err_code_name(cause->code);
+    log_event(LOG_WARNING, "attempt_failed", "study=%lld job=%lld attempt=%d of=%d reason=%s cause=%s",
+              (long long)job->study, (long long)job->id, job->attempts + 1, MAX_ATTEMPTS, reason,
+              log_text(cause->text));
+    if (job->attempts + 1 < MAX_ATTEMPTS) {
+        if (!store_return_job(pool->service->store, job, reason, cause->text, clock_unix_ms(), &err))
+            log_event(LOG_ERROR, "job_not_returned", "job=%lld cause=%s", (long long)job->id,
+                      log_text(err.text));
+        return;
+    }
+    const char *text = arena_printf(arena, "The analysis failed %d times: %s.", MAX_ATTEMPTS, cause->text);
+    struct result *result =
+        text ? reporter_not_analysed(pool->service, job, blank_of(pool, job->model), reason, text, arena)
+             : NULL;
+    if (result)
+        finish(slot, job, inputs, result, true, arena);
+}
+
+static const char *no_model_text(const char *reason)
+{
+    return strcmp(reason, "no_model_matches") == 0
+               ? "Models for this modality are configured, but none takes a study with these descriptions."
+               : "No model for this modality is configured.";
+}
+
+static void do_job(struct slot *slot, const struct store_job *job, struct arena *arena)
+{
+    struct service *service = slot->pool->service;
+    const struct config_model *model = model_of(service->config, job->model);
+    struct store_inputs inputs;
+    struct result *result = NULL;
+    struct err err = ERR_INIT;
+    if (!store_job_inputs(service->store, job->study, arena, &inputs, &err)) {
+        attempt_failed(slot, job, &inputs, &err, arena);
+        return;
+    }
+    if (!*job->model)
+        result = reporter_not_analysed(service, job, NULL, job->reason, no_model_text(job->reason), arena);
+    else if (!model)
+        result = reporter_not_analysed(service, job, NULL, "model_not_configured",
+                                       "The model is not configured any more.", arena);
+    else if (!run_worker(slot, model, &inputs, arena, &result, &err) && err.code != ERR_CANCELLED)
+        attempt_failed(slot, job, &inputs, &err, arena);
+    if (result)
+        finish(slot, job, &inputs, result, false, arena);
+}
+
+static bool claim_and_do(struct slot *slot)
+{
+    struct service *service = slot->pool->service;
+    struct store_job *job = NULL;
+    struct err err = ERR_INIT;
+    struct arena *arena = arena_new();
+    int64_t lease_ms = service->config->pool.job_timeout_s * 1000LL + LEASE_MARGIN_MS;
+    if (!arena)
+        return false;
+    if (!store_claim_job(service->store, clock_unix_ms(), lease_ms, arena, &job, &err))
+        log_event(LOG_ERROR, "claim_failed", "cause=%s", log_text(err.text));
+    if (job) {
+        log_event(LOG_INFO, "job_started", "study=%lld job=%lld revision=%d model=%s", (long long)job->study,
+                  (long long)job->id, job->revision, log_text(job->model));
+        do_job(slot, job, arena);
+    }
+    arena_free(arena);
+    return job != NULL;
+}
+
+static void *slot_main(void *argument)
+{
+    struct slot *slot = argument;
+    struct err err = ERR_INIT;
+    if (!ensure_worker(slot, &err))
+        log_event(LOG_ERROR, "worker_not_started", "cause=%s", log_text(err.text));
+    while (!slot->pool->service->stopping)
+        if (!claim_and_do(slot))
+            bell_wait(&slot->pool->bell, LOOK_MS);
+    drop_worker(slot);
+    return NULL;
+}
+
+/* ---- start and stop ----------------------------------------------------------------------------------- */
+
+static bool learn_model(struct pool *pool, struct worker_process *worker, struct config_model *model,
+                        struct err *err)
+{
+    struct known_model *known = &pool->models[pool->model_count];
+    json_t *job = json_pack("{s:s,s:s}", "job", "model", "model", model->folder), *answer = NULL;
+    bool ok =
+        job ? worker_process_call(worker, job, pool->service->config->pool.job_timeout_s * 1000, &answer, err)
+            : err_fail(err, ERR_NOMEM, "no memory for a job");
+    json_decref(job);
+    ok = ok && result_from_json(json_object_get(answer, "blank"), pool->arena, &known->blank, err);
+    const char *modality = json_string_value(json_object_get(answer, "modality"));
+    if (ok && modality) {
+        snprintf(model->modality, sizeof model->modality, "%s", modality);
+        known->name = model->name;
+        pool->model_count++;
+        pool->service->models_ready++;
+        log_event(LOG_INFO, "model_ready", "model=%s modality=%s version=%s trained=%s weights_sha256=%.12s",
+                  log_text(model->name), modality, log_text(known->blank->model.version),
+                  known->blank->model.trained ? "yes" : "no", known->blank->model.weights_sha256);
+    }
+    json_decref(answer);
+    return ok || err_prefix(err, "model \"%s\"", model->name);
+}
+
+static bool learn_models(struct pool *pool, struct config *config, struct err *err)
+{
+    struct worker_process *worker = start_worker(pool->service, err);
+    bool ok = worker != NULL;
+    for (int i = 0; i < config->model_count && ok; i++)
+        ok = learn_model(pool, worker, &config->models[i], err);
+    worker_process_stop(worker);
+    return ok;
+}
+
+static void pool_free(struct pool *pool)
+{
+    arena_free(pool->arena);
+    free(pool->slots);
+    pthread_mutex_destroy(&pool->lock);
+    bell_done(&pool->bell);
+    free(pool);
+}
+
+static bool start_slots(struct pool *pool, struct err *err)
+{
+    for (int i = 0; i < pool->service->config->pool.workers; i++) {
+        pool->slots[i].pool = pool;
+        if (pthread_create(&pool->slots[i].thread, NULL, slot_main, &pool->slots[i]) != 0)
+            return err_fail(err, ERR_NOMEM, "no thread for a worker");
+        pool->started++;
+    }
+    return true;
+}
+
+struct pool *pool_start(struct service *service, struct config *config, pool_results_ready ready,
+                        void *context, struct err *err)
+{
+    struct pool *pool = calloc(1, sizeof *pool);
+    if (!pool) {
+        err_fail(err, ERR_NOMEM, "no memory for the pool");
+        return NULL;
+    }
+    pool->service = service;
+    pool->ready = ready;
+    pool->context = context;
+    bell_init(&pool->bell);
+    pthread_mutex_init(&pool->lock, NULL);
+    pool->arena = arena_new();
+    pool->slots = calloc((size_t)config->pool.workers, sizeof *pool->slots);
+    if (!pool->arena || !pool->slots)
+        err_fail(err, ERR_NOMEM, "no memory for the pool");
+    else if (learn_models(pool, config, err) && start_slots(pool, err))
+        return pool;
+    service->stopping = service->stopping || pool->started > 0;
+    pool_stop(pool);
+    return NULL;
+}
+
+void pool_wake(struct pool *pool)
+{
+    bell_ring(&pool->bell);
+}
+
+void pool_stop(struct pool *pool)
+{
+    if (!pool)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    for (int i = 0; i < pool->started; i++)
+        if (pool->slots[i].worker)
+            worker_process_kill(pool->slots[i].worker);
+    pthread_mutex_unlock(&pool->lock);
+    for (int i = 0; i < pool->started; i++) {
+        bell_ring(&pool->bell);
+        pthread_join(pool->slots[i].thread, NULL);
+    }
+    pool_free(pool);
+}

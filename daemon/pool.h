@@ -1,0 +1,21 @@
+/* The worker pool: one thread and one worker process a slot, jobs claimed by lease. */
+#ifndef DAEMON_POOL_H
+#define DAEMON_POOL_H
+
+#include "daemon/service.h"
+
+struct pool;
+
+/* Called on a slot's thread when a job has left something to deliver. */
+typedef void (*pool_results_ready)(void *context);
+
+/* Ask a worker about every configured model (name, modality), refuse to start when one does not open, then
+ * start the slots. config: its models' modality is filled in. owns: caller stops.
+ * errors: ERR_INPUT (a model folder, by name), ERR_IO (no worker program), ERR_PEER, ERR_NOMEM. */
+struct pool *pool_start(struct service *service, struct config *config, pool_results_ready ready,
+                        void *context, struct err *err);
+void pool_wake(struct pool *pool); /* any thread */
+/* Kill running workers, join. Their jobs go back to the queue when the service starts again. Accepts NULL. */
+void pool_stop(struct pool *pool);
+
+#endif

@@ -1,0 +1,21 @@
+/* The DICOM listener: one thread that accepts and waits for whole requests, one thread an association. */
+#ifndef DAEMON_RECEIVER_H
+#define DAEMON_RECEIVER_H
+
+#include "daemon/service.h"
+
+struct receiver;
+
+/* Called, on an association's thread, when an association that stored something has ended. */
+typedef void (*receiver_association_ended)(void *context);
+
+/* Bind, listen and start. owns: caller stops. errors: ERR_IO (address in use), ERR_NOMEM. */
+struct receiver *receiver_start(struct service *service, receiver_association_ended ended, void *context,
+                                struct err *err);
+/* Take no more, let every association finish its current object, join. Accepts NULL. */
+void receiver_stop(struct receiver *receiver);
+
+/* Is an association open that stored into this study? threads: any. */
+bool receiver_holds(struct receiver *receiver, const char *study_uid);
+
+#endif
