@@ -1,0 +1,91 @@
+/* Tiled attention against plain loops, at sizes where the last tile is cut. */
+#include "encoder/block.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { WIDTH = 12, HEADS = 3, HEAD_DIM = 4, TOKENS_MAX = 300 };
+
+static void fill(float *x, size_t count, unsigned seed)
+{
+    for (size_t i = 0; i < count; i++) {
+        seed = seed * 1664525u + 1013904223u;
+        x[i] = 2.0f * (float)(seed >> 8) / 16777216.0f - 1.0f;
+    }
+}
+
+static double dot(const float *x, const float *y, int count)
+{
+    double sum = 0;
+    for (int i = 0; i < count; i++)
+        sum += (double)x[i] * (double)y[i];
+    return sum;
+}
+
+/* One head of one query, from qkv [tokens][3 * WIDTH]. */
+static void plain_head(const float *qkv, int tokens, int row, int head, double out[HEAD_DIM])
+{
+    double total = 0;
+    const float *query = qkv + row * 3 * WIDTH + head * HEAD_DIM;
+    memset(out, 0, HEAD_DIM * sizeof *out);
+    for (int i = 0; i < tokens; i++) {
+        const float *key = qkv + i * 3 * WIDTH + WIDTH + head * HEAD_DIM;
+        double weight = exp(dot(query, key, HEAD_DIM) / sqrt(HEAD_DIM));
+        total += weight;
+        for (int j = 0; j < HEAD_DIM; j++)
+            out[j] += weight * (double)key[WIDTH + j];
+    }
+    for (int j = 0; j < HEAD_DIM; j++)
+        out[j] /= total;
+}
+
+static void check(int tokens, const struct encoder_blocks *config, const struct block_weights *weights,
+                  const float *in, const float *out_weight)
+{
+    struct err err = ERR_INIT;
+    struct arena *arena = arena_new();
+    struct block_state state;
+    static float qkv[TOKENS_MAX * 3 * WIDTH];
+    assert_true(block_state_init(&state, config, tokens, 0, arena, &err));
+    block_attention(config, weights, &state, tokens, in);
+    for (int i = 0; i < tokens * 3 * WIDTH; i++)
+        qkv[i] =
+            (float)dot(in + i / (3 * WIDTH) * WIDTH, weights->qkv_weight + i % (3 * WIDTH) * WIDTH, WIDTH);
+    for (int row = 0; row < tokens; row++) {
+        double joined[WIDTH];
+        for (int head = 0; head < HEADS; head++)
+            plain_head(qkv, tokens, row, head, joined + head * HEAD_DIM);
+        for (int j = 0; j < WIDTH; j++) {
+            double wanted = 0;
+            for (int k = 0; k < WIDTH; k++)
+                wanted += joined[k] * (double)out_weight[j * WIDTH + k];
+            assert_true(fabs((double)state.x[row * WIDTH + j] - wanted) < 2e-5);
+        }
+    }
+    arena_free(arena);
+}
+
+static void tiles_give_what_the_whole_gives(void **unused)
+{
+    static float qkv_weight[3 * WIDTH * WIDTH], out_weight[WIDTH * WIDTH], in[TOKENS_MAX * WIDTH];
+    const int sizes[] = {1, 2, 127, 128, 129, 256, 300};
+    const struct encoder_blocks config = {.width = WIDTH, .depth = 1, .heads = HEADS, .mlp_dim = WIDTH};
+    const struct block_weights weights = {.qkv_weight = qkv_weight, .out_weight = out_weight};
+    fill(qkv_weight, 3 * WIDTH * WIDTH, 1);
+    fill(out_weight, WIDTH * WIDTH, 2);
+    fill(in, TOKENS_MAX * WIDTH, 3);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        check(sizes[i], &config, &weights, in, out_weight);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(tiles_give_what_the_whole_gives)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

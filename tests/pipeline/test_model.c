@@ -1,0 +1,329 @@
+/* A model folder as a whole: the package in the tree, and copies of it with one thing changed. */
+#include "base/digest.h"
+#include "base/file.h"
+#include "pipeline/model.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <jansson.h>
+
+static const char *demo; /* folder of models/demo-ct */
+static char copy[] = "/tmp/test_modelXXXXXX";
+
+static char *read_demo(const char *name, size_t *ret_size)
+{
+    struct err err = ERR_INIT;
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", demo, name);
+    char *bytes = file_read(path, 1 << 24, ret_size, &err);
+    assert_non_null(bytes);
+    return bytes;
+}
+
+static void write_copy(const char *name, const char *bytes, size_t size)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%s", copy, name);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    fclose(file);
+}
+
+static const char *const names[] = {"config.json", "model.safetensors", "vocab.txt", "prompts.json"};
+
+static int fresh_copy(void **state)
+{
+    for (int i = 0; i < 4; i++) {
+        size_t size;
+        char *bytes = read_demo(names[i], &size);
+        write_copy(names[i], bytes, size);
+        free(bytes);
+    }
+    return 0;
+}
+
+/* Set one key of the copy's config.json; NULL removes it. */
+static void change_config(const char *section, const char *key, json_t *value)
+{
+    size_t size;
+    char *bytes = read_demo("config.json", &size);
+    json_t *root = json_loadb(bytes, size, 0, NULL);
+    json_t *place = *section ? json_object_get(root, section) : root;
+    if (value)
+        json_object_set_new(place, key, value);
+    else
+        json_object_del(place, key);
+    char *text = json_dumps(root, 0);
+    write_copy("config.json", text, strlen(text));
+    free(text);
+    json_decref(root);
+    free(bytes);
+}
+
+static struct model *open_copy(void)
+{
+    struct err err = ERR_INIT;
+    struct model *model = model_open(copy, &err);
+    if (!model)
+        fail_msg("%s", err.text);
+    return model;
+}
+
+static void refused(enum err_code code, const char *words)
+{
+    struct err err = ERR_INIT;
+    assert_null(model_open(copy, &err));
+    assert_int_equal(err.code, code);
+    if (!strstr(err.text, words))
+        fail_msg("\"%s\" does not say \"%s\"", err.text, words);
+}
+
+static float *new_input(const struct model *model, float base)
+{
+    int zyx[3];
+    model_input_zyx(model, zyx);
+    size_t count = (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2];
+    float *input = calloc(count, sizeof *input);
+    for (size_t i = 0; i < count; i++)
+        input[i] = base + 0.5f * (float)(i * 7919 % 1000) / 1000.0f;
+    return input;
+}
+
+static void states_its_identity(void **state)
+{
+    struct err err = ERR_INIT;
+    struct model *model = model_open(demo, &err);
+    char path[4096], hex[DIGEST_HEX_SIZE];
+    int zyx[3];
+    const struct model_identity *id = model_identity(model);
+    assert_string_equal(id->name, "demo-ct");
+    assert_string_equal(id->family, "cardiac-clip");
+    assert_string_equal(id->calibration, "none");
+    assert_false(id->trained);
+    snprintf(path, sizeof path, "%s/model.safetensors", demo);
+    assert_true(digest_file(path, 0, hex, &err));
+    assert_string_equal(id->weights_sha256, hex);
+    snprintf(path, sizeof path, "%s/prompts.json", demo);
+    assert_true(digest_file(path, 0, hex, &err));
+    assert_string_equal(id->prompts_sha256, hex);
+    model_input_zyx(model, zyx);
+    assert_true(zyx[0] == 32 && zyx[1] == 48 && zyx[2] == 48);
+    assert_string_equal(model_modality(model), "CT");
+    assert_int_equal(model_preprocess(model)->min_slices, 8);
+    assert_false(model_preprocess(model)->has_hu_clip);
+    assert_int_equal(model_preprocess(model)->norm, PREPROCESS_MINMAX);
+    model_close(model);
+}
+
+static void embeds_to_unit_length_and_the_same_every_time(void **state)
+{
+    struct err err = ERR_INIT;
+    struct model *model = model_open(demo, &err);
+    float *input = new_input(model, 0), *other = new_input(model, 0.25f), one[64], two[64], three[64];
+    double length = 0, difference = 0;
+    assert_int_equal(model_dim(model), 64);
+    assert_true(model_encode(model, input, one, &err));
+    assert_true(model_encode(model, other, three, &err));
+    assert_true(model_encode(model, input, two, &err));
+    assert_memory_equal(one, two, sizeof one);
+    for (int i = 0; i < 64; i++) {
+        length += (double)one[i] * (double)one[i];
+        difference += fabs((double)one[i] - (double)three[i]);
+    }
+    assert_true(fabs(length - 1) < 1e-6);
+    assert_true(difference > 1e-3);
+    input[1234] = NAN;
+    assert_false(model_encode(model, input, one, &err));
+    assert_string_equal(err.reason, "input_not_finite");
+    free(input);
+    free(other);
+    model_close(model);
+}
+
+static int count_state(const struct finding *findings, int count, enum finding_state wanted)
+{
+    int found = 0;
+    for (int i = 0; i < count; i++)
+        found += findings[i].state == wanted;
+    return found;
+}
+
+/* How many of the labels of the open copy are in a state, for one input. */
+static int scored(struct model *model, enum finding_state wanted, int *ret_count)
+{
+    struct err err = ERR_INIT;
+    struct arena *arena = arena_new();
+    struct finding *findings;
+    float *input = new_input(model, 0), embedding[64];
+    assert_true(model_encode(model, input, embedding, &err));
+    assert_true(model_score(model, embedding, arena, &findings, ret_count, &err));
+    int found = count_state(findings, *ret_count, wanted);
+    for (int i = 0; i < *ret_count; i++)
+        assert_true(findings[i].has_score && findings[i].score > 0 && findings[i].score < 1);
+    arena_free(arena);
+    free(input);
+    return found;
+}
+
+static void untrained_is_always_undetermined(void **state)
+{
+    int count;
+    change_config("score", "threshold", json_real(0));
+    struct model *model = open_copy();
+    assert_int_equal(scored(model, FINDING_UNDETERMINED, &count), 7);
+    assert_int_equal(count, 7);
+    model_close(model);
+}
+
+static void trained_decides(void **state)
+{
+    int count;
+    change_config("", "trained", json_true());
+    struct model *model = open_copy();
+    int present = scored(model, FINDING_PRESENT, &count);
+    assert_int_equal(present + scored(model, FINDING_ABSENT, &count), 7);
+    assert_true(present > 0 && present < 7);
+    model_close(model);
+}
+
+static void several_prompts_are_averaged_and_renormalised(void **state)
+{
+    struct err err = ERR_INIT;
+    const char *prompts =
+        "{\"version\":\"t\",\"labels\":[{\"id\":\"x\",\"text\":\"X\",\"positive\":[\"cardiomegaly\","
+        "\"heart enlarged\"],\"negative\":\"normal\"}]}";
+    write_copy("prompts.json", prompts, strlen(prompts));
+    struct model *model = open_copy();
+    struct arena *arena = arena_new();
+    struct finding *findings;
+    int count;
+    float *input = new_input(model, 0), image[64], one[64], two[64];
+    assert_true(model_encode(model, input, image, &err));
+    assert_true(model_embed_text(model, "cardiomegaly", one, &err));
+    assert_true(model_embed_text(model, "heart enlarged", two, &err));
+    assert_true(model_score(model, image, arena, &findings, &count, &err));
+    double cosine = 0, length = 0;
+    for (int i = 0; i < 64; i++) {
+        double mean = (double)one[i] + (double)two[i];
+        cosine += mean * (double)image[i];
+        length += mean * mean;
+    }
+    assert_int_equal(count, 1);
+    assert_true(fabs(findings[0].cosine_positive - cosine / sqrt(length)) < 1e-6);
+    arena_free(arena);
+    free(input);
+    model_close(model);
+}
+
+static void not_assessed_lists_every_label(void **state)
+{
+    struct err err = ERR_INIT;
+    struct model *model = model_open(demo, &err);
+    struct arena *arena = arena_new();
+    struct finding *findings;
+    int count;
+    assert_true(model_not_assessed(model, "too_few_slices", arena, &findings, &count, &err));
+    model_close(model); /* findings outlive the model */
+    assert_int_equal(count_state(findings, count, FINDING_NOT_ASSESSED), 7);
+    assert_string_equal(findings[6].reason, "too_few_slices");
+    assert_string_equal(findings[5].id, "pericardial_effusion");
+    assert_false(findings[0].has_score);
+    arena_free(arena);
+}
+
+static void tokenizes_with_special_tokens(void **state)
+{
+    struct err err = ERR_INIT;
+    struct model *model = model_open(demo, &err);
+    struct arena *arena = arena_new();
+    int *ids, count;
+    float embedding[64];
+    assert_true(model_tokenize(model, "There is cardiomegaly.", arena, &ids, &count, &err));
+    assert_int_equal(count, 6);
+    assert_true(ids[0] == 2 && ids[5] == 3);
+    assert_false(model_embed_text(model, "\xff", embedding, &err));
+    assert_int_equal(err.code, ERR_INPUT);
+    arena_free(arena);
+    model_close(model);
+}
+
+static void a_wrong_folder_is_refused_by_name(void **state)
+{
+    change_config("", "surprise", json_true());
+    refused(ERR_INPUT, "config.json: surprise: unknown key");
+    change_config("", "trained", NULL);
+    refused(ERR_INPUT, "trained: required");
+    change_config("vision", "widht", json_integer(64));
+    refused(ERR_INPUT, "vision.widht: unknown key");
+    change_config("vision", "width", json_integer(128));
+    refused(ERR_INPUT, "vision.patch.weight has shape [64,1,8,8,8], the configuration needs [128,1,8,8,8]");
+    change_config("vision", "depth", json_integer(4));
+    refused(ERR_INPUT, "vision.layers.3.ln1.weight is missing");
+    change_config("vision", "depth", json_integer(2));
+    refused(ERR_INPUT, "vision.layers.2.");
+    change_config("text", "vocab", json_integer(100));
+    refused(ERR_INPUT, "text.tok.weight");
+    change_config("preprocess", "modality", json_string("US"));
+    refused(ERR_UNSUPPORTED, "preprocess.modality");
+    change_config("preprocess", "norm", json_string("meanstd"));
+    refused(ERR_INPUT, "preprocess.mean");
+    change_config("", "family", json_string("ct-glip"));
+    refused(ERR_UNSUPPORTED, "family");
+}
+
+static void damaged_files_are_refused_by_name(void **state)
+{
+    write_copy("prompts.json", "{\"version\":\"1\"}", 15);
+    refused(ERR_INPUT, "prompts.json: labels");
+    fresh_copy(NULL);
+    write_copy("vocab.txt", "a\nb\n", 4);
+    refused(ERR_INPUT, "vocab.txt: the vocabulary has no [UNK]");
+    fresh_copy(NULL);
+    write_copy("model.safetensors", "12345678", 8);
+    refused(ERR_INPUT, "model.safetensors: header");
+    write_copy("config.json", "{", 1);
+    refused(ERR_INPUT, "config.json: line 1");
+    char path[4096];
+    snprintf(path, sizeof path, "%s/config.json", copy);
+    unlink(path);
+    refused(ERR_IO, "config.json");
+}
+
+static int remove_copy(void **state)
+{
+    for (int i = 0; i < 4; i++) {
+        char path[4096];
+        snprintf(path, sizeof path, "%s/%s", copy, names[i]);
+        unlink(path);
+    }
+    return rmdir(copy);
+}
+
+int main(void)
+{
+    demo = getenv("CARDIOSCRIBE_DEMO_MODEL");
+    if (!demo || !mkdtemp(copy))
+        return 77;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(states_its_identity),
+        cmocka_unit_test(embeds_to_unit_length_and_the_same_every_time),
+        cmocka_unit_test_setup(untrained_is_always_undetermined, fresh_copy),
+        cmocka_unit_test_setup(trained_decides, fresh_copy),
+        cmocka_unit_test_setup(several_prompts_are_averaged_and_renormalised, fresh_copy),
+        cmocka_unit_test(not_assessed_lists_every_label),
+        cmocka_unit_test(tokenizes_with_special_tokens),
+        cmocka_unit_test_setup(a_wrong_folder_is_refused_by_name, fresh_copy),
+        cmocka_unit_test_setup(damaged_files_are_refused_by_name, fresh_copy),
+    };
+    return cmocka_run_group_tests(tests, NULL, remove_copy);
+}

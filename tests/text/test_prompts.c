@@ -1,0 +1,81 @@
+#include "text/prompts.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static bool read_text(const char *json, struct arena *arena, struct prompts *ret, struct err *err)
+{
+    json_t *root = json_loads(json, 0, NULL);
+    assert_non_null(root);
+    bool ok = prompts_read(root, arena, ret, err);
+    json_decref(root);
+    return ok;
+}
+
+static void reads_single_and_several_prompts(void **state)
+{
+    struct err err = ERR_INIT;
+    struct arena *arena = arena_new();
+    struct prompts prompts;
+    assert_true(
+        read_text("{\"version\":\"v1\",\"labels\":[{\"id\":\"a_1\",\"text\":\"A\",\"positive\":\"yes\","
+                  "\"negative\":[\"no\",\"none\"]}]}",
+                  arena, &prompts, &err));
+    assert_string_equal(prompts.version, "v1");
+    assert_int_equal(prompts.count, 1);
+    assert_string_equal(prompts.labels[0].id, "a_1");
+    assert_string_equal(prompts.labels[0].positive.texts[0], "yes");
+    assert_int_equal(prompts.labels[0].positive.count, 1);
+    assert_int_equal(prompts.labels[0].negative.count, 2);
+    assert_string_equal(prompts.labels[0].negative.texts[1], "none");
+    arena_free(arena);
+}
+
+#define LABEL(id) "{\"id\":\"" id "\",\"text\":\"A\",\"positive\":\"yes\",\"negative\":\"no\"}"
+
+static void names_what_is_wrong(void **state)
+{
+    static const char *const cases[][2] = {
+        {"{\"labels\":[" LABEL("a") "]}", "version"},
+        {"{\"version\":\"1\"}", "labels"},
+        {"{\"version\":\"1\",\"labels\":[]}", "labels"},
+        {"{\"version\":\"1\",\"labels\":[" LABEL("a") "],\"more\":1}", "more"},
+        {"{\"version\":\"1\",\"labels\":[" LABEL("a") "," LABEL("a") "]}", "labels.a"},
+        {"{\"version\":\"1\",\"labels\":[" LABEL("A") "]}", "labels[0].id"},
+        {"{\"version\":\"1\",\"labels\":[" LABEL("") "]}", "labels[0].id"},
+        {"{\"version\":\"1\",\"labels\":[7]}", "labels[0]"},
+        {"{\"version\":\"1\",\"labels\":[{\"id\":\"a\",\"text\":\"A\",\"positive\":\"p\"}]}",
+         "labels.a.negative"},
+        {"{\"version\":\"1\",\"labels\":[{\"id\":\"a\",\"text\":\"A\",\"positive\":[],\"negative\":\"n\"}]}",
+         "labels.a.positive"},
+        {"{\"version\":\"1\",\"labels\":[{\"id\":\"a\",\"text\":\"A\",\"positive\":[1],\"negative\":\"n\"}]}",
+         "labels.a.positive"},
+        {"{\"version\":\"1\",\"labels\":[{\"id\":\"a\",\"text\":\"\",\"positive\":\"p\",\"negative\":\"n\"}]"
+         "}",
+         "labels.a.text"},
+        {"{\"version\":\"1\",\"labels\":[{\"id\":\"a\",\"text\":\"A\",\"site\":1}]}", "labels[0].site"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct err err = ERR_INIT;
+        struct arena *arena = arena_new();
+        struct prompts prompts;
+        assert_false(read_text(cases[i][0], arena, &prompts, &err));
+        assert_int_equal(err.code, ERR_INPUT);
+        if (strncmp(err.text, cases[i][1], strlen(cases[i][1])) != 0)
+            fail_msg("\"%s\" does not name %s", err.text, cases[i][1]);
+        arena_free(arena);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_single_and_several_prompts),
+        cmocka_unit_test(names_what_is_wrong),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
