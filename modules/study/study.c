@@ -26,9 +26,11 @@ static bool same_series(const struct dicom_head *a, const struct dicom_head *b)
 
 static enum dicom_kind kind_of(const char *modality)
 {
+    if (!modality)
+        return DICOM_KIND_UNKNOWN;
     if (strcmp(modality, "CT") == 0)
         return DICOM_KIND_CT;
-    return strcmp(modality, "MR") == 0 ? DICOM_KIND_MR : DICOM_KIND_UNKNOWN;
+    return strcmp(modality, "MR") == 0 ? DICOM_KIND_MR : DICOM_KIND_OTHER; /* OTHER: nothing is wanted */
 }
 
 static void split(struct study_choice *choice, const struct dicom_head **heads, int head_count)

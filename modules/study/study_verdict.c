@@ -62,6 +62,15 @@ static bool is_placed(const struct dicom_head *head)
     return head->frame_count > 0 && head->frames[0].has_position && head->frames[0].has_orientation;
 }
 
+/* Most of a series' objects are so: a stray object does not name it. */
+static bool mostly(const struct study_series *series, bool (*is)(const struct dicom_head *head))
+{
+    int count = 0;
+    for (int i = 0; i < series->head_count; i++)
+        count += is(series->heads[i]);
+    return 2 * count > series->head_count;
+}
+
 /* ---- rank ---- */
 
 struct shape {
@@ -180,13 +189,15 @@ static const char *refusal(const struct study_series *series, enum dicom_kind wa
             placed &= is_placed(series->heads[i]);
         }
     }
-    if (head->kind != wanted)
-        return head->kind == DICOM_KIND_CT || head->kind == DICOM_KIND_MR ? "other_modality" : "other_object";
+    if (head->kind != DICOM_KIND_CT && head->kind != DICOM_KIND_MR)
+        return "other_object";
+    if (head->kind != wanted && wanted != DICOM_KIND_UNKNOWN)
+        return "other_modality";
     if (!frames)
         return "no_pixels";
-    if (is_localizer(head))
+    if (mostly(series, is_localizer))
         return "localizer";
-    if (is_derived(head))
+    if (wanted != DICOM_KIND_UNKNOWN && mostly(series, is_derived))
         return "derived";
     if (!grey)
         return "colour_image";
@@ -204,5 +215,7 @@ void study_verdict(struct study_series *series, enum dicom_kind wanted)
     if (!series->candidate)
         return;
     series->reason = "not_chosen";
-    series->rank = wanted == DICOM_KIND_CT ? rank_ct(series) : rank_mr(series);
+    series->rank = series->heads[0]->kind == DICOM_KIND_CT ? rank_ct(series) : rank_mr(series);
+    if (mostly(series, is_derived))
+        series->rank -= 10000;
 }

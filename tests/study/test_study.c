@@ -1,0 +1,261 @@
+/* study_choose on made-up heads: each verdict, and which of several series wins. */
+#include "study/study.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { MOST = 300 };
+
+struct made {
+    struct arena *arena;
+    struct dicom_head heads[MOST];
+    struct dicom_frame frames[MOST];
+    const struct dicom_head *list[MOST];
+    int count;
+    struct study_choice *choice;
+};
+
+static struct dicom_head *add(struct made *made, enum dicom_kind kind, int number, double z)
+{
+    int i = made->count++;
+    struct dicom_head *head = &made->heads[i];
+    struct dicom_frame *frame = &made->frames[i];
+    *frame = (struct dicom_frame){.has_position = true, .has_orientation = true, .has_spacing = true};
+    frame->position_lps[2] = z;
+    frame->row_lps[0] = frame->column_lps[1] = 1;
+    frame->spacing_y_mm = frame->spacing_x_mm = 0.7;
+    *head = (struct dicom_head){.kind = kind,
+                                .rows = 512,
+                                .columns = 512,
+                                .frame_count = 1,
+                                .samples_per_pixel = 1,
+                                .has_pixels = true,
+                                .frames = frame};
+    strcpy(head->photometric, "MONOCHROME2");
+    strcpy(head->image_type, "ORIGINAL\\PRIMARY\\AXIAL");
+    snprintf(head->id.series_uid, sizeof head->id.series_uid, "1.2.%d", number);
+    snprintf(head->id.sop_uid, sizeof head->id.sop_uid, "1.2.%d.%d", number, i);
+    head->id.series_number = number;
+    made->list[i] = head;
+    return head;
+}
+
+static struct dicom_head *add_stack(struct made *made, enum dicom_kind kind, int number, int count,
+                                    double step)
+{
+    struct dicom_head *first = &made->heads[made->count];
+    for (int i = 0; i < count; i++)
+        add(made, kind, number, i * step);
+    return first;
+}
+
+/* Say of all the newest series' images what was said of the first. */
+static void same_for_all(struct made *made, const struct dicom_head *first)
+{
+    for (struct dicom_head *head = made->heads + (first - made->heads) + 1; head < made->heads + made->count;
+         head++) {
+        strcpy(head->image_type, first->image_type);
+        strcpy(head->id.series_description, first->id.series_description);
+        strcpy(head->contrast_agent, first->contrast_agent);
+        strcpy(head->kernel, first->kernel);
+        head->frames->spacing_x_mm = first->frames->spacing_x_mm;
+    }
+}
+
+static void choose(struct made *made, const char *modality)
+{
+    struct err err = ERR_INIT;
+    assert_true(study_choose(made->list, made->count, modality, made->arena, &made->choice, &err));
+}
+
+static const char *reason_of(const struct made *made, int number)
+{
+    for (int i = 0; i < made->choice->series_count; i++) {
+        if (made->choice->series[i].heads[0]->id.series_number == number)
+            return made->choice->series[i].reason;
+    }
+    return "no such series";
+}
+
+static int set_up(void **state)
+{
+    struct made *made = calloc(1, sizeof *made);
+    made->arena = arena_new();
+    *state = made;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct made *made = *state;
+    arena_free(made->arena);
+    free(made);
+    return 0;
+}
+
+static void one_series_is_chosen_whatever_the_order(void **state)
+{
+    struct made *made = *state;
+    add_stack(made, DICOM_KIND_CT, 2, 20, 2);
+    add(made, DICOM_KIND_OTHER, 99, 0);
+    made->list[0] = &made->heads[20];
+    made->list[20] = &made->heads[0];
+    choose(made, "CT");
+    assert_int_equal(made->choice->series_count, 2);
+    assert_non_null(made->choice->chosen);
+    assert_int_equal(made->choice->chosen->head_count, 20);
+    assert_null(made->choice->reason);
+    assert_string_equal(reason_of(made, 2), "chosen");
+    assert_string_equal(reason_of(made, 99), "other_object");
+    assert_true(made->choice->series == made->choice->chosen);
+}
+
+static void each_series_gets_its_reason(void **state)
+{
+    struct made *made = *state;
+    struct dicom_head *head;
+    head = add_stack(made, DICOM_KIND_CT, 1, 2, 10);
+    strcpy(head->image_type, "ORIGINAL\\PRIMARY\\LOCALIZER");
+    same_for_all(made, head);
+    head = add_stack(made, DICOM_KIND_CT, 2, 30, 2);
+    strcpy(head->image_type, "DERIVED\\SECONDARY\\AXIAL");
+    same_for_all(made, head);
+    add(made, DICOM_KIND_CT, 3, 0);
+    head = add(made, DICOM_KIND_CT, 4, 0);
+    head->has_pixels = false;
+    head->frame_count = 0;
+    head = add_stack(made, DICOM_KIND_CT, 5, 3, 1);
+    head->samples_per_pixel = 3;
+    head = add_stack(made, DICOM_KIND_CT, 6, 3, 1);
+    head->frames[1].has_position = false;
+    add_stack(made, DICOM_KIND_MR, 7, 3, 1);
+    head = add_stack(made, DICOM_KIND_CT, 8, 30, 2);
+    strcpy(head->id.series_description, "Coronary SCOUT view");
+    same_for_all(made, head);
+    choose(made, "CT");
+    assert_string_equal(reason_of(made, 1), "localizer");
+    assert_string_equal(reason_of(made, 2), "derived");
+    assert_string_equal(reason_of(made, 3), "single_image");
+    assert_string_equal(reason_of(made, 4), "no_pixels");
+    assert_string_equal(reason_of(made, 5), "colour_image");
+    assert_string_equal(reason_of(made, 6), "no_geometry");
+    assert_string_equal(reason_of(made, 7), "other_modality");
+    assert_string_equal(reason_of(made, 8), "localizer");
+    assert_null(made->choice->chosen);
+    assert_string_equal(made->choice->reason, "no_geometry");
+}
+
+static void nothing_at_all_has_a_reason_too(void **state)
+{
+    struct made *made = *state;
+    choose(made, "CT");
+    assert_string_equal(made->choice->reason, "no_series");
+    add_stack(made, DICOM_KIND_CT, 1, 30, 1);
+    choose(made, "US");
+    assert_string_equal(made->choice->reason, "other_modality");
+}
+
+static void an_enhanced_object_is_many_images(void **state)
+{
+    struct made *made = *state;
+    struct dicom_head *head = add_stack(made, DICOM_KIND_CT, 1, 40, 1);
+    head->frame_count = 40;
+    made->count = 1;
+    choose(made, "CT");
+    assert_string_equal(reason_of(made, 1), "chosen");
+}
+
+static void angiography_wins_over_calcium_score_and_lung(void **state)
+{
+    struct made *made = *state;
+    struct dicom_head *head;
+    head = add_stack(made, DICOM_KIND_CT, 2, 40, 3);
+    strcpy(head->id.series_description, "CaScore 3.0");
+    same_for_all(made, head);
+    head = add_stack(made, DICOM_KIND_CT, 3, 90, 1.0);
+    head->frames[0].spacing_x_mm = 0.35;
+    strcpy(head->contrast_agent, "ULTRAVIST");
+    same_for_all(made, head);
+    head = add_stack(made, DICOM_KIND_CT, 4, 100, 2.5);
+    strcpy(head->kernel, "B70f");
+    same_for_all(made, head);
+    choose(made, "CT");
+    assert_string_equal(reason_of(made, 3), "chosen");
+    assert_string_equal(reason_of(made, 2), "not_chosen");
+    assert_true(made->choice->series[0].rank > made->choice->series[2].rank);
+}
+
+static void soft_kernel_then_more_slices(void **state)
+{
+    struct made *made = *state;
+    static const char *const kernels[] = {"B70f", "B25f", "B25f"};
+    static const int counts[] = {60, 50, 60};
+    for (int i = 0; i < 3; i++) {
+        struct dicom_head *head = add_stack(made, DICOM_KIND_CT, 2 + i, counts[i], 2);
+        strcpy(head->kernel, kernels[i]);
+        same_for_all(made, head);
+    }
+    choose(made, "CT");
+    assert_string_equal(reason_of(made, 4), "chosen");
+    assert_true(made->choice->series[1].rank > made->choice->series[0].rank);
+}
+
+static void a_cine_stack_wins_among_mr(void **state)
+{
+    struct made *made = *state;
+    add_stack(made, DICOM_KIND_MR, 1, 60, 3);
+    int first = made->count;
+    for (int phase = 0; phase < 20; phase++)
+        add_stack(made, DICOM_KIND_MR, 2, 5, 8);
+    for (int i = first; i < made->count; i++) {
+        made->frames[i].has_trigger = true;
+        made->frames[i].trigger_ms = i;
+    }
+    first = made->count;
+    for (int phase = 0; phase < 30; phase++)
+        add_stack(made, DICOM_KIND_MR, 3, 1, 8); /* a long-axis cine: one position */
+    for (int i = first; i < made->count; i++)
+        made->frames[i].has_trigger = true;
+    choose(made, "MR");
+    assert_string_equal(reason_of(made, 2), "chosen");
+    assert_string_equal(reason_of(made, 3), "not_chosen");
+}
+
+static void to_look_at_a_derived_series_will_do(void **state)
+{
+    struct made *made = *state;
+    struct dicom_head *head = add_stack(made, DICOM_KIND_MR, 1, 30, 3);
+    strcpy(head->image_type, "DERIVED\\SECONDARY\\ADC");
+    same_for_all(made, head);
+    choose(made, "MR");
+    assert_null(made->choice->chosen);
+    choose(made, NULL);
+    assert_string_equal(reason_of(made, 1), "chosen");
+    add_stack(made, DICOM_KIND_CT, 2, 5, 3);
+    choose(made, NULL);
+    assert_string_equal(reason_of(made, 2), "chosen");
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(one_series_is_chosen_whatever_the_order),
+        T(each_series_gets_its_reason),
+        T(nothing_at_all_has_a_reason_too),
+        T(an_enhanced_object_is_many_images),
+        T(angiography_wins_over_calcium_score_and_lung),
+        T(soft_kernel_then_more_slices),
+        T(a_cine_stack_wins_among_mr),
+        T(to_look_at_a_derived_series_will_do),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

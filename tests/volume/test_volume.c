@@ -1,0 +1,631 @@
+/* volume_plan on made-up heads: every order, every problem, every reason of docs/volumes.md. */
+#include "volume/volume.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { ROWS = 3, COLUMNS = 4, MOST = 200 };
+
+struct series {
+    struct arena *arena;
+    struct dicom_head heads[MOST];
+    struct dicom_frame frames[MOST];
+    const struct dicom_head *list[MOST];
+    int count;
+    struct volume_plan *plan;
+    struct err err;
+};
+
+static void copy3(double to[3], double a, double b, double c)
+{
+    to[0] = a;
+    to[1] = b;
+    to[2] = c;
+}
+
+/* An axial image whose first pixel lies at (10, 20, z); its instance number runs against its position. */
+static struct dicom_head *add(struct series *series, double z)
+{
+    int i = series->count++;
+    struct dicom_head *head = &series->heads[i];
+    struct dicom_frame *frame = &series->frames[i];
+    *frame = (struct dicom_frame){.has_position = true, .has_orientation = true, .has_spacing = true};
+    copy3(frame->position_lps, 10, 20, z);
+    copy3(frame->row_lps, 1, 0, 0);
+    copy3(frame->column_lps, 0, 1, 0);
+    frame->spacing_y_mm = 0.5;
+    frame->spacing_x_mm = 0.75;
+    frame->slope = 2;
+    frame->intercept = -1000;
+    frame->has_rescale = true;
+    *head = (struct dicom_head){.kind = DICOM_KIND_CT,
+                                .rows = ROWS,
+                                .columns = COLUMNS,
+                                .frame_count = 1,
+                                .samples_per_pixel = 1,
+                                .bits_stored = 12,
+                                .has_pixels = true,
+                                .frames = frame,
+                                .instance_number = 1000 - i};
+    strcpy(head->photometric, "MONOCHROME2");
+    snprintf(head->id.sop_uid, sizeof head->id.sop_uid, "1.2.3.%d", i + 1);
+    series->list[i] = head;
+    return head;
+}
+
+static void add_stack(struct series *series, int count, double step)
+{
+    for (int i = 0; i < count; i++)
+        add(series, i * step);
+}
+
+static struct dicom_frame *frame_of(struct series *series, int i)
+{
+    return &series->frames[i];
+}
+
+static bool plan(struct series *series)
+{
+    series->err = (struct err)ERR_INIT;
+    return volume_plan(series->list, series->count, series->arena, &series->plan, &series->err);
+}
+
+static void assert_declined(struct series *series, const char *reason)
+{
+    assert_false(plan(series));
+    assert_int_equal(series->err.code, ERR_INPUT);
+    assert_string_equal(series->err.reason, reason);
+}
+
+static bool warned(const struct series *series, const char *word)
+{
+    for (int i = 0; i < series->plan->warning_count; i++) {
+        if (!strncmp(series->plan->warnings[i], word, strlen(word)))
+            return true;
+    }
+    return false;
+}
+
+static int set_up(void **state)
+{
+    struct series *series = calloc(1, sizeof *series);
+    series->arena = arena_new();
+    *state = series;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct series *series = *state;
+    arena_free(series->arena);
+    free(series);
+    return 0;
+}
+
+/* A frame's stored values all are 10 * (number of its SOP UID) + pixel index. */
+static bool read_numbered(void *reader, const struct volume_slice *slice, int32_t *stored, struct err *err)
+{
+    (void)reader;
+    (void)err;
+    int number = atoi(slice->head->id.sop_uid + 6);
+    for (int i = 0; i < ROWS * COLUMNS; i++)
+        stored[i] = 10 * number + i + 100 * slice->frame;
+    return true;
+}
+
+static bool read_never(void *reader, const struct volume_slice *slice, int32_t *stored, struct err *err)
+{
+    (void)reader;
+    (void)slice;
+    (void)stored;
+    return err_fail(err, ERR_IO, "disk on fire");
+}
+
+/* ---- order ---- */
+
+static void position_decides_the_order(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 5, 2.5);
+    assert_true(plan(series));
+    char straight[DIGEST_HEX_SIZE];
+    strcpy(straight, series->plan->manifest_sha256);
+    static const int permuted[] = {3, 0, 4, 1, 2}, reversed[] = {4, 3, 2, 1, 0};
+    for (int turn = 0; turn < 2; turn++) {
+        for (int i = 0; i < 5; i++)
+            series->list[i] = &series->heads[turn ? reversed[i] : permuted[i]];
+        assert_true(plan(series));
+        for (int z = 0; z < 5; z++)
+            assert_ptr_equal(series->plan->slices[z].head, &series->heads[z]);
+        assert_string_equal(series->plan->manifest_sha256, straight);
+    }
+}
+
+static void geometry_is_what_the_heads_say(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 4, 2.5);
+    assert_true(plan(series));
+    const struct volume_geometry *geometry = &series->plan->geometry;
+    assert_int_equal(geometry->zyx[0], 4);
+    assert_int_equal(geometry->zyx[1], ROWS);
+    assert_int_equal(geometry->zyx[2], COLUMNS);
+    assert_int_equal(geometry->phases, 1);
+    assert_float_equal(geometry->spacing_zyx_mm[0], 2.5, 1e-9);
+    assert_float_equal(geometry->spacing_zyx_mm[1], 0.5, 1e-9);
+    assert_float_equal(geometry->spacing_zyx_mm[2], 0.75, 1e-9);
+    assert_float_equal(geometry->origin_lps[1], 20, 1e-9);
+    assert_float_equal(geometry->step_z_lps[2], 2.5, 1e-9);
+    assert_float_equal(geometry->step_x_lps[0], 0.75, 1e-9);
+    assert_int_equal(series->plan->warning_count, 0);
+}
+
+static void z_follows_the_normal_of_a_head_down_stack(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 3, 2);
+    for (int i = 0; i < 3; i++)
+        copy3(frame_of(series, i)->column_lps, 0, -1, 0); /* normal points to the feet */
+    assert_true(plan(series));
+    assert_ptr_equal(series->plan->slices[0].head, &series->heads[2]);
+    assert_float_equal(series->plan->geometry.step_z_lps[2], -2, 1e-9);
+    assert_float_equal(series->plan->geometry.origin_lps[2], 4, 1e-9);
+}
+
+static void the_manifest_names_sources_and_geometry(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 3, 2);
+    assert_true(plan(series));
+    char first[DIGEST_HEX_SIZE];
+    strcpy(first, series->plan->manifest_sha256);
+    strcpy(series->heads[1].id.sop_uid, "1.2.3.99");
+    assert_true(plan(series));
+    assert_string_not_equal(series->plan->manifest_sha256, first);
+    strcpy(series->heads[1].id.sop_uid, "1.2.3.2");
+    for (int i = 0; i < 3; i++)
+        frame_of(series, i)->spacing_x_mm = 0.76;
+    assert_true(plan(series));
+    assert_string_not_equal(series->plan->manifest_sha256, first);
+}
+
+static void frames_of_one_enhanced_object_are_slices(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 4, 2);
+    struct dicom_frame turned = series->frames[0]; /* frames in an order of their own */
+    series->frames[0] = series->frames[2];
+    series->frames[2] = turned;
+    series->heads[0].frame_count = 4;
+    series->count = 1;
+    assert_true(plan(series));
+    assert_int_equal(series->plan->geometry.zyx[0], 4);
+    assert_int_equal(series->plan->slices[0].frame, 2);
+    assert_int_equal(series->plan->slices[2].frame, 0);
+}
+
+/* ---- phases ---- */
+
+/* Three positions, four phases; trigger times grow against the instance numbers and the order given. */
+static void add_cine(struct series *series)
+{
+    for (int i = 0; i < 12; i++) {
+        struct dicom_head *head = add(series, i % 3 * 8.0);
+        head->kind = DICOM_KIND_MR;
+        series->frames[i].has_trigger = true;
+        series->frames[i].trigger_ms = 300 - 100.0 * (i / 3);
+    }
+}
+
+static void phases_follow_trigger_time(void **state)
+{
+    struct series *series = *state;
+    add_cine(series);
+    assert_true(plan(series));
+    assert_int_equal(series->plan->geometry.phases, 4);
+    assert_int_equal(series->plan->geometry.zyx[0], 3);
+    for (int phase = 0; phase < 4; phase++) {
+        for (int z = 0; z < 3; z++) {
+            const struct volume_slice *slice = &series->plan->slices[phase * 3 + z];
+            assert_float_equal(slice->head->frames[0].trigger_ms, 100.0 * phase, 0);
+            assert_float_equal(slice->head->frames[0].position_lps[2], 8.0 * z, 0);
+        }
+    }
+}
+
+static void senseless_trigger_times_give_way_to_the_next_key(void **state)
+{
+    struct series *series = *state;
+    add_cine(series);
+    for (int i = 0; i < 12; i++) {
+        series->frames[i].trigger_ms += 1e6; /* the time since the scan began */
+        series->frames[i].has_temporal_index = true;
+        series->frames[i].temporal_index = i / 3;
+    }
+    assert_true(plan(series));
+    assert_int_equal(series->plan->slices[0].head->frames[0].temporal_index, 0);
+    assert_int_equal(series->plan->slices[3 * 3].head->frames[0].temporal_index, 3);
+    assert_int_equal(series->plan->warning_count, 0);
+}
+
+static void a_key_that_does_not_tell_phases_apart_is_not_used(void **state)
+{
+    struct series *series = *state;
+    add_cine(series);
+    for (int i = 0; i < 12; i++) {
+        series->frames[i].trigger_ms = 50;
+        series->frames[i].has_time = true;
+        series->frames[i].time_s = 1000 + i;
+    }
+    assert_true(plan(series));
+    assert_float_equal(series->plan->slices[0].head->frames[0].time_s, 1000, 0);
+    assert_float_equal(series->plan->slices[9].head->frames[0].time_s, 1009, 0);
+}
+
+static void instance_numbers_rank_phases_last_and_with_a_warning(void **state)
+{
+    struct series *series = *state;
+    add_cine(series);
+    for (int i = 0; i < 12; i++)
+        series->frames[i].has_trigger = false;
+    assert_true(plan(series));
+    assert_true(warned(series, "phase_order:"));
+    assert_int_equal(series->plan->slices[0].head->instance_number, 1000 - 9);
+}
+
+static void a_phase_without_all_its_slices_is_declined(void **state)
+{
+    struct series *series = *state;
+    add_cine(series);
+    series->count = 11;
+    assert_declined(series, "mixed_phases");
+}
+
+static void two_kernels_at_one_position_are_declined(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 3, 2);
+    add_stack(series, 3, 2);
+    for (int i = 0; i < 6; i++)
+        strcpy(series->heads[i].kernel, i < 3 ? "B25f" : "B70f");
+    assert_declined(series, "mixed_phases");
+}
+
+static void two_echoes_at_one_position_are_declined(void **state)
+{
+    struct series *series = *state;
+    add_cine(series);
+    for (int i = 0; i < 12; i++)
+        series->heads[i].echo_ms = 2.0 + i / 3;
+    assert_declined(series, "mixed_phases");
+}
+
+/* ---- duplicates ---- */
+
+static void the_same_object_twice_counts_once(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 4, 2);
+    series->list[series->count++] = &series->heads[1];
+    assert_true(plan(series));
+    assert_int_equal(series->plan->geometry.zyx[0], 4);
+    assert_int_equal(series->plan->geometry.phases, 1);
+    assert_true(warned(series, "repeated:"));
+}
+
+static void of_two_takes_the_newer_acquisition_stays(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 6, 2);
+    struct dicom_head *again = add(series, 4);
+    again->acquisition_number = 2;
+    assert_true(plan(series));
+    assert_ptr_equal(series->plan->slices[2].head, again);
+    assert_int_equal(series->plan->geometry.zyx[0], 6);
+    assert_true(warned(series, "duplicates:"));
+    again->acquisition_number = -1;
+    assert_true(plan(series));
+    assert_ptr_equal(series->plan->slices[2].head, &series->heads[2]);
+}
+
+/* ---- gaps and spacing ---- */
+
+static void a_missing_slice_is_interpolated_when_there_are_many(void **state)
+{
+    struct series *series = *state;
+    for (int i = 0; i < 100; i++) {
+        if (i != 40)
+            add(series, i * 2.0);
+    }
+    assert_true(plan(series));
+    assert_int_equal(series->plan->geometry.zyx[0], 100);
+    assert_true(warned(series, "interpolated: 1 of 100"));
+    const struct volume_slice *slice = &series->plan->slices[40];
+    assert_float_equal(slice->next_weight, 0.5, 1e-9);
+    assert_ptr_equal(slice->head, &series->heads[39]);
+    assert_ptr_equal(slice->next_head, &series->heads[40]);
+    assert_ptr_equal(series->plan->slices[41].head, &series->heads[40]);
+    assert_float_equal(series->plan->slices[41].next_weight, 0, 0);
+    float *voxels = malloc(sizeof *voxels * 100 * ROWS * COLUMNS);
+    assert_true(volume_fill(series->plan, 0, read_numbered, NULL, voxels, &series->err));
+    assert_float_equal(voxels[40 * ROWS * COLUMNS], 2 * 10 * 40.5 - 1000, 1e-3);
+    assert_float_equal(voxels[41 * ROWS * COLUMNS], 2 * 10 * 41 - 1000, 1e-3);
+    free(voxels);
+}
+
+static void a_missing_slice_of_few_is_declined(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 20, 2);
+    add(series, 21 * 2);
+    assert_declined(series, "missing_slices");
+}
+
+static void three_missing_in_a_row_are_declined(void **state)
+{
+    struct series *series = *state;
+    for (int i = 0; i < 190; i++)
+        add(series, (i < 100 ? i : i + 3) * 1.0);
+    assert_declined(series, "missing_slices");
+    assert_non_null(strstr(series->err.text, "3 in a row"));
+}
+
+static void rounded_positions_are_regular(void **state)
+{
+    struct series *series = *state;
+    for (int i = 0; i < 50; i++)
+        add(series, round(i * 0.625 * 100) / 100);
+    assert_true(plan(series));
+    assert_int_equal(series->plan->warning_count, 0);
+    assert_int_equal(series->plan->geometry.zyx[0], 50);
+    for (int i = 0; i < 50; i++)
+        assert_ptr_equal(series->plan->slices[i].head, &series->heads[i]);
+}
+
+static void somewhat_irregular_positions_are_laid_on_a_grid(void **state)
+{
+    struct series *series = *state;
+    for (int i = 0; i < 11; i++)
+        add(series, i * 2.0 + (i == 5 ? 0.2 : 0));
+    assert_true(plan(series));
+    assert_true(warned(series, "resampled:"));
+    assert_int_equal(series->plan->geometry.zyx[0], 11);
+    assert_float_equal(series->plan->geometry.spacing_zyx_mm[0], 2, 1e-9);
+    const struct volume_slice *slice = &series->plan->slices[5];
+    assert_ptr_equal(slice->head, &series->heads[4]);
+    assert_float_equal(slice->next_weight, 2 / 2.2, 1e-9);
+}
+
+static void very_irregular_positions_are_declined(void **state)
+{
+    struct series *series = *state;
+    static const double places[] = {0, 2, 4, 6.7, 8.7, 10.7};
+    for (int i = 0; i < 6; i++)
+        add(series, places[i]);
+    assert_declined(series, "irregular_spacing");
+}
+
+static void a_tilted_gantry_is_declined(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 10, 2);
+    for (int i = 0; i < 10; i++)
+        frame_of(series, i)->position_lps[1] += i * 2 * tan(5 * 3.14159265 / 180);
+    assert_declined(series, "gantry_tilt");
+}
+
+static void a_tilt_below_a_tenth_of_a_degree_is_none(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 100, 2);
+    for (int i = 0; i < 100; i++)
+        frame_of(series, i)->position_lps[1] += i * 2 * tan(0.08 * 3.14159265 / 180);
+    assert_true(plan(series));
+}
+
+/* ---- what else is declined ---- */
+
+static void one_position_is_too_few(void **state)
+{
+    struct series *series = *state;
+    add(series, 0);
+    assert_declined(series, "too_few_slices");
+    add(series, 0);
+    assert_declined(series, "too_few_slices");
+}
+
+static void no_image_at_all(void **state)
+{
+    struct series *series = *state;
+    assert_declined(series, "no_pixels");
+    add(series, 0)->has_pixels = false;
+    assert_declined(series, "no_pixels");
+}
+
+static void each_head_must_have_its_place(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 4, 2);
+    frame_of(series, 2)->has_position = false;
+    assert_declined(series, "no_geometry");
+    frame_of(series, 2)->has_position = true;
+    frame_of(series, 2)->has_orientation = false;
+    assert_declined(series, "no_geometry");
+    frame_of(series, 2)->has_orientation = true;
+    frame_of(series, 2)->has_spacing = false;
+    assert_declined(series, "no_pixel_spacing");
+}
+
+static void images_must_be_alike(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 4, 2);
+    series->heads[3].rows++;
+    assert_declined(series, "mixed_sizes");
+    series->heads[3].rows--;
+    frame_of(series, 3)->spacing_x_mm = 0.8;
+    assert_declined(series, "mixed_sizes");
+    frame_of(series, 3)->spacing_x_mm = 0.75;
+    series->heads[3].samples_per_pixel = 3;
+    assert_declined(series, "colour_image");
+    series->heads[3].samples_per_pixel = 1;
+    strcpy(series->heads[3].photometric, "PALETTE COLOR");
+    assert_declined(series, "colour_image");
+    strcpy(series->heads[3].photometric, "MONOCHROME2");
+    series->heads[3].has_modality_lut = true;
+    assert_declined(series, "modality_lut");
+}
+
+static void images_must_be_parallel(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 4, 2);
+    copy3(frame_of(series, 3)->column_lps, 0, 0, -1);
+    assert_declined(series, "mixed_orientation");
+}
+
+static void axes_must_be_at_right_angles(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 3, 2);
+    for (int i = 0; i < 3; i++)
+        copy3(frame_of(series, i)->column_lps, 0.01, 0.99995, 0);
+    assert_declined(series, "oblique_axes");
+}
+
+/* ---- values ---- */
+
+static void every_slice_has_its_own_rescale(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 2, 2);
+    frame_of(series, 1)->slope = 0.5;
+    frame_of(series, 1)->intercept = 7;
+    assert_true(plan(series));
+    float voxels[2 * ROWS * COLUMNS];
+    assert_true(volume_fill(series->plan, 0, read_numbered, NULL, voxels, &series->err));
+    assert_float_equal(voxels[1], 2 * 11 - 1000, 0);
+    assert_float_equal(voxels[ROWS * COLUMNS + 1], 0.5 * 21 + 7, 0);
+}
+
+static void padding_is_marked_only_when_asked(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 2, 2);
+    series->heads[0].has_padding = series->heads[0].has_padding_limit = true;
+    series->heads[0].padding = 12;
+    series->heads[0].padding_limit = 10; /* either may be the larger */
+    assert_true(plan(series));
+    float voxels[2 * ROWS * COLUMNS];
+    assert_true(volume_fill(series->plan, 0, read_numbered, NULL, voxels, &series->err));
+    assert_float_equal(voxels[0], 2 * 10 - 1000, 0);
+    assert_true(volume_fill_padded(series->plan, 0, read_numbered, NULL, -1024, voxels, &series->err));
+    assert_float_equal(voxels[0], -1024, 0);
+    assert_float_equal(voxels[2], -1024, 0);
+    assert_float_equal(voxels[3], 2 * 13 - 1000, 0);
+    assert_float_equal(voxels[ROWS * COLUMNS], 2 * 20 - 1000, 0);
+}
+
+static void monochrome1_turns_mr_over_but_not_ct(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 2, 2);
+    strcpy(series->heads[0].photometric, "MONOCHROME1");
+    strcpy(series->heads[1].photometric, "MONOCHROME1");
+    assert_true(plan(series));
+    assert_true(warned(series, "monochrome1:"));
+    float voxels[2 * ROWS * COLUMNS];
+    assert_true(volume_fill(series->plan, 0, read_numbered, NULL, voxels, &series->err));
+    assert_float_equal(voxels[0], 2 * 10 - 1000, 0);
+    series->heads[0].kind = series->heads[1].kind = DICOM_KIND_MR;
+    assert_true(volume_fill(series->plan, 0, read_numbered, NULL, voxels, &series->err));
+    assert_float_equal(voxels[0], 2 * (4095 - 10) - 1000, 0);
+}
+
+static void a_readers_error_comes_through(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 2, 2);
+    assert_true(plan(series));
+    float voxels[2 * ROWS * COLUMNS];
+    assert_false(volume_fill(series->plan, 0, read_never, NULL, voxels, &series->err));
+    assert_int_equal(series->err.code, ERR_IO);
+    assert_false(volume_fill(series->plan, 1, read_numbered, NULL, voxels, &series->err));
+    assert_int_equal(series->err.code, ERR_BUG);
+}
+
+static void resampling_to_the_same_size_only_turns(void **state)
+{
+    (void)state;
+    /* a sagittal volume: slices to the left, rows to the feet, columns to the back */
+    struct volume_geometry geometry = {.zyx = {2, 3, 4},
+                                       .phases = 1,
+                                       .step_z_lps = {1, 0, 0},
+                                       .step_y_lps = {0, 0, -1},
+                                       .step_x_lps = {0, 1, 0},
+                                       .spacing_zyx_mm = {1, 1, 1}};
+    const int out_zyx[3] = {3, 4, 2};
+    float in[2 * 3 * 4], out[3 * 4 * 2];
+    struct err err = ERR_INIT;
+    for (int i = 0; i < 24; i++)
+        in[i] = (float)i;
+    assert_true(volume_resample(&geometry, in, out_zyx, out, &err));
+    for (int z = 0; z < 3; z++) {
+        for (int y = 0; y < 4; y++) {
+            for (int x = 0; x < 2; x++)
+                assert_float_equal(out[(z * 4 + y) * 2 + x], in[(x * 3 + 2 - z) * 4 + y], 0);
+        }
+    }
+    const int none[3] = {0, 4, 2};
+    assert_false(volume_resample(&geometry, in, none, out, &err));
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(position_decides_the_order),
+        T(geometry_is_what_the_heads_say),
+        T(z_follows_the_normal_of_a_head_down_stack),
+        T(the_manifest_names_sources_and_geometry),
+        T(frames_of_one_enhanced_object_are_slices),
+        T(phases_follow_trigger_time),
+        T(senseless_trigger_times_give_way_to_the_next_key),
+        T(a_key_that_does_not_tell_phases_apart_is_not_used),
+        T(instance_numbers_rank_phases_last_and_with_a_warning),
+        T(a_phase_without_all_its_slices_is_declined),
+        T(two_kernels_at_one_position_are_declined),
+        T(two_echoes_at_one_position_are_declined),
+        T(the_same_object_twice_counts_once),
+        T(of_two_takes_the_newer_acquisition_stays),
+        T(a_missing_slice_is_interpolated_when_there_are_many),
+        T(a_missing_slice_of_few_is_declined),
+        T(three_missing_in_a_row_are_declined),
+        T(rounded_positions_are_regular),
+        T(somewhat_irregular_positions_are_laid_on_a_grid),
+        T(very_irregular_positions_are_declined),
+        T(a_tilted_gantry_is_declined),
+        T(a_tilt_below_a_tenth_of_a_degree_is_none),
+        T(one_position_is_too_few),
+        T(no_image_at_all),
+        T(each_head_must_have_its_place),
+        T(images_must_be_alike),
+        T(images_must_be_parallel),
+        T(axes_must_be_at_right_angles),
+        T(every_slice_has_its_own_rescale),
+        T(padding_is_marked_only_when_asked),
+        T(monochrome1_turns_mr_over_but_not_ct),
+        T(a_readers_error_comes_through),
+        T(resampling_to_the_same_size_only_turns),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
