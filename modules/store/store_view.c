@@ -2,6 +2,24 @@
 
 #include "store/connection.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+/* Text of unknown character set came in from outside: what is no UTF-8 is shown as far as it is ASCII. */
+static json_t *text_json(const char *text)
+{
+    json_t *json = json_string(text);
+    char *ascii = json ? NULL : strdup(text);
+    if (!ascii)
+        return json;
+    for (char *c = ascii; *c; c++)
+        if (*c & 0x80)
+            *c = '?';
+    json = json_string(ascii);
+    free(ascii);
+    return json;
+}
+
 static json_t *column_json(sqlite3_stmt *statement, int column)
 {
     switch (sqlite3_column_type(statement, column)) {
@@ -12,7 +30,7 @@ static json_t *column_json(sqlite3_stmt *statement, int column)
     case SQLITE_NULL:
         return json_null();
     default:
-        return json_string((const char *)sqlite3_column_text(statement, column));
+        return text_json(column_text(statement, column));
     }
 }
 
@@ -103,6 +121,16 @@ static json_t *view_rows(struct store *store, enum statement which, int64_t firs
     json_t *rows = rows_json(store, statement_bind(store, which, second ? "ii" : "i", first, second), err);
     pthread_mutex_unlock(&store->lock);
     return rows;
+}
+
+json_t *store_view_delivery(struct store *store, int64_t delivery, struct err *err)
+{
+    json_t *rows = view_rows(store, SQL_VIEW_DELIVERY, delivery, 0, err);
+    json_t *first = rows && json_array_size(rows) ? json_incref(json_array_get(rows, 0)) : NULL;
+    if (rows && !first)
+        first = json_null();
+    json_decref(rows);
+    return first;
 }
 
 json_t *store_view_events(struct store *store, int64_t study, struct err *err)

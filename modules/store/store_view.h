@@ -1,4 +1,5 @@
-/* Read-only views of the index as JSON, for REST. owns: the caller decrefs. threads: any. errors: as store.h.
+/* Read-only views of the index as JSON, for REST. Text that is not UTF-8 shows a ? for each byte beyond
+ * ASCII. owns: the caller decrefs. threads: any. errors: as store.h.
  */
 #ifndef STORE_STORE_VIEW_H
 #define STORE_STORE_VIEW_H
@@ -18,9 +19,13 @@ struct store_filter {
  *   first_object_ms, last_object_ms, objects}], newest first. */
 json_t *store_view_studies(struct store *store, const struct store_filter *filter, struct err *err);
 
-/* One study with series[], objects (counts), results[] (each with its report and result JSON text under
- * "json"), deliveries[], jobs[]. JSON null when there is no such study. */
+/* One study as in its table (forced: 0 or 1; receiving_ms: since when this revision) with series[], objects
+ * (counts), results[] (each with its report and result JSON text under "json"), deliveries[], jobs[]. JSON
+ * null when there is no such study. */
 json_t *store_view_study(struct store *store, int64_t study, struct err *err);
+
+/* {id, destination, state}; JSON null when there is no such delivery. */
+json_t *store_view_delivery(struct store *store, int64_t delivery, struct err *err);
 
 /* [{id, at_ms, kind, detail}], oldest first. */
 json_t *store_view_events(struct store *store, int64_t study, struct err *err);
