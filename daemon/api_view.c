@@ -206,6 +206,16 @@ static const char *reason_sentence(const struct story *story)
     return reason;
 }
 
+/* A reason may be a sentence already, with its full stop. */
+static void tell_reason(const struct story *story, const char *before)
+{
+    const char *reason = reason_sentence(story);
+    size_t length = strlen(reason);
+    if (length == 0)
+        reason = "the reason was not recorded", length = strlen(reason);
+    fprintf(story->to, "%s: %.*s.", before, (int)(length - (reason[length - 1] == '.')), reason);
+}
+
 static const char *cause_phrase(const char *cause)
 {
     if (strcmp(cause, "quiet") == 0)
@@ -284,7 +294,7 @@ static void tell(const struct story *story, int64_t receiving_ms)
     } else if (strcmp(state, "parked") == 0) {
         tell_parked(story);
     } else if (strcmp(state, "declined") == 0) {
-        fprintf(story->to, "It was not analysed: %s.", reason_sentence(story));
+        tell_reason(story, "It was not analysed");
         tell_deliveries(story);
     } else {
         fputs("It was analysed.", story->to);
