@@ -276,8 +276,8 @@ static void tell_waiting(const struct story *story)
 
 static void tell_parked(const struct story *story)
 {
-    fprintf(story->to, "Analysis failed and was given up: %s. A force starts it again.",
-            reason_sentence(story));
+    tell_reason(story, "Analysis failed and was given up");
+    fputs(" A force starts it again.", story->to);
     tell_deliveries(story);
 }
 
