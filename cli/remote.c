@@ -3,6 +3,7 @@
 #include "dicom/dicom_head.h"
 #include "dicom/dicom_net.h"
 #include "dicom/dicom_sr.h"
+#include "report/plain_text.h"
 #include "rest.h"
 #include "table.h"
 
@@ -345,6 +346,18 @@ static bool write_file(int fd, const char *path, const struct answer *answer, st
     return true;
 }
 
+/* A report in another character set must not upset the terminal. */
+static void print_clean(const char *text)
+{
+    size_t room = strlen(text) * 3 + 1;
+    char *clean = malloc(room);
+    if (!clean)
+        return;
+    plain_text_copy(clean, room, text);
+    fputs(clean, stdout);
+    free(clean);
+}
+
 static enum cli_exit print_report(const struct answer *answer)
 {
     struct err err = ERR_INIT;
@@ -355,7 +368,7 @@ static enum cli_exit print_report(const struct answer *answer)
     unlink(path);
     if (!text)
         return cli_failed(&err);
-    fputs(text, stdout);
+    print_clean(text);
     free(text);
     return CLI_OK;
 }

@@ -1,0 +1,145 @@
+"""The commands that ask the daemon, against a stand-in that records what it is asked and answers as told."""
+import http.server
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CLI = pathlib.Path(os.environ.get("BUILD_DIR", ROOT / "build")) / "cli" / "cardioscribe"
+
+
+class StandIn(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.asked.append((self.command, self.path, self.headers.get("Authorization")))
+        status, body = self.server.answer
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_POST = do_GET
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def daemon():
+    server = http.server.HTTPServer(("127.0.0.1", 0), StandIn)
+    server.asked, server.answer = [], (200, b"{}")
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def cli(daemon, *arguments):
+    url = f"http://127.0.0.1:{daemon.server_address[1]}"
+    return subprocess.run([str(CLI), *map(str, arguments)], capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "CARDIOSCRIBE_URL": url})
+
+
+def test_each_command_asks_its_one_question(daemon):
+    daemon.answer = (200, json.dumps({"studies": [], "events": [], "refusals": []}).encode())
+    for arguments, question in ((("status",), ("GET", "/readyz")), (("studies",), ("GET", "/api/v1/studies")),
+                                (("study", "7"), ("GET", "/api/v1/studies/7")),
+                                (("events", "7"), ("GET", "/api/v1/studies/7/events")),
+                                (("force", "1.2.3"), ("POST", "/api/v1/studies/1.2.3/force")),
+                                (("retry", "9"), ("POST", "/api/v1/deliveries/9/retry")),
+                                (("refusals",), ("GET", "/api/v1/refusals"))):
+        done = cli(daemon, *arguments)
+        assert done.returncode == 0, (arguments, done.stderr)
+        assert daemon.asked.pop()[:2] == question
+
+
+def test_what_the_user_types_is_escaped(daemon):
+    daemon.answer = (200, b'{"studies": []}')
+    cli(daemon, "studies", "--accession", "A&B=1 ?", "--state", "parked")
+    assert daemon.asked.pop()[1] == "/api/v1/studies?accession=A%26B%3D1%20%3F&state=parked"
+    cli(daemon, "events", "../../readyz")
+    assert daemon.asked.pop()[1] == "/api/v1/studies/..%2F..%2Freadyz/events"
+
+
+def test_the_token_is_sent_and_its_file_checked(daemon, tmp_path):
+    token = tmp_path / "token"
+    token.write_text("secret-1\n")
+    assert cli(daemon, "status", "--token-file", token).returncode == 0
+    assert daemon.asked.pop()[2] == "Bearer secret-1"
+    token.write_text("two\nlines\n")
+    assert cli(daemon, "status", "--token-file", token).returncode == 1
+    assert cli(daemon, "status", "--token-file", tmp_path / "none").returncode == 1
+    assert daemon.asked == []
+
+
+def test_a_list_is_a_table_and_json_is_raw(daemon):
+    body = json.dumps({"studies": [{"id": 3, "state": "declined", "reason": "too_few_slices", "study_uid": "1.2"}]})
+    daemon.answer = (200, body.encode())
+    lines = cli(daemon, "studies").stdout.splitlines()
+    assert lines[0].split() == ["ID", "STATE", "REASON", "STUDY", "UID"]
+    assert lines[1].split() == ["3", "declined", "too_few_slices", "1.2"]
+    assert cli(daemon, "studies", "--json").stdout == body + "\n"
+
+
+def test_errors_are_told_with_their_text(daemon):
+    daemon.answer = (404, b'{"error": {"code": "not_found", "text": "no such study"}}')
+    for command in (("study", 1), ("events", 1), ("report", 1), ("force", 1), ("retry", 1), ("studies",)):
+        done = cli(daemon, *command)
+        assert done.returncode == 1 and "404" in done.stderr and "no such study" in done.stderr, command
+    daemon.answer = (200, b"\x00\xff no JSON")
+    assert cli(daemon, "studies").returncode == 1
+
+
+def test_not_ready_is_told_part_by_part(daemon):
+    daemon.answer = (503, b'{"ready": false, "checks": {"database": {"ok": true}, "models": {"ok": false}}}')
+    done = cli(daemon, "status")
+    assert done.returncode == 1
+    assert "NOT ready" in done.stdout and "checks.models.ok" in done.stdout
+
+
+def test_a_report_goes_to_its_file_or_is_refused_as_text(daemon, tmp_path):
+    daemon.answer = (200, b"bytes \x00 of a report")
+    assert cli(daemon, "report", 1, "--out", tmp_path / "r.dcm").returncode == 0
+    assert (tmp_path / "r.dcm").read_bytes() == daemon.answer[1]
+    assert cli(daemon, "report", 1).returncode == 1
+
+
+def test_a_report_shows_as_text(daemon, tmp_path):
+    shared = pathlib.Path(os.environ.get("CARDIOSCRIBE_SHARED", ROOT.parent / "shared")) / "data" / "sr"
+    reports = sorted(shared.glob("*.dcm")) if shared.is_dir() else []
+    if not reports:
+        pytest.skip("no real reports beside the checkout")
+    shown = 0
+    for path in reports:
+        daemon.answer = (200, path.read_bytes())
+        done = cli(daemon, "report", 1)  # decodes as UTF-8, or this fails
+        shown += done.returncode == 0 and "\x1b" not in done.stdout and len(done.stdout.splitlines()) > 3
+    assert shown > len(reports) // 2
+
+
+@pytest.mark.skipif(not shutil.which("storescp"), reason="no storescp")
+def test_echo_reaches_an_scp_nobody_here_wrote(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    scp = subprocess.Popen(["storescp", "-aet", "CARDIOSCRIBE", "-od", str(tmp_path), str(port)])
+    try:
+        for _ in range(50):
+            done = subprocess.run([str(CLI), "echo", "--port", str(port)], capture_output=True, text=True, timeout=60)
+            if done.returncode != 3:
+                break
+            time.sleep(0.1)
+        assert done.returncode == 0, done.stderr
+    finally:
+        scp.terminate()
+        scp.wait()
+    done = subprocess.run([str(CLI), "echo", "--port", str(port)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 3
