@@ -116,12 +116,34 @@ static json_t *identity_json(const struct model *model)
     return identity;
 }
 
-static json_t *model_json(const struct model *model)
+/* What the model says before any study: every label by name, not assessed. */
+static json_t *blank_json(struct model *model, struct err *err)
+{
+    struct result blank = {.has_model = true,
+                           .model = *model_identity(model),
+                           .modality = model_modality(model),
+                           .reason = "not_run",
+                           .reason_text = "No study has been analysed.",
+                           .key_instance = -1};
+    struct arena *arena = arena_new();
+    json_t *json = NULL;
+    if (!arena)
+        err_fail(err, ERR_NOMEM, "no memory for a list of labels");
+    else if (model_not_assessed(model, blank.reason, arena, &blank.findings, &blank.finding_count, err))
+        json = result_to_json(&blank);
+    arena_free(arena);
+    return json;
+}
+
+static json_t *model_json(struct model *model, struct err *err)
 {
     int zyx[3];
+    json_t *blank = blank_json(model, err);
     model_input_zyx(model, zyx);
-    return json_pack("{s:b,s:o,s:s,s:[i,i,i],s:i}", "ok", 1, "model", identity_json(model), "modality",
-                     model_modality(model), "input_zyx", zyx[0], zyx[1], zyx[2], "dim", model_dim(model));
+    return blank ? json_pack("{s:b,s:O,s:s,s:[i,i,i],s:i,s:o}", "ok", 1, "model", json_object_get(blank, "model"),
+                             "modality", model_modality(model), "input_zyx", zyx[0], zyx[1], zyx[2], "dim",
+                             model_dim(model), "blank", blank)
+                 : NULL;
 }
 
 static json_t *vector_json(const float *vector, int dim)
@@ -142,7 +164,7 @@ static bool do_model(struct job_bench *bench, const json_t *job, struct arena *a
                      struct err *err)
 {
     struct model *model = job_model(bench, job, err);
-    return model && answered(model_json(model), ret, err);
+    return model && answered(model_json(model, err), ret, err);
 }
 
 static bool do_study(struct job_bench *bench, const json_t *job, struct arena *arena, json_t **ret,
@@ -280,7 +302,7 @@ static bool do_check(struct job_bench *bench, const json_t *job, struct arena *a
         struct model *model = model_open(path, err);
         if (!model)
             return false;
-        answer = model_json(model);
+        answer = model_json(model, err);
         json_object_set_new(answer, "kind", json_string("model"));
         model_close(model);
     } else {

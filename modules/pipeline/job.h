@@ -1,7 +1,7 @@
 /* The worker's protocol: one JSON object a line in, one a line out, and the model kept between jobs.
  *
  *   {"job":"model","model":DIR}                 identity and sizes, without a study
- *       -> model {name, ...}, modality, input_zyx, dim
+ *       -> model {name, ...}, modality, input_zyx, dim, blank: a result with every label not assessed
  *   {"job":"study","model":DIR,"files":[...]}   -> result (report/result_json.h)
  *   {"job":"tensor","model":DIR,"file":PATH}    a .safetensors with an F32 tensor "input" of shape [D,H,W],
  *                                               [1,D,H,W] or [1,1,D,H,W], already preprocessed
