@@ -1,0 +1,415 @@
+#include "report/report.h"
+
+#include "base/file.h"
+#include "dicom/dicom_head.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static struct arena *arena;
+static char folder[] = "/tmp/test_report_XXXXXX";
+static char source_path[64], report_path[64], codes_path[64];
+static struct dicom_sr_source *source;
+
+static void write_file(const char *path, const void *bytes, size_t size)
+{
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}
+
+/* Explicit little endian: SOP Class, Patient ID, Study Instance UID 1.2.3.4. */
+static const char source_bytes[] = "\x08\0\x16\0UI\x1A\0"
+                                   "1.2.840.10008.5.1.4.1.1.2\0"
+                                   "\x10\0\x20\0LO\x04\0P-1 "
+                                   "\x20\0\x0D\0UI\x08\0"
+                                   "1.2.3.4";
+
+static int set_up(void **state)
+{
+    struct err err = ERR_INIT;
+    arena = arena_new();
+    write_file(source_path, source_bytes, sizeof source_bytes);
+    source = dicom_sr_source_open(source_path, &err);
+    return arena && source ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    dicom_sr_source_close(source);
+    arena_free(arena);
+    return 0;
+}
+
+static int set_up_all(void **state)
+{
+    struct err err = ERR_INIT;
+    if (!mkdtemp(folder) || !dicom_library_init(&err))
+        return -1;
+    snprintf(source_path, sizeof source_path, "%s/source.dcm", folder);
+    snprintf(report_path, sizeof report_path, "%s/report.dcm", folder);
+    snprintf(codes_path, sizeof codes_path, "%s/codes.json", folder);
+    return 0;
+}
+
+static int tear_down_all(void **state)
+{
+    unlink(source_path);
+    unlink(report_path);
+    unlink(codes_path);
+    dicom_library_done();
+    return rmdir(folder);
+}
+
+/* ---- results ---- */
+
+static struct result_series series[] = {
+    {.series_uid = "1.2.3.4.1",
+     .modality = "CT",
+     .series_number = 3,
+     .instance_count = 2,
+     .taken = true,
+     .reason = "chosen"},
+    {.series_uid = "1.2.3.4.2",
+     .modality = "CT",
+     .series_number = 4,
+     .instance_count = 1,
+     .reason = "localizer"},
+};
+static struct result_instance instances[] = {
+    {"1.2.840.10008.5.1.4.1.1.2", "1.2.3.4.1.1", "1.2.3.4.1", 1},
+    {"1.2.840.10008.5.1.4.1.1.2", "1.2.3.4.1.2", "1.2.3.4.1", 1},
+};
+
+static struct finding label(const char *id, enum finding_state state)
+{
+    struct finding finding = {.id = id, .text = id, .state = state, .threshold = 0.5};
+    finding.has_score = state != FINDING_NOT_ASSESSED;
+    finding.score = state == FINDING_PRESENT ? 0.75 : 0.25;
+    if (state == FINDING_NOT_ASSESSED)
+        finding.reason = "too_short";
+    return finding;
+}
+
+static struct result analysed(struct finding *findings, int count)
+{
+    struct result result = {.analysed = true,
+                            .has_model = true,
+                            .model = {"demo", "1", "nobody", "cardiac-clip", "none", true, "", ""},
+                            .findings = findings,
+                            .finding_count = count,
+                            .modality = "CT",
+                            .series = series,
+                            .series_count = 2,
+                            .instances = instances,
+                            .instance_count = 2,
+                            .key_instance = 1,
+                            .started_unix_ms = 1763720130123};
+    return result;
+}
+
+static struct report *build(const struct result *result, const struct report_facts *given)
+{
+    struct report_facts facts = given ? *given : (struct report_facts){0};
+    struct report *report = NULL;
+    struct err err = ERR_INIT;
+    facts.source = source;
+    facts.sop_uid = "1.2.3.9";
+    facts.series_uid = "1.2.3.8";
+    facts.series_number = 9901;
+    facts.revision = facts.revision ? facts.revision : 1;
+    if (!report_build(result, &facts, NULL, arena, &report, &err))
+        fail_msg("%s", err.text);
+    if (!report_write(report, report_path, &err))
+        fail_msg("%s", err.text);
+    return report;
+}
+
+/* How many items of the tree have this concept name and, unless NULL, this code or text. */
+static int count_items(const struct dicom_sr_item *item, const char *name, const char *value)
+{
+    int count = 0;
+    if (item->name.value && strcmp(item->name.value, name) == 0)
+        count += !value || (item->code.value && strcmp(item->code.value, value) == 0) ||
+                 (item->text && strstr(item->text, value));
+    for (const struct dicom_sr_item *child = item->first_child; child; child = child->next)
+        count += count_items(child, name, value);
+    return count;
+}
+
+static int count_in(const struct report *report, const char *name, const char *value)
+{
+    return count_items(report->tree.root, name, value);
+}
+
+/* ---- tests ---- */
+
+static void a_finding_item_means_present_or_undetermined(void **state)
+{
+    struct finding findings[] = {label("one", FINDING_PRESENT), label("two", FINDING_ABSENT),
+                                 label("three", FINDING_UNDETERMINED), label("four", FINDING_NOT_ASSESSED)};
+    struct result result = analysed(findings, 4);
+    struct report *report = build(&result, NULL);
+    assert_int_equal(count_in(report, "121071", NULL), 2);
+    assert_int_equal(count_in(report, "121071", "ONE"), 1);
+    assert_int_equal(count_in(report, "121071", "THREE"), 1);
+    assert_int_equal(count_in(report, "125007", NULL), 2);
+    assert_int_equal(count_in(report, "121052", "52101004"), 1);
+    assert_int_equal(count_in(report, "121052", "373068000"), 1);
+    assert_int_equal(count_in(report, "ONE", "52101004"), 1);
+    assert_int_equal(count_in(report, "TWO", "272519000"), 1);
+    assert_int_equal(count_in(report, "THREE", "373068000"), 1);
+    assert_int_equal(count_in(report, "FOUR", "373068000"), 1);
+    assert_int_equal(count_in(report, "121106", "four (four): not assessed: too_short"), 1);
+    assert_int_equal(count_in(report, "ZS_SCORE", NULL), 2);
+    assert_false(report->header.complete);
+}
+
+/* source: CID 6047; docs/report.md for what counts as succeeded. */
+static void the_summary_follows_the_states(void **state)
+{
+    const enum finding_state p = FINDING_PRESENT, a = FINDING_ABSENT, u = FINDING_UNDETERMINED,
+                             n = FINDING_NOT_ASSESSED;
+    const struct {
+        enum finding_state states[2];
+        const char *summary;
+    } cases[] = {{{a, a}, "111241"}, {{a, p}, "111242"}, {{p, p}, "111242"}, {{a, u}, "111243"},
+                 {{a, n}, "111243"}, {{p, u}, "111244"}, {{p, n}, "111244"}, {{u, u}, "111245"},
+                 {{n, n}, "111245"}, {{u, n}, "111245"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct finding findings[] = {label("one", cases[i].states[0]), label("two", cases[i].states[1])};
+        struct result result = analysed(findings, 2);
+        struct report *report = build(&result, NULL);
+        if (count_in(report, "111017", cases[i].summary) != 1 || count_in(report, "111017", NULL) != 1)
+            fail_msg("case %zu", i);
+    }
+}
+
+static void an_untrained_model_decides_nothing(void **state)
+{
+    struct finding findings[] = {label("one", FINDING_PRESENT), label("two", FINDING_UNDETERMINED)};
+    struct result result = analysed(findings, 2);
+    result.model.trained = false;
+    struct report *report = build(&result, NULL);
+    assert_int_equal(count_in(report, "121071", NULL), 0);
+    assert_int_equal(count_in(report, "126010", NULL), 0);
+    assert_int_equal(count_in(report, "ONE", "373068000"), 1);
+    assert_int_equal(count_in(report, "111017", "111245"), 1);
+    assert_int_equal(count_in(report, "121106", "untrained"), 1);
+    assert_int_equal(count_in(report, "111002", "trained=no"), 1);
+}
+
+static void all_negative_still_names_model_and_thresholds(void **state)
+{
+    struct finding findings[] = {label("one", FINDING_ABSENT), label("two", FINDING_ABSENT)};
+    struct result result = analysed(findings, 2);
+    struct report *report = build(&result, NULL);
+    assert_int_equal(count_in(report, "121071", NULL), 0);
+    assert_int_equal(count_in(report, "111001", "demo"), 1);
+    assert_int_equal(count_in(report, "111002", "weights sha256="), 1);
+    assert_int_equal(count_in(report, "111002", "one: threshold=0.5"), 1);
+    assert_int_equal(count_in(report, "111002", "two: threshold=0.5"), 1);
+    assert_int_equal(count_in(report, "121106", "Not for clinical use"), 1);
+    assert_true(report->header.complete);
+    assert_null(report->header.completion_description);
+}
+
+static void not_analysed_says_why_without_a_model(void **state)
+{
+    struct result result = {.reason = "no_model", .reason_text = "No model takes MR.", .key_instance = -1};
+    struct dicom_sr_reference objects[] = {
+        {"1.2.3.4", "1.2.3.4.1", "1.2.840.10008.5.1.4.1.1.4", "1.2.3.4.5"}};
+    struct report_facts facts = {.instances = objects, .instance_count = 1};
+    struct report *report = build(&result, &facts);
+    assert_int_equal(count_in(report, "111017", "111245"), 1);
+    assert_int_equal(count_in(report, "121106", "Not analysed: No model takes MR. (no_model)"), 1);
+    assert_int_equal(count_in(report, "121071", NULL), 0);
+    assert_int_equal(count_in(report, "111028", NULL), 0);
+    assert_false(report->header.complete);
+    assert_string_equal(report->header.completion_description, "Not analysed: no_model");
+    assert_int_equal(report->header.current_count, 1);
+    assert_string_equal(report->header.current_evidence[0].sop_uid, "1.2.3.4.5");
+    assert_null(report->header.algorithm.purpose.value);
+}
+
+static void a_declined_study_keeps_the_labels_open(void **state)
+{
+    struct finding findings[] = {label("one", FINDING_PRESENT)};
+    struct result result = analysed(findings, 1);
+    result.analysed = false;
+    result.reason = "too_few_slices";
+    result.instance_count = 0;
+    struct report *report = build(&result, NULL);
+    assert_int_equal(count_in(report, "121071", NULL), 0);
+    assert_int_equal(count_in(report, "ONE", "373068000"), 1);
+    assert_int_equal(count_in(report, "111017", "111245"), 1);
+}
+
+static void a_calibrated_label_has_a_certainty(void **state)
+{
+    struct finding findings[] = {label("one", FINDING_PRESENT)};
+    struct result result = analysed(findings, 1);
+    findings[0].has_probability = true;
+    findings[0].probability = 0.875;
+    struct report *report = build(&result, NULL);
+    assert_int_equal(count_in(report, "111012", NULL), 1);
+    assert_int_equal(count_in(report, "ZS_SCORE", NULL), 0);
+}
+
+static void input_and_revision_are_told(void **state)
+{
+    struct finding findings[] = {label("one", FINDING_ABSENT)};
+    struct result result = analysed(findings, 1);
+    struct dicom_sr_reference old = {"1.2.3.4", "1.2.3.8", DICOM_SR_COMPREHENSIVE_3D, "1.2.3.10"};
+    struct report_facts facts = {
+        .predecessor = &old, .revision = 2, .start = "quiet 120 s", .input_incomplete = true};
+    struct report *report = build(&result, &facts);
+    assert_int_equal(
+        count_in(report, "121106",
+                 "Input: 1 of 2 series, 2 images; series 4 skipped: localizer; started: quiet 120 s"),
+        1);
+    assert_int_equal(count_in(report, "121106", "Revision 2: replaces report 1.2.3.10"), 1);
+    assert_int_equal(report->header.instance_number, 2);
+    assert_ptr_equal(report->header.predecessor, &old);
+    assert_string_equal(report->header.completion_description, "Input incomplete");
+    assert_int_equal(count_in(report, "112002", NULL), 1);
+    assert_int_equal(report->header.current_count, 2);
+}
+
+static void clinical_use_drops_the_warning(void **state)
+{
+    struct finding findings[] = {label("one", FINDING_ABSENT)};
+    struct result result = analysed(findings, 1);
+    struct report_facts facts = {.clinical = true};
+    struct report *report = build(&result, &facts);
+    assert_int_equal(count_in(report, "121106", "Not for clinical use"), 0);
+    assert_string_equal(report->header.series_description, "cardioscribe AI");
+}
+
+static void the_device_uid_changes_with_the_weights(void **state)
+{
+    struct result result = analysed(NULL, 0);
+    char first[UID_SIZE], second[UID_SIZE], third[UID_SIZE];
+    report_device_uid(&result, first);
+    report_device_uid(&result, second);
+    assert_string_equal(first, second);
+    digest_bytes("x", 1, result.model.weights_sha256);
+    report_device_uid(&result, second);
+    assert_string_not_equal(first, second);
+    digest_bytes("x", 1, result.model.prompts_sha256);
+    report_device_uid(&result, third);
+    assert_string_not_equal(second, third);
+}
+
+static void another_class_is_another_object(void **state)
+{
+    struct finding findings[] = {label("one", FINDING_PRESENT)};
+    struct result result = analysed(findings, 1);
+    struct report *report = build(&result, NULL);
+    struct err err = ERR_INIT;
+    char uid[UID_SIZE];
+    size_t size;
+    assert_true(report_write_class(report, DICOM_SR_ENHANCED, report_path, &err));
+    report_class_uid("1.2.3.9", DICOM_SR_ENHANCED, uid);
+    char *bytes = file_read(report_path, 1 << 20, &size, &err);
+    assert_non_null(memmem(bytes, size, uid, strlen(uid)));
+    assert_non_null(memmem(bytes, size, DICOM_SR_ENHANCED, strlen(DICOM_SR_ENHANCED)));
+    free(bytes);
+}
+
+/* ---- codes ---- */
+
+static bool load(const char *text, struct report_codes **codes, struct err *err)
+{
+    write_file(codes_path, text, strlen(text));
+    return report_codes_load(codes_path, arena, codes, err);
+}
+
+static void labels_are_coded_by_the_table(void **state)
+{
+    struct err err = ERR_INIT;
+    struct report_codes *codes;
+    struct report_label found;
+    assert_true(
+        load("{\"labels\":[{\"id\":\"a\",\"text\":\"A\",\"state\":\"D\",\"code\":{\"value\":\"1\",\"scheme\":"
+             "\"SCT\",\"meaning\":\"M\"},\"site\":null},{\"id\":\"b\",\"text\":\"B\",\"state\":\"V\","
+             "\"code\":{\"value\":\"2\",\"scheme\":\"SCT\",\"meaning\":\"N\"},\"site\":{\"value\":\"3\","
+             "\"scheme\":\"SCT\",\"meaning\":\"S\"}}]}",
+             &codes, &err));
+    assert_true(report_codes_label(codes, "a", "text", arena, &found, &err));
+    assert_string_equal(found.finding.value, "1");
+    assert_null(found.site.value);
+    assert_true(report_codes_label(codes, "b", "text", arena, &found, &err));
+    assert_string_equal(found.finding.value, "B");
+    assert_string_equal(found.finding.scheme, "99CARDIOSCRIBE");
+    assert_string_equal(found.finding.meaning, "text");
+    assert_string_equal(found.site.value, "3");
+}
+
+static void long_ids_stay_apart(void **state)
+{
+    struct err err = ERR_INIT;
+    struct report_label left, right;
+    assert_true(report_codes_label(NULL, "right_ventricular_enlargement", "a\\b", arena, &left, &err));
+    assert_true(report_codes_label(NULL, "right_ventricular_hypertrophy", NULL, arena, &right, &err));
+    assert_int_equal(strlen(left.finding.value), 16);
+    assert_string_not_equal(left.finding.value, right.finding.value);
+    assert_string_equal(left.finding.meaning, "a b");
+    assert_string_equal(right.finding.meaning, "right_ventricular_hypertrophy");
+}
+
+static void a_wrong_table_is_refused(void **state)
+{
+    static const char *const wrong[] = {
+        "",
+        "[]",
+        "{\"labels\":{}}",
+        "{\"labels\":[{}]}",
+        "{\"labels\":[{\"id\":\"a\",\"text\":\"A\",\"state\":\"Q\"}]}",
+        "{\"labels\":[{\"id\":\"a\",\"text\":\"A\",\"state\":\"D\",\"code\":null}]}",
+        "{\"labels\":[{\"id\":\"a\",\"text\":\"A\",\"state\":\"V\"},{\"id\":\"a\",\"text\":\"A\",\"state\":"
+        "\"V\"}]}",
+        "{\"labels\":[{\"id\":\"a\",\"text\":\"A\",\"state\":\"D\",\"code\":{\"value\":\"12345678901234567\","
+        "\"scheme\":\"SCT\",\"meaning\":\"M\"}}]}"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        struct report_codes *codes = NULL;
+        struct err err = ERR_INIT;
+        if (load(wrong[i], &codes, &err))
+            fail_msg("accepted: %s", wrong[i]);
+        assert_int_equal(err.code, ERR_INPUT);
+    }
+    struct report_codes *codes = NULL;
+    struct err err = ERR_INIT;
+    assert_false(report_codes_load("/nonexistent/codes.json", arena, &codes, &err));
+    assert_int_equal(err.code, ERR_IO);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_finding_item_means_present_or_undetermined, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_summary_follows_the_states, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_untrained_model_decides_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(all_negative_still_names_model_and_thresholds, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(not_analysed_says_why_without_a_model, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_declined_study_keeps_the_labels_open, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_calibrated_label_has_a_certainty, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(input_and_revision_are_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(clinical_use_drops_the_warning, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_device_uid_changes_with_the_weights, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(another_class_is_another_object, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(labels_are_coded_by_the_table, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(long_ids_stay_apart, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_wrong_table_is_refused, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
+}
