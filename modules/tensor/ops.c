@@ -15,13 +15,14 @@ enum { LANES = 16 };
 #define FOR_EACH_CPU
 #endif
 
-/* exp to 2 units in the last place; clamped where float has no normal result.
+/* exp to 2 units in the last place; clamped where float has no normal result; what is not finite gives not a
+ * number, so that an overflow anywhere reaches the embedding and is refused there.
  * source: Cephes mathematical library, expf (range reduction by ln 2 in two parts, polynomial of degree 5).
  */
-static inline float exp_lane(float x)
+static inline float exp_lane(float in)
 {
-    x = x < -87.0f ? -87.0f : x;
-    x = x > 88.0f ? 88.0f : x;
+    float x = in > -87.0f ? in : -87.0f;
+    x = x < 88.0f ? x : 88.0f;
     float whole = (x * 1.44269504f + 12582912.0f) - 12582912.0f; /* 1.5 * 2^23: rounds to nearest */
     float rest = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;
     float p = 1.9875691500e-4f;
@@ -34,7 +35,7 @@ static inline float exp_lane(float x)
     int32_t bits = ((int32_t)whole + 127) << 23;
     float scale;
     memcpy(&scale, &bits, sizeof scale);
-    return p * scale;
+    return p * scale + (in - in);
 }
 
 static inline float row_max(int columns, const float *x)

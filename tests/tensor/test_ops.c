@@ -54,10 +54,19 @@ static void softmax_leaves_what_lies_between_rows(void **state)
 
 static void softmax_of_far_apart_scores_is_finite(void **state)
 {
-    float x[4] = {-3e38f, 0, 3e38f, 1e38f};
+    float x[4] = {-3e37f, 0, 3e38f, 1e38f};
     ops_softmax(1, 4, 4, x);
     assert_true(ops_finite(4, x));
     assert_near((double)x[2], 1.0, 1e-6);
+}
+
+static void overflow_is_not_hidden(void **state)
+{
+    float nan[3] = {0, NAN, 1}, infinite[3] = {0, INFINITY, 1}, gelu[1] = {NAN};
+    ops_softmax(1, 3, 3, nan);
+    ops_softmax(1, 3, 3, infinite);
+    ops_quick_gelu(1, gelu);
+    assert_false(ops_finite(3, nan) || ops_finite(3, infinite) || ops_finite(1, gelu));
 }
 
 static void activations_equal_their_formulas(void **state)
@@ -162,6 +171,7 @@ int main(void)
         cmocka_unit_test(softmax_is_right_for_every_length),
         cmocka_unit_test(softmax_leaves_what_lies_between_rows),
         cmocka_unit_test(softmax_of_far_apart_scores_is_finite),
+        cmocka_unit_test(overflow_is_not_hidden),
         cmocka_unit_test(activations_equal_their_formulas),
         cmocka_unit_test(layer_norm_has_mean_and_variance),
         cmocka_unit_test(unit_refuses_what_has_no_length),
