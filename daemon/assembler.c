@@ -47,24 +47,28 @@ static int choose_jobs(const struct config *config, const struct store_series *s
                        struct store_new_job jobs[CONFIG_MAX_MODELS])
 {
     int count = 0;
-    bool modality_known = false;
+    bool modality_known = false, unavailable = false;
     for (int i = 0; i < config->model_count; i++) {
         const struct config_model *model = &config->models[i];
+        unavailable |= !model->modality[0];
         for (int j = 0; j < series_count; j++)
             modality_known |= strcmp(series[j].modality, model->modality) == 0;
         if (model_takes(model, series, series_count))
             jobs[count++] = (struct store_new_job){model->name, model->live, ""};
     }
+    const char *why = unavailable      ? "model_unavailable"
+                      : modality_known ? "no_model_matches"
+                                       : "no_model_for_modality";
     if (count == 0)
-        jobs[count++] =
-            (struct store_new_job){"", true, modality_known ? "no_model_matches" : "no_model_for_modality"};
+        jobs[count++] = (struct store_new_job){"", true, why};
     return count;
 }
 
 static bool too_old(const struct config *config, const struct store_candidate *candidate, int64_t now_ms)
 {
     int limit = config->assembly.max_study_age_days;
-    return limit > 0 && clock_age_days(candidate->study_date, now_ms) > limit;
+    return limit > 0 && strcmp(candidate->cause, "forced") != 0 &&
+           clock_age_days(candidate->study_date, now_ms) > limit;
 }
 
 static bool complete_study(struct assembler *assembler, const struct store_candidate *candidate,

@@ -27,7 +27,7 @@ struct config_model {
     char description_match[CONFIG_TEXT]; /* words, any of which the series or study description must have; ""
                                             all */
     bool live;
-    char modality[17]; /* filled at start from the model folder */
+    char modality[17]; /* filled at start from the model folder; "" when it does not open */
 };
 
 struct config {

@@ -67,7 +67,8 @@ static void drop_worker(struct slot *slot)
 
 static bool ensure_worker(struct slot *slot, struct err *err)
 {
-    if (slot->worker && slot->jobs >= slot->pool->service->config->pool.max_jobs)
+    bool worn = slot->jobs >= slot->pool->service->config->pool.max_jobs;
+    if (slot->worker && (worn || !worker_process_alive(slot->worker)))
         drop_worker(slot);
     if (slot->worker)
         return true;
@@ -127,25 +128,44 @@ static bool run_worker(struct slot *slot, const struct config_model *model, cons
     return ok;
 }
 
+/* Full, busy or failing storage passes or is put right; the result is worth waiting for. */
+static bool may_pass(enum err_code code)
+{
+    return code == ERR_FULL || code == ERR_BUSY || code == ERR_IO || code == ERR_NOMEM;
+}
+
+static void park_without_report(struct pool *pool, const struct store_job *job, const struct err *cause)
+{
+    struct err err = ERR_INIT;
+    log_event(LOG_ERROR, "study_parked", "study=%lld job=%lld reason=report_impossible cause=%s",
+              (long long)job->study, (long long)job->id, log_text(cause->text));
+    if (!store_fail_job(pool->service->store, job, "report_impossible", cause->text, clock_unix_ms(), &err))
+        log_event(LOG_ERROR, "job_not_parked", "job=%lld cause=%s", (long long)job->id, log_text(err.text));
+}
+
 static void finish(struct slot *slot, const struct store_job *job, const struct store_inputs *inputs,
                    const struct result *result, bool failed, struct arena *arena)
 {
     struct pool *pool = slot->pool;
     struct err err = ERR_INIT;
-    if (reporter_finish(pool->service, job, inputs, result, failed, arena, &err)) {
-        log_event(failed ? LOG_ERROR : LOG_INFO, failed ? "study_parked" : "job_done",
-                  "study=%lld job=%lld revision=%d model=%s analysed=%s reason=%s encode_s=%.2f",
-                  (long long)job->study, (long long)job->id, job->revision, log_text(job->model),
-                  result->analysed ? "yes" : "no", log_text(result->analysed ? "" : result->reason),
-                  result->encode_s);
-        pool->ready(pool->context);
-        return;
+    while (!reporter_finish(pool->service, job, inputs, result, failed, arena, &err)) {
+        if (!may_pass(err.code)) {
+            park_without_report(pool, job, &err);
+            return;
+        }
+        log_event(LOG_ERROR, "result_not_recorded", "study=%lld job=%lld cause=%s, will retry in %d s",
+                  (long long)job->study, (long long)job->id, log_text(err.text), RETRY_MS / 1000);
+        bell_wait(&pool->bell, RETRY_MS);
+        if (pool->service->stopping)
+            return;
+        err = (struct err)ERR_INIT;
     }
-    log_event(LOG_ERROR, "result_not_recorded", "study=%lld job=%lld cause=%s, will retry in %d s",
-              (long long)job->study, (long long)job->id, log_text(err.text), RETRY_MS / 1000);
-    bell_wait(&pool->bell, RETRY_MS);
-    struct err ignored = ERR_INIT;
-    store_return_job(pool->service->store, job, "result_not_recorded", err.text, clock_unix_ms(), &ignored);
+    log_event(failed ? LOG_ERROR : LOG_INFO, failed ? "study_parked" : "job_done",
+              "study=%lld job=%lld revision=%d model=%s analysed=%s reason=%s encode_s=%.2f",
+              (long long)job->study, (long long)job->id, job->revision, log_text(job->model),
+              result->analysed ? "yes" : "no", log_text(result->analysed ? "" : result->reason),
+              result->encode_s);
+    pool->ready(pool->context);
 }
 
 static void attempt_failed(struct slot *slot, const struct store_job *job, const struct store_inputs *inputs,
@@ -173,9 +193,11 @@ static void attempt_failed(struct slot *slot, const struct store_job *job, const
 
 static const char *no_model_text(const char *reason)
 {
-    return strcmp(reason, "no_model_matches") == 0
-               ? "Models for this modality are configured, but none takes a study with these descriptions."
-               : "No model for this modality is configured.";
+    if (strcmp(reason, "no_model_matches") == 0)
+        return "Models for this modality are configured, but none takes a study with these descriptions.";
+    if (strcmp(reason, "model_unavailable") == 0)
+        return "No model that could be opened takes this study; a configured one could not be opened.";
+    return "No model for this modality is configured.";
 }
 
 static void do_job(struct slot *slot, const struct store_job *job, struct arena *arena)
@@ -220,14 +242,22 @@ static bool claim_and_do(struct slot *slot)
     return job != NULL;
 }
 
+static bool look(struct slot *slot, bool *complained)
+{
+    struct err err = ERR_INIT;
+    bool ok = ensure_worker(slot, &err);
+    if (!ok && !*complained)
+        log_event(LOG_ERROR, "worker_not_started", "cause=%s, will retry", log_text(err.text));
+    *complained = !ok;
+    return ok && claim_and_do(slot);
+}
+
 static void *slot_main(void *argument)
 {
     struct slot *slot = argument;
-    struct err err = ERR_INIT;
-    if (!ensure_worker(slot, &err))
-        log_event(LOG_ERROR, "worker_not_started", "cause=%s", log_text(err.text));
+    bool complained = false;
     while (!slot->pool->service->stopping)
-        if (!claim_and_do(slot))
+        if (!look(slot, &complained))
             bell_wait(&slot->pool->bell, LOOK_MS);
     drop_worker(slot);
     return NULL;
@@ -259,12 +289,22 @@ static bool learn_model(struct pool *pool, struct worker_process *worker, struct
     return ok || err_prefix(err, "model \"%s\"", model->name);
 }
 
+/* A model that does not open makes the service not ready; what arrives is kept and reported as not analysed.
+ */
 static bool learn_models(struct pool *pool, struct config *config, struct err *err)
 {
     struct worker_process *worker = start_worker(pool->service, err);
+    for (int i = 0; worker && i < config->model_count; i++) {
+        struct err cause = ERR_INIT;
+        if (learn_model(pool, worker, &config->models[i], &cause))
+            continue;
+        log_event(LOG_ERROR, "model_unavailable", "cause=%s", log_text(cause.text));
+        if (worker_process_alive(worker))
+            continue;
+        worker_process_stop(worker);
+        worker = start_worker(pool->service, err);
+    }
     bool ok = worker != NULL;
-    for (int i = 0; i < config->model_count && ok; i++)
-        ok = learn_model(pool, worker, &config->models[i], err);
     worker_process_stop(worker);
     return ok;
 }

@@ -9,9 +9,9 @@ struct pool;
 /* Called on a slot's thread when a job has left something to deliver. */
 typedef void (*pool_results_ready)(void *context);
 
-/* Ask a worker about every configured model (name, modality), refuse to start when one does not open, then
- * start the slots. config: its models' modality is filled in. owns: caller stops.
- * errors: ERR_INPUT (a model folder, by name), ERR_IO (no worker program), ERR_PEER, ERR_NOMEM. */
+/* Ask a worker about every configured model (name, modality), then start the slots. config: its models'
+ * modality is filled in; it stays "" for one that does not open, which makes readiness false. owns: caller
+ * stops. errors: ERR_IO (no worker program), ERR_NOMEM. */
 struct pool *pool_start(struct service *service, struct config *config, pool_results_ready ready,
                         void *context, struct err *err);
 void pool_wake(struct pool *pool); /* any thread */

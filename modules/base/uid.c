@@ -40,12 +40,5 @@ bool uid_valid(const char *uid)
     size_t length = strlen(uid);
     if (length == 0 || length >= UID_SIZE || strspn(uid, "0123456789.") != length)
         return false;
-    for (const char *at = uid;; at++) {
-        size_t run = strcspn(at, ".");
-        if (run == 0 || (run > 1 && *at == '0'))
-            return false;
-        at += run;
-        if (*at == '\0')
-            return true;
-    }
+    return *uid != '.' && uid[length - 1] != '.' && !strstr(uid, "..");
 }

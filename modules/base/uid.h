@@ -12,7 +12,8 @@ void uid_new(char uid[UID_SIZE]);
 /* The same UID for the same name, for ever (UUID version 5 in our own name space). */
 void uid_named(const char *name, char uid[UID_SIZE]);
 
-/* 1 to 64 characters, digits and dots, no empty component, no leading zero. */
+/* 1 to 64 characters, digits and dots, no empty component. A component with a leading zero passes, though
+ * PS3.5 9.1 forbids it: scanners in the field write them, and such an object is still told from every other. */
 bool uid_valid(const char *uid);
 
 #endif

@@ -154,6 +154,10 @@ bool store_job_inputs(struct store *store, int64_t study, struct arena *arena, s
 bool store_return_job(struct store *store, const struct store_job *job, const char *reason,
                       const char *detail, int64_t now_ms, struct err *err);
 
+/* The job cannot end in a report: failed, and the study parked. */
+bool store_fail_job(struct store *store, const struct store_job *job, const char *reason, const char *detail,
+                    int64_t now_ms, struct err *err);
+
 /* The document this model sent last for the study, in an older revision. *found false when there is none. */
 struct store_document {
     char sop_class[UID_SIZE], sop_uid[UID_SIZE], series_uid[UID_SIZE];

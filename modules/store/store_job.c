@@ -130,6 +130,23 @@ bool store_return_job(struct store *store, const struct store_job *job, const ch
            transaction_end(store, return_job(store, job, reason, detail, now_ms, err), err);
 }
 
+static bool fail_job(struct store *store, const struct store_job *job, const char *reason, const char *detail,
+                     int64_t now_ms, struct err *err)
+{
+    return statement_run(store,
+                         statement_bind(store, SQL_JOB_FINISH, "itti", job->id, "failed", reason, (int64_t)1),
+                         err) &&
+           event_add(store, job->study, "no_report", now_ms, err, "%s: %s", reason, detail) &&
+           study_refresh(store, job->study, now_ms, err);
+}
+
+bool store_fail_job(struct store *store, const struct store_job *job, const char *reason, const char *detail,
+                    int64_t now_ms, struct err *err)
+{
+    return transaction_begin(store, err) &&
+           transaction_end(store, fail_job(store, job, reason, detail, now_ms, err), err);
+}
+
 bool store_predecessor(struct store *store, int64_t study, const char *model, int revision, bool *found,
                        struct store_document *ret, struct err *err)
 {
