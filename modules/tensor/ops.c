@@ -4,13 +4,12 @@
 #include <stdint.h>
 #include <string.h>
 
-/* Loops over LANES independent lanes are what the compiler turns into vector code without being allowed to
- * reorder floating-point sums. */
-enum { LANES = 16 };
+/* Only what is inlined for certain is compiled again for each CPU. */
+#define INLINE static inline __attribute__((always_inline))
 
 #if defined(__x86_64__) && defined(__linux__) && !defined(__SANITIZE_ADDRESS__) &&                           \
     !defined(__SANITIZE_THREAD__)
-#define FOR_EACH_CPU __attribute__((target_clones("arch=haswell", "default")))
+#define FOR_EACH_CPU __attribute__((target_clones("avx2", "default")))
 #else
 #define FOR_EACH_CPU
 #endif
@@ -19,7 +18,7 @@ enum { LANES = 16 };
  * number, so that an overflow anywhere reaches the embedding and is refused there.
  * source: Cephes mathematical library, expf (range reduction by ln 2 in two parts, polynomial of degree 5).
  */
-static inline float exp_lane(float in)
+INLINE float exp_lane(float in)
 {
     float x = in > -87.0f ? in : -87.0f;
     x = x < 88.0f ? x : 88.0f;
@@ -38,31 +37,40 @@ static inline float exp_lane(float in)
     return p * scale + (in - in);
 }
 
-static inline float row_max(int columns, const float *x)
+/* Eight lanes at once, explicitly: the compiler may not reorder a sum or a maximum by itself. */
+enum { WIDE = 8 };
+typedef float wide_float __attribute__((vector_size(WIDE * sizeof(float))));
+typedef int32_t wide_int __attribute__((vector_size(WIDE * sizeof(int32_t))));
+
+INLINE float row_max(int columns, const float *x)
 {
-    float lanes[LANES];
-    for (int j = 0; j < LANES; j++)
-        lanes[j] = x[0];
+    float max = x[0];
     int i = 0;
-    for (; i + LANES <= columns; i += LANES)
-        for (int j = 0; j < LANES; j++)
-            lanes[j] = x[i + j] > lanes[j] ? x[i + j] : lanes[j];
+    wide_float best = {max, max, max, max, max, max, max, max};
+    for (; i + WIDE <= columns; i += WIDE) {
+        wide_float v;
+        memcpy(&v, x + i, sizeof v);
+        wide_int take = v > best;
+        best = (wide_float)(((wide_int)v & take) | ((wide_int)best & ~take));
+    }
+    for (int j = 0; j < WIDE; j++)
+        max = best[j] > max ? best[j] : max;
     for (; i < columns; i++)
-        lanes[0] = x[i] > lanes[0] ? x[i] : lanes[0];
-    for (int j = 1; j < LANES; j++)
-        lanes[0] = lanes[j] > lanes[0] ? lanes[j] : lanes[0];
-    return lanes[0];
+        max = x[i] > max ? x[i] : max;
+    return max;
 }
 
-static inline float row_sum(int columns, const float *x)
+INLINE float row_sum(int columns, const float *x)
 {
-    float lanes[LANES] = {0};
+    wide_float lanes = {0};
     int i = 0;
-    for (; i + LANES <= columns; i += LANES)
-        for (int j = 0; j < LANES; j++)
-            lanes[j] += x[i + j];
+    for (; i + WIDE <= columns; i += WIDE) {
+        wide_float v;
+        memcpy(&v, x + i, sizeof v);
+        lanes += v;
+    }
     double sum = 0;
-    for (int j = 0; j < LANES; j++)
+    for (int j = 0; j < WIDE; j++)
         sum += (double)lanes[j];
     for (; i < columns; i++)
         sum += (double)x[i];
@@ -145,16 +153,18 @@ bool ops_unit(size_t count, float *x)
 
 bool ops_finite(size_t count, const float *x)
 {
-    /* x - x is 0 for every finite number and not a number otherwise: one vector loop, no branch. */
-    float lanes[LANES] = {0};
+    /* x - x is 0 for every finite number and not a number otherwise. */
+    wide_float lanes = {0};
+    float sum = 0;
     size_t i = 0;
-    for (; i + LANES <= count; i += LANES)
-        for (int j = 0; j < LANES; j++)
-            lanes[j] += x[i + (size_t)j] - x[i + (size_t)j];
+    for (; i + WIDE <= count; i += WIDE) {
+        wide_float v;
+        memcpy(&v, x + i, sizeof v);
+        lanes += v - v;
+    }
     for (; i < count; i++)
-        lanes[0] += x[i] - x[i];
-    for (int j = 0; j < LANES; j++)
-        if (!isfinite(lanes[j]))
-            return false;
-    return true;
+        sum += x[i] - x[i];
+    for (int j = 0; j < WIDE; j++)
+        sum += lanes[j];
+    return isfinite(sum);
 }
