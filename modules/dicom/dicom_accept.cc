@@ -25,16 +25,18 @@ extern "C" {
 #include <mutex>
 #include <netinet/tcp.h>
 #include <new>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <vector>
 
 namespace
 {
 std::mutex handover;
 
 constexpr uint32_t max_request_bytes = 1024 * 1024;
+
+enum { MAX_CLASSES = 512 };
 
 /* Acknowledges every segment at once: a sender that keeps Nagle's algorithm on would otherwise wait 40 ms an
  * object for our delayed acknowledgement. Refuses to read on once an object is over its limit. */
@@ -82,7 +84,8 @@ bool peer_failed(struct err *err, const char *what, const OFCondition &condition
 struct dicom_acceptor {
     T_ASC_Network *network = nullptr;
     struct dicom_acceptor_options options = {};
-    std::vector<const char *> classes;
+    const char *classes[MAX_CLASSES] = {};
+    int class_count = 0;
 };
 
 struct dicom_association {
@@ -107,13 +110,13 @@ static bool class_refused(const struct dicom_acceptor_options &options, const ch
 
 static void list_classes(struct dicom_acceptor *acceptor)
 {
-    acceptor->classes.push_back(UID_VerificationSOPClass);
-    for (int i = 0; i < numberOfDcmAllStorageSOPClassUIDs; i++) {
+    acceptor->classes[acceptor->class_count++] = UID_VerificationSOPClass;
+    for (int i = 0; i < numberOfDcmAllStorageSOPClassUIDs && acceptor->class_count < MAX_CLASSES; i++) {
         const char *uid = dcmAllStorageSOPClassUIDs[i];
         enum dicom_kind kind = dicom_class_kind(uid);
         bool wanted = kind == DICOM_KIND_CT || kind == DICOM_KIND_MR || acceptor->options.accept_other;
         if (wanted && !class_refused(acceptor->options, uid))
-            acceptor->classes.push_back(uid);
+            acceptor->classes[acceptor->class_count++] = uid;
     }
 }
 
@@ -163,11 +166,10 @@ int dicom_request_missing(int fd)
     if (got < HEAD)
         return HEAD;
     uint32_t length = (uint32_t)head[2] << 24 | (uint32_t)head[3] << 16 | (uint32_t)head[4] << 8 | head[5];
-    if (length > max_request_bytes)
+    int available = 0;
+    if (length > max_request_bytes || ioctl(fd, FIONREAD, &available) < 0)
         return -1;
-    std::vector<unsigned char> whole(HEAD + length);
-    got = recv(fd, whole.data(), whole.size(), MSG_PEEK | MSG_DONTWAIT);
-    return got == (ssize_t)whole.size() ? 0 : (int)whole.size();
+    return available >= HEAD + (int)length ? 0 : HEAD + (int)length;
 }
 
 struct reject_code {
@@ -258,10 +260,11 @@ void dicom_association_reject(struct dicom_association *association, enum dicom_
 
 bool dicom_association_accept(struct dicom_association *association, struct err *err)
 {
-    const std::vector<const char *> &classes = association->acceptor->classes;
-    std::vector<const char *> names(classes);
+    /* dcmnet takes both lists as not const, and leaves them alone */
+    auto **classes = const_cast<const char **>(association->acceptor->classes);
     OFCondition condition = ASC_acceptContextsWithPreferredTransferSyntaxes(
-        association->dul->params, names.data(), (int)names.size(), (const char **)transfer_syntaxes,
+        association->dul->params, classes, association->acceptor->class_count,
+        const_cast<const char **>(transfer_syntaxes),
         (int)(sizeof transfer_syntaxes / sizeof *transfer_syntaxes));
     if (condition.good())
         condition = ASC_acknowledgeAssociation(association->dul);

@@ -11,6 +11,7 @@ extern "C" {
 #include <dcmtk/dcmnet/dul.h>
 #include <dcmtk/oflog/oflog.h>
 
+#include <cstdlib>
 #include <cstring>
 
 namespace
@@ -47,6 +48,8 @@ extern "C" bool dicom_library_init(struct err *err)
             return err_fail(err, ERR_IO,
                             "DCMTK's data dictionary cannot be read (DCMDICTPATH, package libdcmtk17)");
         dcmDisableGethostbyaddr.set(OFTrue);
+        // dcmnet leaves Nagle's algorithm on for connections it opens, unless the environment says so.
+        setenv("TCP_NODELAY", "1", 1);
         DJDecoderRegistration::registerCodecs();
         DJLSDecoderRegistration::registerCodecs();
         DcmRLEDecoderRegistration::registerCodecs();
