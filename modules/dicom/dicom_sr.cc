@@ -230,10 +230,13 @@ void put_times(DcmItem &to, const struct dicom_sr_header *header)
 void put_evidence(DcmItem &to, const DcmTagKey &tag, const struct dicom_sr_reference *list, int count)
 {
     DSRSOPInstanceReferenceList references(tag);
-    for (int i = 0; i < count; i++)
+    for (int i = 0; i < count; i++) {
+        if (!*list[i].study_uid || !*list[i].series_uid || !*list[i].sop_class || !*list[i].sop_uid)
+            continue; // an object without a place cannot be found again
         must(references.addItem(list[i].study_uid, list[i].series_uid, list[i].sop_class, list[i].sop_uid,
                                 OFFalse),
              DcmTag(tag).getTagName());
+    }
     must(references.write(to), DcmTag(tag).getTagName());
 }
 
@@ -327,8 +330,8 @@ void fill(DcmDataset &dataset, const struct dicom_sr_header *header, const struc
     put_author(dataset, header);
     put_private_scheme(dataset, header);
     must(content.write(dataset), "content tree");
-    DSRDocument check;
-    must(check.read(dataset), "the report does not read back");
+    DSRDocument check; // a modality's UID that breaks PS3.5 is repeated as it came: not our fault to find
+    must(check.read(dataset, DSRTypes::RF_acceptInvalidContentItemValue), "the report does not read back");
 }
 
 // DCMTK says "cannot create" without errno's reason; the disk being full is worth knowing apart.

@@ -242,6 +242,20 @@ void copy_issuer(DcmItem &from, DcmItem &to)
                   issuer_tags, 1);
 }
 
+// Patient Identity Removed asks for a method, in words or in codes (PS3.3 C.7.1.1).
+void copy_deidentification(dicom_sr_source *source, DcmItem &from)
+{
+    std::string removed, method;
+    get_text(source->attributes, DCM_PatientIdentityRemoved, removed);
+    get_text(source->attributes, DCM_DeidentificationMethod, method);
+    bool coded = copy_item(from, DCM_DeidentificationMethodCodeSequence, source->attributes,
+                           DCM_DeidentificationMethodCodeSequence, code_tags, 3);
+    if (removed != "YES" || !method.empty() || coded)
+        return;
+    source->attributes.findAndDeleteElement(DCM_PatientIdentityRemoved);
+    note(source, DCM_PatientIdentityRemoved, " names no method: left out");
+}
+
 // A known request: the images carry it, so the report answers it.
 void copy_request(dicom_sr_source *source, DcmItem &from)
 {
@@ -355,6 +369,7 @@ void take_all(DcmItem &from, DcmItem &to)
     take(from, to, DCM_StudyInstanceUID);
     take(from, to, DCM_TimezoneOffsetFromUTC);
     take(from, to, DCM_ProcedureCodeSequence);
+    take(from, to, DCM_DeidentificationMethodCodeSequence);
     take(from, to, DCM_IssuerOfAccessionNumberSequence);
     take(from, to, DCM_RequestAttributesSequence);
 }
@@ -390,6 +405,7 @@ bool read_source(dicom_sr_source *source, DcmItem &all, const char *path, struct
     for (const attribute &attribute : copied)
         copy(source, taken, source->attributes, attribute);
     copy_issuer(taken, source->attributes);
+    copy_deidentification(source, taken);
     copy_item(taken, DCM_ProcedureCodeSequence, source->attributes, DCM_ProcedureCodeSequence, code_tags, 3);
     if (!copy_item(taken, DCM_ProcedureCodeSequence, source->attributes, DCM_PerformedProcedureCodeSequence,
                    code_tags, 3))

@@ -173,7 +173,8 @@ static void add_library_group(const struct build *b, struct dicom_sr_item *libra
         add_code(b, group, context, dcm("121139", "Modality"), dcm("CT", "Computed Tomography"));
     else if (strcmp(modality, "MR") == 0)
         add_code(b, group, context, dcm("121139", "Modality"), dcm("MR", "Magnetic Resonance"));
-    add_uid(b, group, context, dcm("112002", "Series Instance UID"), series->series_uid);
+    if (*series->series_uid)
+        add_uid(b, group, context, dcm("112002", "Series Instance UID"), series->series_uid);
     add_image(b, group, none, image, frame);
 }
 

@@ -299,6 +299,8 @@ static void read_embedding(struct reader *in, const json_t *json, struct result 
 static void read_finding(struct reader *in, const json_t *json, struct finding *out)
 {
     out->id = get_text(in, json, "id");
+    if (!*out->id)
+        fail(in, "id", "is empty");
     out->text = get_text_or_null(in, json, "text");
     if (!finding_state_parse(get_text(in, json, "state"), &out->state))
         fail(in, "state", "is no state");
@@ -363,6 +365,8 @@ static void read_instances(struct reader *in, const json_t *json, struct result 
         get_uid(in, item, "sop_uid", to->sop_uid);
         get_uid(in, item, "series_uid", to->series_uid);
         to->frame_count = get_int(in, item, "frames", 0);
+        if (!*to->sop_class || !*to->sop_uid)
+            fail(in, "instances", "has an object without class or UID");
     }
 }
 

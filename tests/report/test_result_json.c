@@ -179,6 +179,7 @@ static const struct {
     {"input", "warnings", "[1]"},
     {"input", "warnings", "[\"a\\u0000b\"]"},
     {"input", "instances", "[{\"sop_class\":\"1\",\"sop_uid\":\"../x\",\"series_uid\":\"1\",\"frames\":1}]"},
+    {"input", "instances", "[{\"sop_class\":\"1\",\"sop_uid\":\"\",\"series_uid\":\"1\",\"frames\":1}]"},
     {"timing", "load_s", "-1"},
     {"timing", "load_s", "true"},
 };
