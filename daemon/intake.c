@@ -13,6 +13,7 @@
 /* How the object is answered. cause: for the refusal's row, log and Error Comment. */
 struct verdict {
     uint16_t status;
+    uint32_t offending_tag;
     char comment[DICOM_COMMENT_SIZE];
     char cause[300];
     enum log_level level;
@@ -71,28 +72,32 @@ static void record_refusal(const struct arrival *arrival, const struct verdict *
     intake_refuse(arrival->service, &refusal, verdict->level);
 }
 
+static bool refuse_tag(struct verdict *verdict, uint32_t tag, const char *attribute, const char *fault)
+{
+    char comment[DICOM_COMMENT_SIZE], cause[120];
+    snprintf(comment, sizeof comment, "%s %s", attribute, fault);
+    snprintf(cause, sizeof cause, "%s of the data set %s", attribute, fault);
+    refuse(verdict, DICOM_DATA_SET_MISMATCH, comment, cause);
+    verdict->offending_tag = tag;
+    return false;
+}
+
 static bool identity_ok(const struct arrival *arrival, struct verdict *verdict)
 {
+    static const char missing[] = "is missing or illegal", differs[] = "differs from the command";
     const struct dicom_identity *id = &arrival->head->id;
     if (!uid_valid(id->sop_class) || arrival->head->kind == DICOM_KIND_UNKNOWN)
-        return refuse(verdict, DICOM_DATA_SET_MISMATCH, "SOP Class UID (0008,0016) missing or unknown",
-                      "SOP Class UID missing, illegal or no storage class");
+        return refuse_tag(verdict, 0x00080016, "SOP Class UID", "is missing or no storage class");
     if (!uid_valid(id->sop_uid))
-        return refuse(verdict, DICOM_DATA_SET_MISMATCH, "SOP Instance UID (0008,0018) missing or illegal",
-                      "SOP Instance UID missing or illegal");
+        return refuse_tag(verdict, 0x00080018, "SOP Instance UID", missing);
     if (!uid_valid(id->study_uid))
-        return refuse(verdict, DICOM_DATA_SET_MISMATCH, "Study Instance UID (0020,000D) missing or illegal",
-                      "Study Instance UID missing or illegal");
+        return refuse_tag(verdict, 0x0020000D, "Study Instance UID", missing);
     if (!uid_valid(id->series_uid))
-        return refuse(verdict, DICOM_DATA_SET_MISMATCH, "Series Instance UID (0020,000E) missing or illegal",
-                      "Series Instance UID missing or illegal");
+        return refuse_tag(verdict, 0x0020000E, "Series Instance UID", missing);
     if (arrival->asked_class && strcmp(arrival->asked_class, id->sop_class) != 0)
-        return refuse(verdict, DICOM_DATA_SET_MISMATCH, "SOP Class UID (0008,0016) differs from the command",
-                      "SOP class of the data set differs from the command");
+        return refuse_tag(verdict, 0x00080016, "SOP Class UID", differs);
     if (arrival->asked_uid && strcmp(arrival->asked_uid, id->sop_uid) != 0)
-        return refuse(verdict, DICOM_DATA_SET_MISMATCH,
-                      "SOP Instance UID (0008,0018) differs from the command",
-                      "SOP instance of the data set differs from the command");
+        return refuse_tag(verdict, 0x00080018, "SOP Instance UID", differs);
     return true;
 }
 
@@ -222,7 +227,8 @@ bool intake_store(struct service *service, struct dicom_association *association
     bool ok = take_object(&arrival, association, arena, &verdict, err);
     if (ok && verdict.status != DICOM_SUCCESS)
         record_refusal(&arrival, &verdict);
-    ok = ok && dicom_association_answer(association, verdict.status, verdict.comment, err);
+    ok = ok &&
+         dicom_association_answer(association, verdict.status, verdict.comment, verdict.offending_tag, err);
     arena_free(arena);
     return ok;
 }

@@ -423,7 +423,7 @@ bool dicom_association_skip(struct dicom_association *association, struct err *e
 }
 
 bool dicom_association_answer(struct dicom_association *association, uint16_t status, const char *comment,
-                              struct err *err)
+                              uint32_t offending_tag, struct err *err)
 {
     T_DIMSE_C_StoreRSP response = {};
     response.MessageIDBeingRespondedTo = association->request.MessageID;
@@ -435,12 +435,15 @@ bool dicom_association_answer(struct dicom_association *association, uint16_t st
                         sizeof response.AffectedSOPInstanceUID);
     response.opts = O_STORE_AFFECTEDSOPCLASSUID | O_STORE_AFFECTEDSOPINSTANCEUID;
     DcmDataset detail;
-    bool with_comment = status != DICOM_SUCCESS && *comment;
-    if (with_comment)
+    if (*comment)
         detail.putAndInsertOFStringArray(DCM_ErrorComment, OFString(comment).substr(0, 64));
+    const Uint16 tag[] = {static_cast<Uint16>(offending_tag >> 16),
+                          static_cast<Uint16>(offending_tag & 0xffff)};
+    if (offending_tag)
+        detail.putAndInsertUint16Array(DCM_OffendingElement, tag, 1);
     OFCondition condition =
         DIMSE_sendStoreResponse(association->dul, association->context, &association->request, &response,
-                                with_comment ? &detail : nullptr);
+                                detail.isEmpty() ? nullptr : &detail);
     return condition.good() || peer_failed(err, "C-STORE response", condition);
 }
 

@@ -96,9 +96,10 @@ bool dicom_association_store(struct dicom_association *association, const char *
 /* Read the announced object and throw it away. errors: ERR_PEER. */
 bool dicom_association_skip(struct dicom_association *association, struct err *err);
 
-/* Answer the C-STORE-RQ. comment: "" or up to 64 characters, cut. errors: ERR_PEER. */
+/* Answer the C-STORE-RQ. comment: "" or up to 64 characters, cut, becomes Error Comment (0000,0902).
+ * offending_tag: 0xGGGGEEEE for Offending Element (0000,0901), or 0. errors: ERR_PEER. */
 bool dicom_association_answer(struct dicom_association *association, uint16_t status, const char *comment,
-                              struct err *err);
+                              uint32_t offending_tag, struct err *err);
 
 /* Ask a blocked call on the association to come back with ABORTED. threads: any. */
 void dicom_association_interrupt(struct dicom_association *association);
