@@ -15,6 +15,8 @@ S(STUDY_STATE, "SELECT state, revision FROM study WHERE id = ?1")
 S(STUDY_SET_STATE, "UPDATE study SET state = ?2, reason = ?3 WHERE id = ?1")
 S(STUDY_START, "UPDATE study SET state = ?3, reason = ?4, started_by = ?5, forced = 0"
   " WHERE id = ?1 AND revision = ?2 AND state = 'receiving'")
+S(STUDY_WAIT, "UPDATE study SET state = 'queued' WHERE state = 'encoding' AND NOT EXISTS (SELECT 1 FROM job j"
+  " WHERE j.study_id = study.id AND j.revision = study.revision AND j.state = 'running')")
 S(STUDY_FORCE, "UPDATE study SET forced = 1 WHERE id = ?1")
 S(STUDY_QUIET, "SELECT id, revision, study_date, forced, ?4 - receiving_ms >= ?3, study_uid FROM study s"
   " WHERE state = 'receiving' AND EXISTS (SELECT 1 FROM instance i WHERE i.study_id = s.id"

@@ -9,6 +9,7 @@ bool store_requeue_running(struct store *store, int *ret_count, struct err *err)
         return false;
     bool ok = statement_run(store, statement_bind(store, SQL_JOB_REQUEUE, ""), err);
     *ret_count = sqlite3_changes(store->db);
+    ok = ok && statement_run(store, statement_bind(store, SQL_STUDY_WAIT, ""), err);
     return transaction_end(store, ok, err);
 }
 
@@ -50,6 +51,7 @@ static bool claim_job(struct store *store, int64_t now_ms, int64_t lease_ms, str
                       struct store_job **ret, struct err *err)
 {
     if (!statement_run(store, statement_bind(store, SQL_JOB_OVERDUE, "i", now_ms), err) ||
+        !statement_run(store, statement_bind(store, SQL_STUDY_WAIT, ""), err) ||
         !next_job(store, arena, ret, err))
         return false;
     if (!*ret)
