@@ -1,0 +1,175 @@
+#include "fixture.h"
+
+#include "store/migrations.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void write_file(const char *path, const char *bytes, size_t size)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void an_empty_database_is_brought_to_the_newest_schema(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(ask(f, "PRAGMA user_version"), migration_count);
+    assert_string_equal(ask_text(f, "PRAGMA journal_mode"), "wal");
+    assert_string_equal(ask_text(f, "PRAGMA integrity_check"), "ok");
+    assert_int_equal(ask(f, "SELECT count(*) FROM study"), 0);
+    assert_true(store_probe(f->store, &f->err));
+}
+
+static void opening_again_migrates_nothing_and_loses_nothing(void **state)
+{
+    struct fixture *f = *state;
+    put(f, (struct arrival){0});
+    reopen(f);
+    assert_int_equal(ask(f, "PRAGMA user_version"), migration_count);
+    assert_int_equal(ask(f, "SELECT count(*) FROM study"), 1);
+}
+
+static void a_file_that_is_no_database_is_refused_and_left_as_it_is(void **state)
+{
+    struct fixture *f = *state;
+    char path[80], bytes[8192], back[8192];
+    struct err err = ERR_INIT;
+    memset(bytes, 'x', sizeof bytes);
+    snprintf(path, sizeof path, "%s/other.db", f->folder);
+    write_file(path, bytes, sizeof bytes);
+    assert_null(store_open(path, &err));
+    assert_int_equal(err.code, ERR_CORRUPT);
+    FILE *file = fopen(path, "r");
+    assert_int_equal(fread(back, 1, sizeof back, file), sizeof back);
+    fclose(file);
+    assert_memory_equal(back, bytes, sizeof bytes);
+    unlink(path);
+}
+
+static void a_damaged_database_is_refused_and_not_recreated(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = ERR_INIT;
+    put(f, (struct arrival){0});
+    store_close(f->store);
+    f->store = NULL;
+    struct stat before, after;
+    assert_int_equal(stat(f->path, &before), 0);
+    FILE *file = fopen(f->path, "r+");
+    char noise[4000];
+    memset(noise, 0xA5, sizeof noise);
+    fseek(file, 100, SEEK_SET); /* the schema's page, behind the header */
+    fwrite(noise, 1, sizeof noise - 8, file);
+    fclose(file);
+    assert_null(store_open(f->path, &err));
+    assert_int_equal(err.code, ERR_CORRUPT);
+    assert_int_equal(stat(f->path, &after), 0);
+    assert_int_equal(after.st_size, before.st_size);
+}
+
+static void a_newer_schema_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = ERR_INIT;
+    store_close(f->store);
+    f->store = NULL;
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 9999", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    assert_null(store_open(f->path, &err));
+    assert_int_equal(err.code, ERR_CORRUPT);
+    assert_non_null(strstr(err.text, "9999"));
+}
+
+/* Root may write anywhere, so the attempt is made as nobody. */
+static int open_as_nobody(const char *path)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        struct err err = ERR_INIT;
+        if (geteuid() == 0 && setresuid(65534, 65534, 65534) < 0)
+            _exit(200);
+        struct store *store = store_open(path, &err);
+        _exit(store ? 100 : (int)err.code);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void a_read_only_folder_is_an_io_error(void **state)
+{
+    struct fixture *f = *state;
+    char path[80];
+    store_close(f->store); /* takes -wal and -shm away */
+    f->store = NULL;
+    chmod(f->path, 0444);
+    chmod(f->folder, 0555);
+    assert_int_equal(open_as_nobody(f->path), ERR_IO); /* an old database */
+    snprintf(path, sizeof path, "%s/new.db", f->folder);
+    assert_int_equal(open_as_nobody(path), ERR_IO);
+    chmod(f->folder, 0755);
+}
+
+static void a_missing_folder_is_an_io_error(void **state)
+{
+    struct err err = ERR_INIT;
+    assert_null(store_open("/nonexistent/folder/index.db", &err));
+    assert_int_equal(err.code, ERR_IO);
+}
+
+static void a_reader_elsewhere_does_not_disturb(void **state)
+{
+    struct fixture *f = *state;
+    sqlite3 *db;
+    put(f, (struct arrival){0});
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    /* as a backup is one */
+    assert_int_equal(sqlite3_exec(db, "BEGIN; SELECT * FROM study", NULL, NULL, NULL), SQLITE_OK);
+    put(f, (struct arrival){.sop = "1.2.1.1.2"});
+    sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+    sqlite3_close(db);
+    assert_int_equal(ask(f, "SELECT count(*) FROM instance"), 2);
+}
+
+static void close_accepts_null(void **state)
+{
+    store_close(NULL);
+}
+
+static void an_event_can_be_added_from_outside(void **state)
+{
+    struct fixture *f = *state;
+    struct store_put at = put(f, (struct arrival){0});
+    assert_true(store_event(f->store, at.study, "note", "100% by hand", start_ms, &f->err));
+    assert_string_equal(ask_text(f, "SELECT detail FROM event WHERE kind = 'note'"), "100% by hand");
+    assert_false(store_event(f->store, 4711, "note", "no such study", start_ms, &f->err));
+    assert_int_equal(f->err.code, ERR_BUG);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(an_empty_database_is_brought_to_the_newest_schema),
+        T(opening_again_migrates_nothing_and_loses_nothing),
+        T(a_file_that_is_no_database_is_refused_and_left_as_it_is),
+        T(a_damaged_database_is_refused_and_not_recreated),
+        T(a_newer_schema_is_refused),
+        T(a_read_only_folder_is_an_io_error),
+        T(a_missing_folder_is_an_io_error),
+        T(a_reader_elsewhere_does_not_disturb),
+        T(close_accepts_null),
+        T(an_event_can_be_added_from_outside),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
