@@ -1,0 +1,276 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+// cmocka's header needs those above
+#include <cmocka.h>
+
+#include "daemon/config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static char path[] = "/tmp/cardioscribe-config-XXXXXX";
+static struct err err;
+
+static struct config *load(const char *text)
+{
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    err = (struct err)ERR_INIT;
+    return config_load(path, &err);
+}
+
+static struct config *load_good(const char *text)
+{
+    struct config *config = load(text);
+    if (!config)
+        fail_msg("%s", err.text);
+    return config;
+}
+
+/* The error must have all of these, among them "FILE:LINE". */
+static void refused(const char *text, int line, const char *word)
+{
+    char place[80];
+    struct config *config = load(text);
+    if (config)
+        fail_msg("accepted: %s", text);
+    assert_int_equal(err.code, ERR_INPUT);
+    snprintf(place, sizeof place, "%s:%d:", path, line);
+    if (line > 0 && !strstr(err.text, place))
+        fail_msg("no \"%s\" in: %s", place, err.text);
+    if (!strstr(err.text, word))
+        fail_msg("no \"%s\" in: %s", word, err.text);
+}
+
+static void an_empty_file_is_all_defaults(void **state)
+{
+    struct config *config = load_good("");
+    assert_string_equal(config->path, path);
+    assert_string_equal(config->service.state_folder, "/var/lib/cardioscribe");
+    assert_string_equal(config->service.intended_use, "research");
+    assert_string_equal(config->listener.ae_title, "CARDIOSCRIBE");
+    assert_int_equal(config->listener.port, 11112);
+    assert_true(config->listener.accept_other);
+    assert_int_equal(config->assembly.study_force_s, 5400);
+    assert_string_equal(config->api.address, "127.0.0.1");
+    assert_int_equal(config->api.port, 8042);
+    assert_int_equal(config->peer_count, 0);
+    assert_int_equal(config->model_count, 0);
+    config_free(config);
+}
+
+static void values_comments_and_blank_lines_are_read(void **state)
+{
+    struct config *config = load_good("; a comment\n\n[listener]\nport = 104\nae_title = AI_NODE\n"
+                                      "accept_other = no\n# another\n[assembly]\nseries_quiet_s=0\n");
+    assert_int_equal(config->listener.port, 104);
+    assert_string_equal(config->listener.ae_title, "AI_NODE");
+    assert_false(config->listener.accept_other);
+    assert_int_equal(config->assembly.series_quiet_s, 0);
+    config_free(config);
+}
+
+static void an_unknown_key_names_file_and_line(void **state)
+{
+    refused("[listener]\nport = 104\nprot = 105\n", 3, "prot");
+    refused("[listner]\nport = 104\n", 2, "listner");
+    refused("[assembly]\nport = 104\n", 2, "port"); /* known, but elsewhere */
+    refused("port = 104\n", 1, "port");             /* in no section */
+}
+
+static void a_line_that_is_neither_key_nor_section_is_refused(void **state)
+{
+    refused("[listener]\nport 104\n", 2, "");
+    refused("[listener\nport = 104\n", 0, ""); /* the next line is in no section */
+}
+
+static void a_long_line_is_refused_not_cut(void **state)
+{
+    char text[600] = "[service]\nstate_folder = /";
+    size_t length = strlen(text);
+    memset(text + length, 'a', 300);
+    strcpy(text + length + 300, "\n");
+    refused(text, 2, "too long");
+}
+
+static void the_longest_line_is_read_whole(void **state)
+{
+    char text[300] = "[service]\nstate_folder=/", folder[256];
+    size_t line = strlen("state_folder=/"), start = strlen(text);
+    memset(text + start, 'a', 198 - line);
+    strcpy(text + start + 198 - line, "\n[listener]\nport = 105\n");
+    struct config *config = load_good(text);
+    snprintf(folder, sizeof folder, "/%.*s", (int)(198 - line), text + start);
+    assert_string_equal(config->service.state_folder, folder);
+    assert_int_equal(config->listener.port, 105);
+    config_free(config);
+}
+
+static void a_bad_number_names_its_limits(void **state)
+{
+    refused("[listener]\nport = 0\n", 2, "1 to 65535");
+    refused("[listener]\nport = 65536\n", 2, "1 to 65535");
+    refused("[listener]\nport = 104x\n", 2, "port");
+    refused("[listener]\nport =\n", 2, "port");
+    refused("[listener]\nport = 99999999999999999999\n", 2, "port");
+    refused("[pool]\nworkers = -1\n", 2, "workers");
+}
+
+static void a_bad_choice_a_bad_flag_and_a_bad_title_are_refused(void **state)
+{
+    refused("[service]\nintended_use = clinic\n", 2, "investigational");
+    refused("[service]\nintended_use = research|clinical\n", 2, "investigational");
+    refused("[listener]\naccept_other = true\n", 2, "accept_other");
+    refused("[listener]\nae_title = A_TITLE_THAT_IS_TOO_LONG\n", 2, "AE title");
+    refused("[listener]\nae_title = A\\B\n", 2, "AE title");
+    refused("[service]\nstation_name = SEVENTEEN_LETTERS\n", 2, "station_name");
+}
+
+static const char peer_text[] = "[peer \"PACS\"]\nae_title = ARCHIVE\naddress = 10.0.0.5\nport = 11113\n"
+                                "may_store = yes\nreceives_results = yes\n";
+
+static void peers_and_models_have_names_and_defaults(void **state)
+{
+    char text[600];
+    snprintf(text, sizeof text,
+             "%s[peer \"Scanner 2\"]\nae_title = CT2\naddress = ct2.example.org\n"
+             "[model \"heart\"]\nfolder = /models/heart\ndescription_match = cardiac|heart\nlive = no\n",
+             peer_text);
+    struct config *config = load_good(text);
+    assert_int_equal(config->peer_count, 2);
+    assert_string_equal(config->peers[0].name, "PACS");
+    assert_string_equal(config->peers[0].ae_title, "ARCHIVE");
+    assert_int_equal(config->peers[0].port, 11113);
+    assert_true(config->peers[0].may_store);
+    assert_true(config->peers[0].receives_results);
+    assert_string_equal(config->peers[1].name, "Scanner 2");
+    assert_int_equal(config->peers[1].port, 104);
+    assert_false(config->peers[1].may_store);
+    assert_int_equal(config->model_count, 1);
+    assert_string_equal(config->models[0].name, "heart");
+    assert_string_equal(config->models[0].description_match, "cardiac|heart");
+    assert_false(config->models[0].live);
+    config_free(config);
+}
+
+static void a_section_given_twice_is_one(void **state)
+{
+    char text[600];
+    snprintf(text, sizeof text, "%s[api]\nport = 9000\n[peer \"PACS\"]\nport = 4242\n[api]\nport = 9001\n",
+             peer_text);
+    struct config *config = load_good(text);
+    assert_int_equal(config->peer_count, 1);
+    assert_string_equal(config->peers[0].ae_title, "ARCHIVE");
+    assert_int_equal(config->peers[0].port, 4242);
+    assert_int_equal(config->api.port, 9001);
+    config_free(config);
+}
+
+static void a_peer_or_model_needs_a_name_and_others_take_none(void **state)
+{
+    refused("[peer]\nport = 104\n", 2, "name");
+    refused("[model]\nfolder = /m\n", 2, "name");
+    refused("[api \"x\"]\nport = 104\n", 2, "name");
+    refused("[peer \"\"]\nport = 104\n", 2, "peer");
+    refused("[peer PACS]\nport = 104\n", 2, "peer");
+}
+
+static void a_peer_or_model_must_be_complete(void **state)
+{
+    refused("[peer \"PACS\"]\naddress = 10.0.0.5\n", 0, "ae_title");
+    refused("[peer \"PACS\"]\nae_title = A\n", 0, "address");
+    refused("[model \"heart\"]\nlive = yes\n", 0, "folder");
+    refused("[peer \"PACS\"]\nae_title = A\naddress = pacs.example.org\nmay_store = yes\n", 0, "IPv4");
+}
+
+static void an_interface_beyond_loopback_needs_a_token(void **state)
+{
+    refused("[api]\naddress = 0.0.0.0\n", 0, "token_file");
+    refused("[api]\naddress = 10.1.2.3\n", 0, "token_file");
+    refused("[api]\naddress = localhost\n", 0, "IPv4");
+    refused("[listener]\naddress = ::1\n", 0, "IPv4");
+    config_free(load_good("[api]\naddress = 0.0.0.0\ntoken_file = /etc/token\n"));
+    config_free(load_good("[api]\naddress = 127.0.0.2\n"));
+}
+
+static void more_sections_than_fit_are_refused(void **state)
+{
+    char text[8192] = "";
+    for (int i = 0; i <= CONFIG_MAX_PEERS; i++)
+        sprintf(text + strlen(text), "[peer \"P%d\"]\nae_title = A\naddress = 10.0.0.1\n", i);
+    refused(text, CONFIG_MAX_PEERS * 3 + 2, "too many");
+}
+
+static void a_file_that_is_not_there_is_an_io_error(void **state)
+{
+    err = (struct err)ERR_INIT;
+    assert_null(config_load("/nonexistent/cardioscribe.ini", &err));
+    assert_int_equal(err.code, ERR_IO);
+    config_free(NULL);
+}
+
+/* Writing every printed key at its printed default gives the same configuration as an empty file. */
+static void printed_keys_are_a_file_that_says_the_defaults(void **state)
+{
+    char *keys = NULL, text[8192] = "", *line, *rest;
+    size_t size;
+    int count = 0;
+    FILE *out = open_memstream(&keys, &size);
+    config_print_keys(out);
+    fclose(out);
+    for (line = strtok_r(keys, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest), count++) {
+        char *columns[6], *at = line;
+        for (int i = 0; i < 6; i++)
+            assert_non_null(columns[i] = strsep(&at, "\t"));
+        assert_null(at);
+        assert_true(strlen(columns[5]) > 10); /* help */
+        if (strcmp(columns[0], "peer") != 0 && strcmp(columns[0], "model") != 0 && *columns[3])
+            sprintf(text + strlen(text), "[%s]\n%s = %s\n", columns[0], columns[1], columns[3]);
+    }
+    free(keys);
+    assert_true(count > 30);
+    struct config *written = load_good(text), *empty = load_good("");
+    assert_memory_equal(written, empty, sizeof *empty);
+    config_free(written);
+    config_free(empty);
+}
+
+static int setup(void **state)
+{
+    int fd = mkstemp(path);
+    return fd < 0 ? -1 : close(fd);
+}
+
+static int teardown(void **state)
+{
+    return unlink(path);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_empty_file_is_all_defaults),
+        cmocka_unit_test(values_comments_and_blank_lines_are_read),
+        cmocka_unit_test(an_unknown_key_names_file_and_line),
+        cmocka_unit_test(a_line_that_is_neither_key_nor_section_is_refused),
+        cmocka_unit_test(a_long_line_is_refused_not_cut),
+        cmocka_unit_test(the_longest_line_is_read_whole),
+        cmocka_unit_test(a_bad_number_names_its_limits),
+        cmocka_unit_test(a_bad_choice_a_bad_flag_and_a_bad_title_are_refused),
+        cmocka_unit_test(peers_and_models_have_names_and_defaults),
+        cmocka_unit_test(a_section_given_twice_is_one),
+        cmocka_unit_test(a_peer_or_model_needs_a_name_and_others_take_none),
+        cmocka_unit_test(a_peer_or_model_must_be_complete),
+        cmocka_unit_test(an_interface_beyond_loopback_needs_a_token),
+        cmocka_unit_test(more_sections_than_fit_are_refused),
+        cmocka_unit_test(a_file_that_is_not_there_is_an_io_error),
+        cmocka_unit_test(printed_keys_are_a_file_that_says_the_defaults),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
