@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 enum { FIRST_SERIES_NUMBER = 9900 };
 
@@ -18,17 +19,30 @@ static int series_number(const struct config *config, const char *model)
     return FIRST_SERIES_NUMBER;
 }
 
+/* The evidence of a report that analysed nothing. An object whose UID no other object may repeat is left out:
+ * nothing in the report refers to it, and it would make the whole report illegal. */
 static struct dicom_sr_reference *references(const struct store_job *job, const struct store_inputs *inputs,
-                                             struct arena *arena)
+                                             struct arena *arena, int *ret_count)
 {
     struct dicom_sr_reference *list = ARENA_ARRAY(arena, struct dicom_sr_reference, (size_t)inputs->count);
     for (int i = 0; list && i < inputs->count; i++) {
-        snprintf(list[i].study_uid, UID_SIZE, "%s", job->study_uid);
-        memcpy(list[i].series_uid, inputs->items[i].series_uid, UID_SIZE);
-        memcpy(list[i].sop_class, inputs->items[i].sop_class, UID_SIZE);
-        memcpy(list[i].sop_uid, inputs->items[i].sop_uid, UID_SIZE);
+        const struct store_input *input = &inputs->items[i];
+        if (!uid_conformant(input->sop_uid) || !uid_conformant(input->series_uid))
+            continue;
+        struct dicom_sr_reference *reference = &list[(*ret_count)++];
+        snprintf(reference->study_uid, UID_SIZE, "%s", job->study_uid);
+        memcpy(reference->series_uid, input->series_uid, UID_SIZE);
+        memcpy(reference->sop_class, input->sop_class, UID_SIZE);
+        memcpy(reference->sop_uid, input->sop_uid, UID_SIZE);
     }
     return list;
+}
+
+static int timezone_minutes(void)
+{
+    time_t now = time(NULL);
+    struct tm local;
+    return localtime_r(&now, &local) ? (int)(local.tm_gmtoff / 60) : 0;
 }
 
 static const char *start_text(const struct service *service, const struct store_job *job,
@@ -93,8 +107,8 @@ static bool write_report(struct service *service, const struct store_job *job,
                                  .clinical = strcmp(config->service.intended_use, "clinical") == 0,
                                  .start = start_text(service, job, inputs, result, arena),
                                  .input_incomplete = inputs->lost_count > 0,
-                                 .instances = references(job, inputs, arena),
-                                 .instance_count = inputs->count};
+                                 .timezone_minutes = timezone_minutes()};
+    facts.instances = references(job, inputs, arena, &facts.instance_count);
     if (!facts.start || !facts.instances)
         return err_fail(err, ERR_NOMEM, "no memory for a report");
     if (!find_predecessor(service, job, arena, &facts.predecessor, err) ||

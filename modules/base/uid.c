@@ -42,3 +42,13 @@ bool uid_valid(const char *uid)
         return false;
     return *uid != '.' && uid[length - 1] != '.' && !strstr(uid, "..");
 }
+
+bool uid_conformant(const char *uid)
+{
+    if (!uid_valid(uid))
+        return false;
+    for (const char *at = uid; at; at = strchr(at, '.') ? strchr(at, '.') + 1 : NULL)
+        if (at[0] == '0' && at[1] && at[1] != '.')
+            return false;
+    return true;
+}

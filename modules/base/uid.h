@@ -16,4 +16,7 @@ void uid_named(const char *name, char uid[UID_SIZE]);
  * PS3.5 9.1 forbids it: scanners in the field write them, and such an object is still told from every other. */
 bool uid_valid(const char *uid);
 
+/* uid_valid, and no leading zero either. source: PS3.5 9.1. */
+bool uid_conformant(const char *uid);
+
 #endif
