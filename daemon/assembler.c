@@ -64,11 +64,18 @@ static int choose_jobs(const struct config *config, const struct store_series *s
     return count;
 }
 
-static bool too_old(const struct config *config, const struct store_candidate *candidate, int64_t now_ms)
+/* What is kept out without a report: prefetched priors, and studies of other modalities that an auto-routing
+ * rule sends along; a report in each of those would be noise in the archive. */
+static const char *decline_reason(const struct config *config, const struct store_candidate *candidate,
+                                  int64_t now_ms)
 {
     int limit = config->assembly.max_study_age_days;
-    return limit > 0 && strcmp(candidate->cause, "forced") != 0 &&
-           clock_age_days(candidate->study_date, now_ms) > limit;
+    if (!candidate->has_input)
+        return "no_ct_or_mr_image";
+    if (limit > 0 && strcmp(candidate->cause, "forced") != 0 &&
+        clock_age_days(candidate->study_date, now_ms) > limit)
+        return "study_too_old";
+    return NULL;
 }
 
 static bool complete_study(struct assembler *assembler, const struct store_candidate *candidate,
@@ -79,10 +86,11 @@ static bool complete_study(struct assembler *assembler, const struct store_candi
     struct store_new_job jobs[CONFIG_MAX_MODELS];
     int series_count;
     int64_t now_ms = clock_unix_ms();
-    if (too_old(service->config, candidate, now_ms)) {
-        log_event(LOG_INFO, "study_declined", "study=%lld reason=study_too_old", (long long)candidate->study);
-        return store_decline_study(service->store, candidate->study, candidate->revision, "study_too_old",
-                                   now_ms, err);
+    const char *decline = decline_reason(service->config, candidate, now_ms);
+    if (decline) {
+        log_event(LOG_INFO, "study_declined", "study=%lld reason=%s", (long long)candidate->study, decline);
+        return store_decline_study(service->store, candidate->study, candidate->revision, decline, now_ms,
+                                   err);
     }
     if (!store_input_series(service->store, candidate->study, arena, &series, &series_count, err))
         return false;

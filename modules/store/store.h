@@ -87,6 +87,7 @@ struct store_candidate {
     int revision;
     const char *cause; /* "quiet", "forced", "force_timer": static */
     char study_date[17], study_uid[UID_SIZE];
+    bool has_input; /* false: nothing but side objects came */
 };
 
 /* Studies in `receiving` whose timers have run out. Returns how many, at most max; -1 on failure. */

@@ -17,6 +17,7 @@ int store_complete_candidates(struct store *store, const struct store_timers *ti
         candidate->revision = sqlite3_column_int(statement, 1);
         snprintf(candidate->study_date, sizeof candidate->study_date, "%s", column_text(statement, 2));
         snprintf(candidate->study_uid, UID_SIZE, "%s", column_text(statement, 5));
+        candidate->has_input = sqlite3_column_int(statement, 6) != 0;
         candidate->cause = sqlite3_column_int(statement, 3)   ? "forced"
                            : sqlite3_column_int(statement, 4) ? "force_timer"
                                                               : "quiet";
