@@ -2,7 +2,7 @@
  *   encoder_probe image MODEL INPUT.f32 OUT_FOLDER   input: raw float32 [z][y][x]
  *   encoder_probe ids MODEL OUT_FOLDER ID...         the text tower on given ids
  *   encoder_probe score MODEL INPUT.f32              state, score and cosines of every label
- *   encoder_probe time MODEL INPUT.f32 [THREADS]     seconds of one forward pass, without stages
+ *   encoder_probe time MODEL INPUT.f32 [THREADS]     seconds of one forward pass, peak memory in kB
  *   encoder_probe tokenize VOCAB LOWER MAX_LEN       texts from stdin, each ended by NUL; ids on stdout
  * Stages go to OUT_FOLDER/NAME.f32 and as lines "NAME rows columns" to stdout. */
 #include "base/clock.h"
@@ -78,6 +78,20 @@ static size_t input_count(const int zyx[3])
     return (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2];
 }
 
+/* Peak memory of this process in kB: of its own address space, not of what forked it. */
+static long peak_kb(void)
+{
+    char line[256];
+    long kb = 0;
+    FILE *file = fopen("/proc/self/status", "r");
+    while (file && fgets(line, sizeof line, file))
+        if (sscanf(line, "VmHWM: %ld", &kb) == 1)
+            break;
+    if (file)
+        fclose(file);
+    return kb;
+}
+
 static bool run_image(const struct opened *opened, const char *input_path, char *out_folder, struct err *err)
 {
     const struct vision_config *vision = &encoder_config(opened->encoder)->vision;
@@ -88,7 +102,7 @@ static bool run_image(const struct opened *opened, const char *input_path, char 
     bool ok =
         input && embedding && encoder_image(opened->encoder, input, embedding, out_folder ? &tap : NULL, err);
     if (ok && !out_folder)
-        printf("%.3f\n", (double)(clock_monotonic_ms() - start_ms) / 1000);
+        printf("%.3f %ld\n", (double)(clock_monotonic_ms() - start_ms) / 1000, peak_kb());
     free(embedding);
     free(input);
     return ok;
