@@ -2,7 +2,7 @@
  *
  * volume_probe nifti OUT.nii FILE...         the series of these files (derived ones too) as float32 NIfTI;
  *                                            exit 2 and "reason: text" when it is declined
- * volume_probe pixels OUT.i32 FILE           stored values of all frames
+ * volume_probe pixels FOLDER FILE...         stored values of all frames, as FOLDER/0.i32, FOLDER/1.i32...
  * volume_probe resample IN.f32 OUT.f32 iz iy ix oz oy ox STEPZ(3) STEPY(3) STEPX(3)   unit steps */
 #include "dicom/dicom_head.h"
 #include "dicom/dicom_pixels.h"
@@ -102,6 +102,19 @@ static int pixels(const char *out, const char *path, struct arena *arena, struct
     return ok ? 0 : fail(err);
 }
 
+static int all_pixels(const char *folder, char **paths, int count, struct arena *arena, struct err *err)
+{
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < count; i++) {
+        char out[4096];
+        snprintf(out, sizeof out, "%s/%d.i32", folder, i);
+        rc = pixels(out, paths[i], arena, err);
+        if (rc)
+            fprintf(stderr, "in %s\n", paths[i]);
+    }
+    return rc;
+}
+
 static int resample(char **words, struct err *err)
 {
     struct volume_geometry geometry = {.phases = 1, .spacing_zyx_mm = {1, 1, 1}};
@@ -138,8 +151,8 @@ int main(int count, char **words)
         rc = fail(&err);
     else if (count > 3 && !strcmp(words[1], "nifti"))
         rc = nifti(words[2], words + 3, count - 3, arena, &err);
-    else if (count == 4 && !strcmp(words[1], "pixels"))
-        rc = pixels(words[2], words[3], arena, &err);
+    else if (count > 3 && !strcmp(words[1], "pixels"))
+        rc = all_pixels(words[2], words + 3, count - 3, arena, &err);
     else if (count == 19 && !strcmp(words[1], "resample"))
         rc = resample(words + 2, &err);
     arena_free(arena);

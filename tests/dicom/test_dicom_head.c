@@ -1,0 +1,400 @@
+/* dicom_head_read on files made here, hostile ones included, and on the shared collection where it is. */
+#include "dicom/dicom_head.h"
+
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "made_file.h"
+
+static const char ct[] = "1.2.840.10008.5.1.4.1.1.2";
+static const char explicit_le[] = "1.2.840.10008.1.2.1";
+static const struct made_format small = {2, 2, 16, 12, 11, 0, 1, "MONOCHROME2"};
+
+struct test {
+    struct arena *arena;
+    struct made_file file;
+    struct dicom_head *head;
+    struct err err;
+};
+
+static int set_up(void **state)
+{
+    struct test *test = calloc(1, sizeof *test);
+    test->arena = arena_new();
+    *state = test;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct test *test = *state;
+    made_done(&test->file);
+    arena_free(test->arena);
+    free(test);
+    return 0;
+}
+
+static bool load(struct test *test)
+{
+    if (*test->file.path)
+        unlink(test->file.path);
+    test->err = (struct err)ERR_INIT;
+    return dicom_head_read(made_save(&test->file), test->arena, &test->head, &test->err);
+}
+
+static void put_image(struct test *test, const char *position, const char *orientation, const char *spacing)
+{
+    struct made_file *file = &test->file;
+    made_begin(file, explicit_le);
+    made_identity(file, ct, "ISO_IR 100", "Herz \xE4\xF6");
+    made_text(file, 0x00200032, "DS", position);
+    made_text(file, 0x00200037, "DS", orientation);
+    made_short(file, 0x00280002, 1);
+    made_text(file, 0x00280004, "CS", "MONOCHROME2");
+    made_short(file, 0x00280010, 2);
+    made_short(file, 0x00280011, 2);
+    made_text(file, 0x00280030, "DS", spacing);
+    made_short(file, 0x00280100, 16);
+    made_short(file, 0x00280101, 12);
+    made_short(file, 0x00280102, 11);
+    made_short(file, 0x00280103, 0);
+    made_text(file, 0x00281052, "DS", "-1024");
+    made_text(file, 0x00281053, "DS", "1");
+    made_tag(file, 0x7FE00010, "OW", 8);
+    made_put(file, "\0\0\1\0\2\0\3\0", 8);
+}
+
+static void a_plain_image_is_read(void **state)
+{
+    struct test *test = *state;
+    put_image(test, "-10.5\\20\\3e1", "1\\0\\0\\0\\1\\0", "0.5\\0.75");
+    assert_true(load(test));
+    const struct dicom_head *head = test->head;
+    assert_int_equal(head->kind, DICOM_KIND_CT);
+    assert_string_equal(head->id.patient_id, "ID 7");
+    assert_string_equal(head->id.series_description, "Herz \xC3\xA4\xC3\xB6");
+    assert_string_equal(head->id.sop_uid, "1.2.3.4");
+    assert_string_equal(head->id.transfer_syntax, explicit_le);
+    assert_true(head->has_pixels);
+    assert_int_equal(head->frame_count, 1);
+    assert_float_equal(head->frames[0].position_lps[0], -10.5, 0);
+    assert_float_equal(head->frames[0].position_lps[2], 30, 0);
+    assert_float_equal(head->frames[0].spacing_y_mm, 0.5, 0);
+    assert_float_equal(head->frames[0].spacing_x_mm, 0.75, 0);
+    assert_float_equal(head->frames[0].intercept, -1024, 0);
+    assert_false(head->has_padding);
+}
+
+static void faulty_numbers_are_read_or_missed_but_never_guessed(void **state)
+{
+    struct test *test = *state;
+    put_image(test, " 1,5 \\ 2 \\ 3 ", "1\\0\\0\\0\\1\\0", "0.5\\0.75");
+    assert_true(load(test));
+    assert_float_equal(test->head->frames[0].position_lps[0], 1.5, 0);
+    assert_true(test->head->frames[0].has_position);
+    static const char *const junk[] = {"1\\2",      "nan\\0\\0", "1\\\\3", "0x10\\1\\1",
+                                       "inf\\1\\1", "a\\b\\c",   ""};
+    for (size_t i = 0; i < sizeof junk / sizeof *junk; i++) {
+        put_image(test, junk[i], "1\\0\\0\\0\\1\\0", "0.5\\0.75");
+        assert_true(load(test));
+        assert_false(test->head->frames[0].has_position);
+    }
+    put_image(test, "1\\2\\3", "0\\0\\0\\0\\1\\0", "0\\0.75");
+    assert_true(load(test));
+    assert_false(test->head->frames[0].has_orientation);
+    assert_false(test->head->frames[0].has_spacing);
+}
+
+static void an_unknown_character_set_keeps_ascii(void **state)
+{
+    struct test *test = *state;
+    made_begin(&test->file, explicit_le);
+    made_identity(&test->file, ct, "KLINGON", "CTA \xE4 75%");
+    assert_true(load(test));
+    assert_string_equal(test->head->id.series_description, "CTA ? 75%");
+    assert_false(test->head->has_pixels);
+    assert_null(test->head->frames);
+}
+
+static void every_cut_is_an_error_or_a_head_without_pixels(void **state)
+{
+    struct test *test = *state;
+    put_image(test, "1\\2\\3", "1\\0\\0\\0\\1\\0", "0.5\\0.75");
+    size_t whole = test->file.size;
+    for (size_t size = 0; size < whole; size++) {
+        test->file.size = size;
+        bool ok = load(test);
+        if (ok)
+            assert_false(test->head->has_pixels);
+        else
+            assert_int_equal(test->err.code, ERR_INPUT);
+        if (size >= whole - 8) /* inside the pixels */
+            assert_false(ok);
+    }
+    assert_non_null(strstr(test->err.text, "truncated"));
+}
+
+static void no_byte_that_changes_brings_it_down(void **state)
+{
+    struct test *test = *state;
+    put_image(test, "1\\2\\3", "1\\0\\0\\0\\1\\0", "0.5\\0.75");
+    for (size_t i = 132; i < test->file.size; i++) {
+        uint8_t kept = test->file.bytes[i];
+        for (int value = 0; value < 256; value += 51) {
+            test->file.bytes[i] = (uint8_t)value;
+            (void)load(test);
+        }
+        test->file.bytes[i] = kept;
+    }
+}
+
+static void what_is_no_dicom_is_refused(void **state)
+{
+    struct test *test = *state;
+    made_put(&test->file, "hello, this is no DICOM file at all, only text", 46);
+    assert_false(load(test));
+    assert_int_equal(test->err.code, ERR_INPUT);
+    assert_false(dicom_head_read("/nonexistent/file", test->arena, &test->head, &test->err));
+    assert_int_equal(test->err.code, ERR_IO);
+    assert_false(dicom_head_read("/tmp", test->arena, &test->head, &test->err));
+    assert_int_equal(test->err.code, ERR_INPUT);
+}
+
+static void more_pixels_than_bytes_are_refused(void **state)
+{
+    struct test *test = *state;
+    struct made_format huge = small;
+    huge.rows = huge.columns = 46341;
+    made_begin(&test->file, explicit_le);
+    made_identity(&test->file, ct, "ISO_IR 100", "x");
+    made_pixel_format(&test->file, huge);
+    made_tag(&test->file, 0x7FE00010, "OW", 8);
+    made_put(&test->file, "12345678", 8);
+    assert_false(load(test));
+    assert_int_equal(test->err.code, ERR_INPUT);
+}
+
+static void absurd_frame_counts_are_refused(void **state)
+{
+    struct test *test = *state;
+    made_begin(&test->file, explicit_le);
+    made_identity(&test->file, ct, "ISO_IR 100", "x");
+    made_short(&test->file, 0x00280002, 1);
+    made_text(&test->file, 0x00280008, "IS", "2000000000");
+    made_short(&test->file, 0x00280010, 1);
+    made_short(&test->file, 0x00280011, 1);
+    made_short(&test->file, 0x00280100, 8);
+    made_tag(&test->file, 0x7FE00010, "OW", 8);
+    made_put(&test->file, "12345678", 8);
+    assert_false(load(test));
+    assert_int_equal(test->err.code, ERR_INPUT);
+}
+
+static void missing_rows_mean_no_pixels(void **state)
+{
+    struct test *test = *state;
+    made_begin(&test->file, explicit_le);
+    made_identity(&test->file, ct, "ISO_IR 100", "x");
+    made_short(&test->file, 0x00280011, 2);
+    made_tag(&test->file, 0x7FE00010, "OW", 8);
+    made_put(&test->file, "12345678", 8);
+    assert_true(load(test));
+    assert_false(test->head->has_pixels);
+    assert_int_equal(test->head->frame_count, 0);
+}
+
+static void long_identifiers_are_refused(void **state)
+{
+    struct test *test = *state;
+    made_begin(&test->file, explicit_le);
+    made_text(&test->file, 0x00080016, "UI", ct);
+    made_text(&test->file, 0x00080018, "UI",
+              "1.2.3456789012345678901234567890123456789012345678901234567890123456789012345");
+    assert_false(load(test));
+    assert_int_equal(test->err.code, ERR_INPUT);
+}
+
+static void deep_nesting_costs_an_error_not_the_process(void **state)
+{
+    struct test *test = *state;
+    made_begin(&test->file, explicit_le);
+    made_text(&test->file, 0x00080016, "UI", ct);
+    for (int i = 0; i < 100000; i++) {
+        made_tag(&test->file, 0x00081115, "SQ", 0xFFFFFFFF);
+        made_tag(&test->file, 0xFFFEE000, NULL, 0xFFFFFFFF);
+    }
+    assert_false(load(test));
+    assert_int_equal(test->err.code, ERR_INPUT);
+    assert_non_null(strstr(test->err.text, "nested"));
+}
+
+static void a_flood_of_elements_is_refused(void **state)
+{
+    struct test *test = *state;
+    made_begin(&test->file, explicit_le);
+    made_text(&test->file, 0x00080016, "UI", ct);
+    size_t start = test->file.size, count = 4 << 20;
+    test->file.bytes = realloc(test->file.bytes, start + 8 * count);
+    test->file.room = start + 8 * count;
+    for (size_t i = 0; i < count; i++)
+        memcpy(test->file.bytes + start + 8 * i, "\x09\x00\x10\x10LO\0\0", 8);
+    test->file.size = start + 8 * count;
+    assert_false(load(test));
+    assert_int_equal(test->err.code, ERR_INPUT);
+    struct rusage used;
+    getrusage(RUSAGE_SELF, &used);
+    assert_true(used.ru_maxrss < 3L << 20); /* KiB */
+}
+
+/* An enhanced object of two frames; position per frame, the rest shared. */
+static void per_frame_groups_go_before_shared_ones(void **state)
+{
+    struct test *test = *state;
+    struct made_file *file = &test->file;
+    made_begin(file, explicit_le);
+    made_identity(file, "1.2.840.10008.5.1.4.1.1.4.1", "ISO_IR 100", "x");
+    made_short(file, 0x00280002, 1);
+    made_text(file, 0x00280004, "CS", "MONOCHROME2");
+    made_text(file, 0x00280008, "IS", "2");
+    made_short(file, 0x00280010, 2);
+    made_short(file, 0x00280011, 2);
+    made_short(file, 0x00280100, 8);
+    for (int shared = 1; shared >= 0; shared--) {
+        made_tag(file, shared ? 0x52009229 : 0x52009230, "SQ", 0xFFFFFFFF);
+        for (int item = 0; item < 2 - shared; item++) {
+            made_tag(file, 0xFFFEE000, NULL, 0xFFFFFFFF);
+            made_tag(file, 0x00209113, "SQ", 0xFFFFFFFF); /* Plane Position */
+            made_tag(file, 0xFFFEE000, NULL, 0xFFFFFFFF);
+            made_text(file, 0x00200032, "DS", shared ? "9\\9\\9" : item ? "0\\0\\5" : "0\\0\\4");
+            made_tag(file, 0xFFFEE00D, NULL, 0);
+            made_tag(file, 0xFFFEE0DD, NULL, 0);
+            if (shared) {
+                made_tag(file, 0x00209116, "SQ", 0xFFFFFFFF); /* Plane Orientation */
+                made_tag(file, 0xFFFEE000, NULL, 0xFFFFFFFF);
+                made_text(file, 0x00200037, "DS", "1\\0\\0\\0\\1\\0");
+                made_tag(file, 0xFFFEE00D, NULL, 0);
+                made_tag(file, 0xFFFEE0DD, NULL, 0);
+            }
+            made_tag(file, 0xFFFEE00D, NULL, 0);
+        }
+        made_tag(file, 0xFFFEE0DD, NULL, 0);
+    }
+    made_tag(file, 0x7FE00010, "OB", 8);
+    made_put(file, "12345678", 8);
+    assert_true(load(test));
+    assert_int_equal(test->head->kind, DICOM_KIND_MR);
+    assert_int_equal(test->head->frame_count, 2);
+    assert_float_equal(test->head->frames[0].position_lps[2], 4, 0);
+    assert_float_equal(test->head->frames[1].position_lps[2], 5, 0);
+    assert_true(test->head->frames[1].has_orientation);
+    assert_false(test->head->frames[1].has_spacing);
+}
+
+static void classes_have_their_kind(void **state)
+{
+    (void)state;
+    assert_int_equal(dicom_class_kind(ct), DICOM_KIND_CT);
+    assert_int_equal(dicom_class_kind("1.2.840.10008.5.1.4.1.1.2.1"), DICOM_KIND_CT);
+    assert_int_equal(dicom_class_kind("1.2.840.10008.5.1.4.1.1.2.2"), DICOM_KIND_CT);
+    assert_int_equal(dicom_class_kind("1.2.840.10008.5.1.4.1.1.4"), DICOM_KIND_MR);
+    assert_int_equal(dicom_class_kind("1.2.840.10008.5.1.4.1.1.4.1"), DICOM_KIND_MR);
+    assert_int_equal(dicom_class_kind("1.2.840.10008.5.1.4.1.1.4.4"), DICOM_KIND_MR);
+    assert_int_equal(dicom_class_kind("1.2.840.10008.5.1.4.1.1.4.2"), DICOM_KIND_OTHER);
+    assert_int_equal(dicom_class_kind("1.2.840.10008.5.1.4.1.1.88.34"), DICOM_KIND_OTHER);
+    assert_int_equal(dicom_class_kind("1.2.840.10008.5.1.4.1.1.7"), DICOM_KIND_OTHER);
+    assert_int_equal(dicom_class_kind("1.2.840.10008.1.1"), DICOM_KIND_UNKNOWN);
+    assert_int_equal(dicom_class_kind("1.2.3"), DICOM_KIND_UNKNOWN);
+    assert_int_equal(dicom_class_kind(""), DICOM_KIND_UNKNOWN);
+}
+
+/* ---- the shared collection ---- */
+
+static int read_folder(struct test *test, const char *folder, int *ret_refused)
+{
+    DIR *open = opendir(folder);
+    int count = 0;
+    for (struct dirent *entry; open && (entry = readdir(open));) {
+        char path[4096];
+        snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+        if (*entry->d_name == '.')
+            continue;
+        if (entry->d_type == DT_DIR) {
+            count += read_folder(test, path, ret_refused);
+            continue;
+        }
+        struct arena *arena = arena_new();
+        if (!dicom_head_read(path, arena, &test->head, &test->err)) {
+            assert_int_equal(test->err.code, ERR_INPUT);
+            assert_true(strlen(test->err.text) > 8);
+            (*ret_refused)++;
+        }
+        arena_free(arena);
+        count++;
+    }
+    if (open)
+        closedir(open);
+    return count;
+}
+
+static void everything_shared_is_read_or_refused_with_a_reason(void **state)
+{
+    struct test *test = *state;
+    const char *shared = getenv("CARDIOSCRIBE_SHARED");
+    char folder[4096];
+    snprintf(folder, sizeof folder, "%s/data", shared ? shared : SHARED_BESIDE);
+    struct stat info;
+    if (stat(folder, &info) < 0) {
+        print_message("skipped: no shared data (CARDIOSCRIBE_SHARED)\n");
+        skip();
+    }
+    int refused = 0, count = read_folder(test, folder, &refused);
+    print_message("%d files, %d refused\n", count, refused);
+    assert_true(count > 400);
+    assert_true(refused > 5 && refused < 60);
+}
+
+static int library_up(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    return dicom_library_init(&err) ? 0 : -1;
+}
+
+static int library_down(void **state)
+{
+    (void)state;
+    dicom_library_done();
+    return 0;
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(a_plain_image_is_read),
+        T(faulty_numbers_are_read_or_missed_but_never_guessed),
+        T(an_unknown_character_set_keeps_ascii),
+        T(every_cut_is_an_error_or_a_head_without_pixels),
+        T(no_byte_that_changes_brings_it_down),
+        T(what_is_no_dicom_is_refused),
+        T(more_pixels_than_bytes_are_refused),
+        T(absurd_frame_counts_are_refused),
+        T(missing_rows_mean_no_pixels),
+        T(long_identifiers_are_refused),
+        T(deep_nesting_costs_an_error_not_the_process),
+        T(a_flood_of_elements_is_refused),
+        T(per_frame_groups_go_before_shared_ones),
+        T(classes_have_their_kind),
+        T(everything_shared_is_read_or_refused_with_a_reason),
+    };
+    return cmocka_run_group_tests(tests, library_up, library_down);
+}
