@@ -1,0 +1,501 @@
+"""The REST interface of the real daemon: every route against docs/openapi.yaml, and against bad clients."""
+import concurrent.futures
+import io
+import json
+import re
+import socket
+import subprocess
+import urllib.parse
+
+import pydicom
+import pytest
+import requests
+import yaml
+
+from conftest import judge_log
+from counterparts import Pacs, Sender, contexts_of, send
+from service import DAEMON, ROOT, TIME_FACTOR, Daemon, wait_for
+from studies import COMPREHENSIVE_3D_SR, ct_study, mr_study, secrets
+
+OPENAPI = yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text())
+METHODS = ("get", "post", "put", "delete", "patch")
+STUDY = "/api/v1/studies/{id}"
+LONG = {"assembly.series_quiet_s": 600, "assembly.study_quiet_s": 600}
+
+
+# ---- docs/openapi.yaml as a judge ----
+
+def resolve(node):
+    while "$ref" in node:
+        found = OPENAPI
+        for part in node["$ref"].removeprefix("#/").split("/"):
+            found = found[part]
+        node = found
+    return node
+
+
+KINDS = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "number": (int, float)}
+
+
+def judge(value, schema, where="answer"):
+    """The value is what the schema says, and holds nothing the schema does not know."""
+    schema = resolve(schema)
+    if "allOf" in schema:
+        parts = [resolve(part) for part in schema["allOf"]]
+        schema = {"type": "object", "required": sum((part["required"] for part in parts), []),
+                  "properties": {name: one for part in parts for name, one in part["properties"].items()}}
+    if value is None:
+        assert schema.get("nullable"), f"{where} is null"
+        return
+    assert isinstance(value, KINDS[schema["type"]]), f"{where} is {value!r}, no {schema['type']}"
+    assert schema["type"] == "boolean" or not isinstance(value, bool), f"{where} is {value!r}"
+    assert "enum" not in schema or value in schema["enum"], f"{where} is {value!r}"
+    if schema.get("format") == "date-time":
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", value), f"{where} is {value!r}"
+    if schema["type"] == "array":
+        for number, item in enumerate(value):
+            judge(item, schema["items"], f"{where}[{number}]")
+    if schema["type"] == "object":
+        missing = set(schema.get("required", ())) - set(value)
+        unknown = set(value) - set(schema.get("properties", ()))
+        assert not missing, f"{where} lacks {missing}"
+        for name in set(value) & set(schema.get("properties", ())):
+            judge(value[name], schema["properties"][name], f"{where}.{name}")
+        if "additionalProperties" in schema:
+            for name in unknown:
+                judge(value[name], schema["additionalProperties"], f"{where}.{name}")
+        else:
+            assert not unknown, f"{where} has {unknown}, which openapi.yaml does not know"
+
+
+def ask(daemon, route, method="get", status=200, id=None, headers=None, **parameters):
+    """Ask, and judge the answer by what openapi.yaml says of this route and status."""
+    path = route.replace("{id}", str(id))
+    answer = requests.request(method, daemon.url + path, params=parameters, headers=headers, timeout=30 * TIME_FACTOR)
+    assert answer.status_code == status, (path, answer.status_code, answer.text[:500])
+    responses = OPENAPI["paths"][route][method]["responses"]
+    described = resolve(responses[str(status)] if str(status) in responses else responses["default"])
+    (kind, content), = described["content"].items()
+    assert answer.headers["Content-Type"].split(";")[0] == kind
+    assert answer.headers["Cache-Control"] == "no-store"
+    if kind != "application/json":
+        return answer
+    assert answer.content.endswith(b"\n")
+    shown = json.loads(answer.content.decode("utf-8"))
+    judge(shown, content["schema"])
+    return shown
+
+
+def refused(daemon, *arguments, **options):
+    """The text of an error answer."""
+    error = ask(daemon, *arguments, **options)["error"]
+    assert re.fullmatch(r"[a-z_]+", error["code"]) and len(error["text"]) > 10
+    return error["text"]
+
+
+# ---- one daemon with one delivered study, for everything that only reads ----
+
+class Scene:
+    pass
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    one = Scene()
+    one.pacs = Pacs()
+    one.daemon = Daemon(tmp_path_factory.mktemp("rest"), peers=[one.pacs.peer()]).start()
+    one.study = ct_study()
+    try:
+        send(one.daemon, one.study.objects)
+        with Sender(one.daemon, contexts_of(one.study.objects), calling="STRANGER") as stranger:
+            assert not stranger.established
+        one.daemon.wait_state(one.study.uid, "delivered")
+        yield one
+    finally:
+        one.daemon.stop()
+        one.pacs.stop()
+    judge_log(one.daemon)
+
+
+def test_the_daemon_and_openapi_have_the_same_routes():
+    printed = subprocess.run([str(DAEMON), "--print-routes"], capture_output=True, text=True, check=True, timeout=30)
+    served = set(printed.stdout.split("\n")) - {""}
+    described = {f"{method.upper()} {path}" for path, one in OPENAPI["paths"].items()
+                 for method in METHODS if method in one}
+    assert served == described and len(served) == 10
+
+
+def test_health_and_readiness(scene):
+    health = ask(scene.daemon, "/healthz")
+    assert health["version"] == OPENAPI["info"]["version"]
+    ready = ask(scene.daemon, "/readyz")
+    assert ready["ready"]
+    assert [check["name"] for check in ready["checks"]] == \
+        ["database", "spool", "dictionary", "models", "listener", "workers"]
+    assert all(check["ok"] and check["text"] for check in ready["checks"])
+
+
+def test_status_counts_what_is_there(scene):
+    shown = ask(scene.daemon, "/api/v1/status")
+    assert shown["counts"]["studies"] == {"delivered": 1}
+    assert shown["counts"]["deliveries"] == {"delivered": 1}
+    assert shown["models"][0]["name"] == "demo-ct" and shown["models"][0]["modality"] == "CT"
+    assert {peer["name"] for peer in shown["peers"]} == {"sender", "pacs"}
+    assert shown["workers"]["ready"] == shown["workers"]["wanted"] == 1
+    assert shown["free_bytes"] > 1 << 20
+
+
+def test_one_call_says_where_a_study_is_and_why(scene):
+    shown = ask(scene.daemon, STUDY, id=scene.study.uid)
+    assert shown["state"] == "delivered" and shown["reason"] == ""
+    assert shown["explanation"].startswith("It was analysed. The report was delivered to pacs at 20")
+    assert shown["patient_id"] == scene.study.patient_id and shown["accession"] == scene.study.accession
+    assert shown["objects"] == {"total": 12, "input": 12, "other": 0, "own": 0, "replaced": 0, "lost": 0}
+    (result,) = shown["results"]
+    sent = {str(one.SOPInstanceUID) for one in scene.study.objects}
+    assert {one["sop_uid"] for one in result["input"]["instances"]} == sent
+    assert "embedding" not in result and result["model_section"] == "demo-ct"
+    arrived = scene.pacs.of_study(scene.study.uid)[0]
+    assert (result["report"]["sop_uid"], result["report"]["sop_class"]) == (arrived.sop_uid, arrived.sop_class)
+    assert [{key: value for key, value in one.items() if key not in ("model", "revision")}
+            for one in shown["findings"]] == result["findings"] != []
+    (delivery,) = shown["deliveries"]
+    assert (delivery["state"], delivery["status"], delivery["sop_uid"]) == ("delivered", "0x0000", arrived.sop_uid)
+    assert ask(scene.daemon, STUDY, id=shown["id"]) == shown  # by row number too
+
+
+def test_an_embedding_is_shown_when_asked(scene):
+    shown = ask(scene.daemon, STUDY, id=scene.study.uid, embedding=1)
+    vector = shown["results"][0]["embedding"]
+    assert len(vector) > 8 and abs(sum(one * one for one in vector) - 1) < 1e-3
+    assert "embedding" not in ask(scene.daemon, STUDY, id=scene.study.uid, embedding=0)["results"][0]
+
+
+def test_events_are_a_timeline(scene):
+    shown = ask(scene.daemon, STUDY + "/events", id=scene.study.uid)
+    kinds = [event["kind"] for event in shown["events"]]
+    order = ["study_opened", "study_complete", "job_queued", "analysed", "report_delivered", "delivered"]
+    assert [kind for kind in kinds if kind in order] == order
+    assert sorted(event["at"] for event in shown["events"]) == [event["at"] for event in shown["events"]]
+
+
+def test_the_report_is_the_file_that_was_sent(scene):
+    answer = ask(scene.daemon, STUDY + "/report", id=scene.study.uid)
+    document = pydicom.dcmread(io.BytesIO(answer.content))
+    arrived = scene.pacs.of_study(scene.study.uid)[0]
+    assert document.SOPInstanceUID == arrived.sop_uid and document.SOPClassUID == COMPREHENSIVE_3D_SR
+    assert document.StudyInstanceUID == scene.study.uid
+    (path,) = scene.daemon.files("reports")
+    assert answer.content == path.read_bytes()
+    assert f'filename="{arrived.sop_uid}.dcm"' in answer.headers["Content-Disposition"]
+    same = ask(scene.daemon, STUDY + "/report", id=scene.study.uid, revision=1, model="demo-ct")
+    assert same.content == answer.content
+    assert "revision" in refused(scene.daemon, STUDY + "/report", status=404, id=scene.study.uid, revision=2)
+    refused(scene.daemon, STUDY + "/report", status=404, id=scene.study.uid, model="other")
+
+
+def test_head_answers_as_get_without_the_body(scene):
+    for path in ("/healthz", "/readyz", "/api/v1/studies", f"/api/v1/studies/{scene.study.uid}/report"):
+        got = requests.get(scene.daemon.url + path, timeout=30)
+        head = requests.head(scene.daemon.url + path, timeout=30)
+        assert head.status_code == 200 and head.content == b""
+        assert head.headers["Content-Length"] == str(len(got.content))
+        assert head.headers["Content-Type"] == got.headers["Content-Type"]
+
+
+def test_each_filter_of_the_list(scene):
+    daemon, study = scene.daemon, scene.study
+
+    def found(**filters):
+        return [row["study_uid"] for row in ask(daemon, "/api/v1/studies", **filters)["studies"]]
+
+    shown = ask(daemon, STUDY, id=study.uid)
+    for filters in ({}, {"accession": study.accession}, {"patient_id": study.patient_id}, {"study_uid": study.uid},
+                    {"state": "delivered"}, {"since": shown["last_object_at"]}, {"since": 0}, {"limit": 1},
+                    {"since": "2020-01-01"}, {"since": "2020-01-01T12:00:00+01:00"},
+                    {"accession": study.accession, "state": "delivered"}):
+        assert found(**filters) == [study.uid], filters
+    for filters in ({"accession": study.accession + "0"}, {"patient_id": "%"}, {"study_uid": "1.2"},
+                    {"state": "parked"}, {"since": "2200-01-01"}, {"accession": "' OR 1=1 --"},
+                    {"accession": study.accession, "state": "parked"}):
+        assert found(**filters) == [], filters
+
+
+def test_refusals_say_who_and_why(scene):
+    (refusal,) = ask(scene.daemon, "/api/v1/refusals")["refusals"]
+    assert refusal["peer_ae"] == "STRANGER" and refusal["peer_address"] == "127.0.0.1"
+    assert refusal["cause"] and refusal["status"]
+    assert ask(scene.daemon, "/api/v1/refusals", since=refusal["at"])["refusals"] == [refusal]
+    assert ask(scene.daemon, "/api/v1/refusals", since="2200-01-01")["refusals"] == []
+
+
+BAD = ["/api/v1/studies?limit=0", "/api/v1/studies?limit=1001", "/api/v1/studies?limit=ten", "/api/v1/studies?limit=",
+       "/api/v1/studies?since=yesterday", "/api/v1/studies?since=2026-02-30", "/api/v1/studies?since=-1",
+       "/api/v1/studies?state=lost", "/api/v1/studies?patient=1", "/api/v1/studies?accession",
+       "/api/v1/studies?accession=1&accession=2", "/api/v1/studies?accession=%", "/api/v1/studies?accession=%g1",
+       "/api/v1/studies?accession=a%00b", "/api/v1/studies?accession=%0A", "/api/v1/studies?accession=%ff",
+       "/api/v1/studies?accession=" + "a" * 257, "/api/v1/studies?" + "a" * 300 + "=1",
+       "/api/v1/studies?" + "&".join(f"a{n}=1" for n in range(20)), "/api/v1/studies/1?embedding=2",
+       "/api/v1/studies/1?limit=1", "/api/v1/studies/1/report?revision=0", "/api/v1/studies/1/report?revision=x",
+       "/api/v1/refusals?since=x", "/api/v1/refusals?limit=0", "/healthz?x=1",
+       "/api/v1/studies/%zz", "/api/v1/studies/1%00", "/api/v1/studies/1%2Fevents", "/api/v1/studies/%ff",
+       "/" + "a" * 400]
+MISSING = ["/", "/nothing", "/api/v1", "/api/v1/", "/api/v1/studies/", "/api/v1/studies//events", "/healthz/",
+           "/api/v1/studies/1/events/", "/api/v1/studies/1/force/now", "/api/v1/studies/4711", "/api/v1/studies/0",
+           "/api/v1/studies/abc", "/api/v1/studies/1.2.3.4", "/api/v1/studies/..%2e", "/api/v1/studies/-1",
+           "/api/v1/studies/99999999999999999999999/events", "/api/v1/studies/4711/report", "/api/v1/studies/1'"]
+
+
+def raw(daemon, text):
+    """Bytes over a socket, as no library would send them; the whole answer."""
+    with socket.create_connection(("127.0.0.1", daemon.api_port), timeout=20) as to:
+        to.sendall(text)
+        answer = b""
+        while piece := to.recv(65536):
+            answer += piece
+    return answer
+
+
+def get_raw(daemon, path, host=None):
+    answer = raw(daemon, f"GET {path} HTTP/1.1\r\nHost: {host or '127.0.0.1'}\r\nConnection: close\r\n\r\n".encode("latin-1"))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), json.loads(body)
+
+
+@pytest.mark.parametrize("status, paths", [(400, BAD), (404, MISSING)])
+def test_what_is_wrong_or_missing_is_an_error_in_json(scene, status, paths):
+    for path in paths:
+        got, shown = get_raw(scene.daemon, path)
+        assert got == status, (path, got, shown)
+        judge(shown, {"$ref": "#/components/schemas/Error"}, path)
+
+
+def test_another_method_is_refused_with_the_right_one_named(scene):
+    for path, allowed in (("/healthz", "GET, HEAD"), ("/api/v1/studies", "GET, HEAD"),
+                          (f"/api/v1/studies/{scene.study.uid}/force", "POST"),
+                          ("/api/v1/deliveries/1/retry", "POST")):
+        for method in ("GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"):
+            if method in allowed:
+                continue
+            answer = requests.request(method, scene.daemon.url + path, timeout=30)
+            assert answer.status_code == 405 and answer.headers["Allow"] == allowed
+            judge(answer.json(), {"$ref": "#/components/schemas/Error"})
+    assert ask(scene.daemon, STUDY, id=scene.study.uid)["state"] == "delivered"
+
+
+def test_a_body_is_not_taken(scene):
+    url = scene.daemon.url + "/api/v1/deliveries/4711/retry"
+    assert requests.post(url, data=b"x" * 100, timeout=30).status_code == 404  # small ones do no harm
+    assert requests.post(url, data=b"x" * 5000, timeout=30).status_code == 413
+    endless = b"POST /api/v1/deliveries/4711/retry HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    try:
+        assert b" 202 " not in raw(scene.daemon, endless + b"1000\r\n" + b"x" * 4096 + b"\r\n1000\r\n" + b"x" * 4096)
+    except ConnectionError:
+        pass  # it hangs up
+    assert ask(scene.daemon, "/healthz")
+
+
+GARBAGE = {"zeros": b"\0" * 100, "protocol": b"GET / SPDY/9\r\n\r\n", "tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc",
+           "long_path": b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+           "many_headers": b"GET /healthz HTTP/1.1\r\n" + b"X: y\r\n" * 20000 + b"\r\n"}
+
+
+@pytest.mark.parametrize("kind", GARBAGE)
+def test_garbage_is_survived(scene, kind):
+    with socket.create_connection(("127.0.0.1", scene.daemon.api_port), timeout=1) as to:
+        try:
+            to.sendall(GARBAGE[kind])
+            while piece := to.recv(65536):
+                assert b" 200 " not in piece
+        except (ConnectionError, TimeoutError):
+            pass  # it hung up, or waits for the rest
+    assert ask(scene.daemon, "/healthz")
+
+
+def test_silent_clients_do_not_hold_up_others(scene):
+    silent = [socket.create_connection(("127.0.0.1", scene.daemon.api_port)) for _ in range(30)]
+    for one in silent:
+        one.sendall(b"GET /healthz HT")
+    assert requests.get(scene.daemon.url + "/healthz", timeout=5 * TIME_FACTOR).status_code == 200
+    for one in silent:
+        one.close()
+
+
+def test_many_readers_at_once_all_get_the_same(scene):
+    def look(_):
+        return ask(scene.daemon, STUDY, id=scene.study.uid)
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        shown = list(pool.map(look, range(64)))
+    assert all(one == shown[0] for one in shown)
+
+
+def test_without_a_token_only_this_machine_is_a_host(scene):
+    """A web page that lets its own name point to 127.0.0.1 reads nothing."""
+    for host in ("evil.example", "127.0.0.1.evil.example", "127.evil.example:80", "[::1]", "10.0.0.1"):
+        status, shown = get_raw(scene.daemon, "/api/v1/studies", host)
+        assert status == 403 and scene.study.uid not in json.dumps(shown)
+    for host in ("localhost", f"localhost:{scene.daemon.api_port}", "127.0.0.1:1", "127.9.9.9"):
+        assert get_raw(scene.daemon, "/api/v1/studies", host)[0] == 200
+
+
+# ---- what changes something ----
+
+TOKEN = "correct-horse-battery-staple"
+
+
+def test_a_token_is_asked_of_everything_but_health(start_daemon, tmp_path):
+    path = tmp_path / "token"
+    path.write_text(f"\n{TOKEN} \n")
+    daemon = start_daemon(keys={"api.token_file": path}, wait=False).launch()
+    right = {"Authorization": f"Bearer {TOKEN}"}
+
+    def ready():
+        try:
+            return requests.get(daemon.url + "/readyz", headers=right, timeout=10).status_code == 200
+        except requests.ConnectionError:
+            return False
+
+    wait_for("the daemon is ready", ready, 60)
+    ask(daemon, "/healthz")
+    for headers in ({}, {"Authorization": TOKEN}, {"Authorization": f"Basic {TOKEN}"}, {"Authorization": "Bearer "},
+                    {"Authorization": f"Bearer {TOKEN[:-1]}"}, {"Authorization": f"Bearer {TOKEN}x"},
+                    {"Authorization": f"Bearer {TOKEN.upper()}"}):
+        for route, one in OPENAPI["paths"].items():
+            for method in METHODS:
+                if method in one and route != "/healthz":
+                    refused(daemon, route, method, 401, id=1, headers=headers)
+        answer = requests.get(daemon.url + "/nothing", headers=headers, timeout=30)
+        assert answer.status_code == 401 and answer.headers["WWW-Authenticate"].startswith("Bearer")
+    assert ask(daemon, "/api/v1/studies", headers=right)["studies"] == []
+    assert ask(daemon, "/api/v1/studies", headers={**right, "Host": "ai.hospital.example"})["studies"] == []
+    assert TOKEN not in daemon.log()
+
+
+@pytest.mark.parametrize("content", ["short", "", "two words that are long enough", None])
+def test_a_bad_token_file_stops_the_start(start_daemon, tmp_path, content):
+    path = tmp_path / "token"
+    if content is not None:
+        path.write_text(content)
+    daemon = start_daemon(keys={"api.token_file": path}, wait=False).launch()
+    assert daemon.process.wait(60 * TIME_FACTOR) != 0
+    assert "token_file" in daemon.log()
+
+
+def test_a_full_disk_is_not_ready_and_says_so(start_daemon):
+    daemon = start_daemon(keys={"storage.reserve_mb": 1073741823}, wait=False).launch()
+
+    def spool():
+        try:
+            ready = ask(daemon, "/readyz", status=503)
+        except requests.ConnectionError:
+            return None
+        return next(check for check in ready["checks"] if check["name"] == "spool")
+
+    check = wait_for("the daemon answers", spool, 60)
+    assert not check["ok"] and "MB free" in check["text"] and "refused" in check["text"]
+
+
+def test_force_ends_the_wait_for_more_images(start_daemon, start_pacs):
+    pacs = start_pacs()
+    daemon = start_daemon(peers=[pacs.peer()], keys=LONG)
+    study = ct_study()
+    send(daemon, study.objects)
+    shown = ask(daemon, STUDY, id=study.uid)
+    assert shown["state"] == "receiving" and "600 s" in shown["explanation"] and not shown["forced"]
+    assert "its explanation says" in refused(daemon, STUDY + "/report", status=404, id=study.uid)
+    assert ask(daemon, STUDY + "/force", "post", 202, id=study.uid) == {"accepted": True}
+    shown = daemon.wait_state(study.uid, "delivered")
+    assert shown["started_by"] == "forced"
+    assert "forced" in [event["kind"] for event in ask(daemon, STUDY + "/events", id=study.uid)["events"]]
+    refused(daemon, STUDY + "/force", "post", 409, id=study.uid)
+    refused(daemon, STUDY + "/force", "post", 404, id="1.2.3.4")
+    refused(daemon, STUDY + "/force", "post", 404, id=4711)
+    assert ask(daemon, STUDY, id=study.uid)["revision"] == 1 and len(pacs.arrivals) == 1
+
+
+def test_a_declined_study_says_why_and_can_be_forced(start_daemon, start_pacs):
+    pacs = start_pacs()
+    daemon = start_daemon(peers=[pacs.peer()])
+    study = mr_study()
+    send(daemon, study.objects)
+    daemon.wait_reported(study.uid)
+    shown = ask(daemon, STUDY, id=study.uid)
+    assert shown["state"] == "declined" and shown["reason"]
+    assert shown["explanation"].startswith("It was not analysed: ")
+    assert ".." not in shown["explanation"] and "delivered to pacs" in shown["explanation"]
+    assert shown["results"][0]["reason"] == shown["reason"] and shown["findings"] == shown["results"][0]["findings"]
+    assert ask(daemon, STUDY + "/report", id=study.uid).content
+    ask(daemon, STUDY + "/force", "post", 202, id=study.uid)
+    daemon.wait_reported(study.uid, revision=2)
+    again = ask(daemon, STUDY, id=study.uid)
+    assert again["revision"] == 2 and again["state"] == "declined"
+    assert [one["revision"] for one in again["results"]] == [2, 1]
+    first, second = (ask(daemon, STUDY + "/report", id=study.uid, revision=n).content for n in (1, 2))
+    assert first != second == ask(daemon, STUDY + "/report", id=study.uid).content
+
+
+def test_retry_sends_at_once_what_waits(start_daemon, start_pacs):
+    pacs = start_pacs(listen=False)
+    daemon = start_daemon(peers=[pacs.peer()], keys={"delivery.backoff_first_s": 600, "delivery.backoff_max_s": 600})
+    study = ct_study()
+    send(daemon, study.objects)
+
+    def tried():
+        shown = daemon.study(study.uid)
+        return shown["deliveries"] and shown["deliveries"][0]["attempts"] == 1
+
+    wait_for("a first attempt", tried, 60)
+    shown = ask(daemon, STUDY, id=study.uid)
+    (delivery,) = shown["deliveries"]
+    assert shown["state"] == "encoded" and delivery["state"] == "pending" and delivery["status"] is None
+    assert delivery["cause"] and delivery["cause"] in shown["explanation"]
+    assert delivery["next_at"] in shown["explanation"]
+    pacs.listen()
+    retry = "/api/v1/deliveries/{id}/retry"
+    assert ask(daemon, retry, "post", 202, id=delivery["id"]) == {"accepted": True}
+    daemon.wait_state(study.uid, "delivered", limit_s=20)
+    assert "delivered" in refused(daemon, retry, "post", 409, id=delivery["id"])
+    for unknown in (4711, "abc", "1.2", "-1", "9" * 30):
+        refused(daemon, retry, "post", 404, id=unknown)
+    assert len(pacs.arrivals) == 1
+
+
+def test_retry_puts_back_what_was_refused_for_good(start_daemon, start_pacs):
+    refusing = [0xA900]
+    pacs = start_pacs(answer=lambda arrival, number: refusing[0])
+    daemon = start_daemon(peers=[pacs.peer()])
+    study = ct_study()
+    send(daemon, study.objects)
+    daemon.wait_state(study.uid, "undelivered")
+    shown = ask(daemon, STUDY, id=study.uid)
+    (delivery,) = shown["deliveries"]
+    assert delivery["state"] == "parked" and delivery["status"] == "0xA900"
+    assert shown["reason"].startswith("pacs: ") and "refused the report for good" in shown["explanation"]
+    refusing[0] = 0x0000
+    ask(daemon, "/api/v1/deliveries/{id}/retry", "post", 202, id=delivery["id"])
+    assert daemon.wait_state(study.uid, "delivered")["reason"] == ""
+
+
+def test_a_report_whose_file_is_gone_is_an_error_not_an_empty_file(start_daemon, start_pacs):
+    pacs = start_pacs()
+    daemon = start_daemon(peers=[pacs.peer()])
+    study = ct_study()
+    send(daemon, study.objects)
+    daemon.wait_state(study.uid, "delivered")
+    (path,) = daemon.files("reports")
+    path.unlink()
+    assert "cannot be read" in refused(daemon, STUDY + "/report", status=500, id=study.uid)
+
+
+def test_names_of_any_script_are_shown_and_found(start_daemon):
+    daemon = start_daemon(keys=LONG)
+    study = ct_study(description="Herz, groß – 心臓")
+    study.patient_id += "é"
+    for one in study.objects:
+        one.SpecificCharacterSet, one.StudyDescription, one.PatientID = "ISO_IR 192", study.description, study.patient_id
+    secrets.add(study.patient_id)
+    send(daemon, study.objects)
+    (row,) = ask(daemon, "/api/v1/studies", patient_id=study.patient_id)["studies"]
+    assert row["description"] == study.description and row["patient_id"] == study.patient_id
+    quoted = urllib.parse.quote(study.patient_id)
+    assert get_raw(daemon, f"/api/v1/studies?patient_id={quoted}")[1]["studies"] == [row]
