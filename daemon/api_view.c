@@ -191,7 +191,17 @@ static void tell_deliveries(const struct story *story)
         fputs(" No report is sent anywhere for this revision.", story->to);
 }
 
-/* The sentence that came with a result's reason, or the reason word itself. */
+/* Declined by the assembler: no result says it in a sentence. */
+static const char *declined_phrase(const char *reason)
+{
+    if (strcmp(reason, "no_ct_or_mr_image") == 0)
+        return "no CT or MR image came with it";
+    if (strcmp(reason, "study_too_old") == 0)
+        return "its Study Date is older than assembly.max_study_age_days; a force analyses it all the same";
+    return reason;
+}
+
+/* The sentence that came with a result's reason, or a phrase for the reason word. */
 static const char *reason_sentence(const struct story *story)
 {
     const char *reason = text_of(story->study, "reason");
@@ -203,7 +213,7 @@ static const char *reason_sentence(const struct story *story)
             strcmp(text_of(result, "reason"), reason) == 0 && *text_of(result, "reason_text"))
             return text_of(result, "reason_text");
     }
-    return reason;
+    return declined_phrase(reason);
 }
 
 /* A reason may be a sentence already, with its full stop. */
@@ -246,7 +256,8 @@ static void tell_receiving(const struct story *story, int64_t receiving_ms)
     char latest[CLOCK_ISO_SIZE];
     clock_iso(receiving_ms + (int64_t)config->assembly.study_force_s * 1000, latest);
     if (!number_of(json_object_get(study, "objects"), "input"))
-        fputs("Objects have arrived, but no CT or MR image is among them; analysis waits for images.",
+        fputs("Objects have arrived, but no CT or MR image is among them; if none comes, the study is "
+              "declined.",
               story->to);
     else if (json_is_true(json_object_get(study, "forced")))
         fputs("An operator called its end; analysis starts within seconds.", story->to);

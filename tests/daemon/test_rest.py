@@ -434,6 +434,23 @@ def test_a_declined_study_says_why_and_can_be_forced(start_daemon, start_pacs):
     assert first != second == ask(daemon, STUDY + "/report", id=study.uid).content
 
 
+def test_what_is_declined_without_a_report_says_so(start_daemon, start_pacs):
+    pacs = start_pacs()
+    daemon = start_daemon(peers=[pacs.peer()], keys={"assembly.max_study_age_days": 30})
+    side, old = ct_study(), ct_study(date="20200101")
+    send(daemon, [side.secondary_capture()])
+    send(daemon, old.objects)
+    for study, reason, words in ((side, "no_ct_or_mr_image", "no CT or MR image"), (old, "study_too_old", "max_study_age_days")):
+        daemon.wait_state(study.uid, "declined")
+        shown = ask(daemon, STUDY, id=study.uid)
+        assert shown["reason"] == reason and words in shown["explanation"]
+        assert "No report is sent" in shown["explanation"]
+        assert shown["results"] == shown["findings"] == shown["jobs"] == shown["deliveries"] == []
+    ask(daemon, STUDY + "/force", "post", 202, id=old.uid)
+    assert daemon.wait_state(old.uid, "delivered")["revision"] == 2
+    assert len(pacs.arrivals) == 1
+
+
 def test_retry_sends_at_once_what_waits(start_daemon, start_pacs):
     pacs = start_pacs(listen=False)
     daemon = start_daemon(peers=[pacs.peer()], keys={"delivery.backoff_first_s": 600, "delivery.backoff_max_s": 600})

@@ -112,10 +112,10 @@ static void a_read_only_folder_is_an_io_error(void **state)
     char path[80];
     store_close(f->store); /* takes -wal and -shm away */
     f->store = NULL;
+    snprintf(path, sizeof path, "%s/new.db", f->folder);
     chmod(f->path, 0444);
     chmod(f->folder, 0555);
     assert_int_equal(open_as_nobody(f->path), ERR_IO); /* an old database */
-    snprintf(path, sizeof path, "%s/new.db", f->folder);
     assert_int_equal(open_as_nobody(path), ERR_IO);
     chmod(f->folder, 0755);
 }

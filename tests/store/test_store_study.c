@@ -27,6 +27,8 @@ static void a_study_is_complete_when_it_has_been_quiet(void **state)
     assert_int_equal(one.revision, 1);
     assert_string_equal(one.cause, "quiet");
     assert_string_equal(one.study_date, "20260203");
+    assert_string_equal(one.study_uid, "1.2.1");
+    assert_true(one.has_input);
 }
 
 static void a_new_image_starts_the_quiet_time_again(void **state)
@@ -76,12 +78,17 @@ static void a_forced_study_is_complete_at_once(void **state)
     assert_int_equal(events_of(f, at.study, "forced"), 1);
 }
 
-static void a_study_without_images_is_never_complete(void **state)
+static void a_study_of_side_objects_is_complete_without_input(void **state)
 {
     struct fixture *f = *state;
     struct store_candidate one;
     put(f, (struct arrival){.side = true});
-    assert_int_equal(candidates(f, &timers, 10 * FORCE, &one), 0);
+    assert_int_equal(candidates(f, &timers, STUDY_QUIET, &one), 1);
+    assert_false(one.has_input);
+    put(f, (struct arrival){.sop = "1.2.1.1.2", .at_ms = STUDY_QUIET});
+    assert_int_equal(candidates(f, &timers, 2 * STUDY_QUIET, &one), 1);
+    assert_true(one.has_input);
+    assert_int_equal(one.revision, 1);
 }
 
 static void force_says_when_it_is_too_late_or_unknown(void **state)
@@ -190,7 +197,7 @@ int main(void)
         T(a_study_waits_for_each_of_its_series),
         T(a_study_that_never_falls_quiet_is_taken_by_the_force_timer),
         T(a_forced_study_is_complete_at_once),
-        T(a_study_without_images_is_never_complete),
+        T(a_study_of_side_objects_is_complete_without_input),
         T(force_says_when_it_is_too_late_or_unknown),
         T(force_of_a_declined_study_is_a_new_revision),
         T(queueing_makes_one_job_for_each_model),
