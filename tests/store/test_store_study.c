@@ -81,7 +81,7 @@ static void a_forced_study_is_complete_at_once(void **state)
 static void a_study_of_side_objects_is_complete_without_input(void **state)
 {
     struct fixture *f = *state;
-    struct store_candidate one;
+    struct store_candidate one = {0};
     put(f, (struct arrival){.side = true});
     assert_int_equal(candidates(f, &timers, STUDY_QUIET, &one), 1);
     assert_false(one.has_input);

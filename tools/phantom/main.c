@@ -71,7 +71,7 @@ static bool parse_number(const char *text, uint64_t min, uint64_t max, uint64_t 
 
 static bool parse_int(const char *text, int min, int max, int *ret, struct err *err)
 {
-    uint64_t value;
+    uint64_t value = 0;
     if (!parse_number(text, (uint64_t)min, (uint64_t)max, &value, err))
         return false;
     *ret = (int)value;
