@@ -10,6 +10,11 @@ import counterparts
 import studies
 from service import DATA, MODEL, ROOT, SANITIZER_MARKS, Daemon
 
+
+def pytest_configure(config):
+    config.addinivalue_line("filterwarnings", "ignore::UserWarning:pydicom")
+
+
 real_data = pytest.mark.skipif(not DATA.is_dir(), reason="no real data beside the checkout")
 
 

@@ -179,7 +179,7 @@ class Daemon:
         study = self.study(uid)
         return study["state"] if study else None
 
-    def wait_state(self, uid, *states, revision=None, limit_s=60):
+    def wait_state(self, uid, *states, revision=None, limit_s=40):
         def look():
             study = self.study(uid)
             return study and study["state"] in states and (revision in (None, study["revision"])) and study
@@ -187,6 +187,14 @@ class Daemon:
             return wait_for(f"study in {states}, revision {revision}", look, limit_s)
         except AssertionError as error:
             raise AssertionError(f"{error}\nstudy: {json.dumps(self.study(uid), indent=1)[:3000]}\n{self.log()[-3000:]}")
+
+    def wait_reported(self, uid, revision=1, reports=1, limit_s=40):
+        """The study once so many reports of a revision have reached every place they go to."""
+        def look():
+            study = self.study(uid)
+            sent = [one["state"] for one in study["deliveries"] if one["revision"] == revision] if study else []
+            return len(sent) >= reports and set(sent) == {"delivered"} and study
+        return wait_for(f"{reports} reports of revision {revision} delivered", look, limit_s)
 
     def refusals(self):
         return self.get("/api/v1/refusals")["refusals"]
