@@ -75,7 +75,7 @@ static bool report_in_class(struct service *service, int64_t result, const char 
     spool_path(service->spool, base->path, from);
     spool_incoming(service->spool, incoming);
     spool_report_path(uid, relative);
-    bool ok = dicom_sr_reclass(from, sop_class, uid, incoming, err) &&
+    bool ok = dicom_sr_reclass(from, sop_class, report_class_uid, incoming, err) &&
               digest_file(incoming, 0, sha256, err) &&
               spool_commit(service->spool, incoming, relative, err) &&
               store_add_report(service->store, result, copy, clock_unix_ms(), err);

@@ -131,9 +131,13 @@ struct dicom_sr_header {
 bool dicom_sr_write(const struct dicom_sr_header *header, const struct dicom_sr_tree *tree, const char *path,
                     struct err *err);
 
-/* The same document in another class, under another SOP Instance UID: nothing else changes. The three classes
- * above share every relation our tree uses. in: from and to are different paths. errors: ERR_IO. */
-bool dicom_sr_reclass(const char *from, const char *sop_class, const char *sop_uid, const char *to,
+/* The SOP Instance UID that a document has in another class, for ever the same. */
+typedef void (*dicom_sr_class_uid)(const char *sop_uid, const char *sop_class, char uid[UID_SIZE]);
+
+/* The same document in another class, under that class's SOP Instance UID; its predecessors are named as they
+ * are in that class, and nothing else changes. The three classes above share every relation our tree uses.
+ * in: from and to are different paths. errors: ERR_IO. */
+bool dicom_sr_reclass(const char *from, const char *sop_class, dicom_sr_class_uid class_uid, const char *to,
                       struct err *err);
 
 /* A report as text for a person, one item a line. owns: the caller frees. NULL on failure.
