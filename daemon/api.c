@@ -204,7 +204,7 @@ static enum MHD_Result take_request(void *context, struct MHD_Connection *connec
         if (!exchange)
             return MHD_NO;
         const char *length = header_of(exchange, MHD_HTTP_HEADER_CONTENT_LENGTH);
-        if (!length || (strlen(length) <= 4 && atoi(length) <= MAX_BODY))
+        if (!length || (strlen(length) <= 4 && strtol(length, NULL, 10) <= MAX_BODY))
             return MHD_YES;
         api_refuse(&exchange->answer, MHD_HTTP_CONTENT_TOO_LARGE, "too_large", "no request has a body here");
         return send_answer(exchange);

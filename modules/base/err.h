@@ -28,10 +28,14 @@ struct err {
     char text[280];
 };
 
-#define ERR_INIT {ERR_NONE, "", ""}
+#define ERR_INIT                                                                                             \
+    {                                                                                                        \
+        ERR_NONE, "", ""                                                                                     \
+    }
 
 /* Record a failure. Always returns false, so that `return err_fail(...)` reads as a sentence. */
-bool err_fail(struct err *err, enum err_code code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+bool err_fail(struct err *err, enum err_code code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Record ERR_INPUT with a stable reason word ([a-z0-9_], at most 39 characters). Always returns false. */
 bool err_decline(struct err *err, const char *reason, const char *fmt, ...)

@@ -13,7 +13,7 @@ void uid_new(char uid[UID_SIZE]);
 void uid_named(const char *name, char uid[UID_SIZE]);
 
 /* 1 to 64 characters, digits and dots, no empty component. A component with a leading zero passes, though
- * PS3.5 9.1 forbids it: scanners in the field write them, and such an object is still told from every other. */
+ * PS3.5 9.1 forbids it: scanners in the field write them, and such an object is still told from others. */
 bool uid_valid(const char *uid);
 
 /* uid_valid, and no leading zero either. source: PS3.5 9.1. */

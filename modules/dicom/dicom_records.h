@@ -56,8 +56,8 @@ struct dicom_head {
     char lossy[3]; /* (0028,2110) */
     int instance_number, acquisition_number;
     double slice_thickness_mm, echo_ms, inversion_ms, heart_rate;
-    int rows, columns;     /* 0 when absent */
-    int frame_count;       /* 1 for a single-frame image; 0 when there are no pixels */
+    int rows, columns; /* 0 when absent */
+    int frame_count;   /* 1 for a single-frame image; 0 when there are no pixels */
     int samples_per_pixel;
     int bits_allocated, bits_stored, high_bit, is_signed;
     char photometric[17];

@@ -18,8 +18,8 @@ struct finding {
     enum finding_state state;
     const char *reason; /* why undetermined or not assessed; NULL otherwise */
     bool has_score;
-    double score;       /* uncalibrated zero-shot score, 0..1: positive side of the pair softmax */
-    double threshold;   /* score at or above which the label counts as present */
+    double score;     /* uncalibrated zero-shot score, 0..1: positive side of the pair softmax */
+    double threshold; /* score at or above which the label counts as present */
     bool has_probability;
     double probability; /* 0..1, only from a stated calibration */
     double cosine_positive, cosine_negative;
@@ -64,12 +64,12 @@ struct result {
     int series_count;
     struct result_instance *instances; /* used, in order of position; empty when not analysed */
     int instance_count;
-    int key_instance; /* index of the representative slice in instances; -1 when none */
-    int key_frame;    /* from 1; 0 when the key instance is single-frame */
-    int source_zyx[3];           /* voxels of the volume as acquired */
+    int key_instance;  /* index of the representative slice in instances; -1 when none */
+    int key_frame;     /* from 1; 0 when the key instance is single-frame */
+    int source_zyx[3]; /* voxels of the volume as acquired */
     double source_spacing_zyx_mm[3];
-    int input_zyx[3];            /* what the encoder got */
-    const char **warnings;       /* stable words with detail: "interpolated: 1 of 120 slices" */
+    int input_zyx[3];      /* what the encoder got */
+    const char **warnings; /* stable words with detail: "interpolated: 1 of 120 slices" */
     int warning_count;
     char manifest_sha256[DIGEST_HEX_SIZE]; /* of sources, geometry and transforms; "" when not analysed */
     int64_t started_unix_ms;

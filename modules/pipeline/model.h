@@ -12,8 +12,8 @@ struct model;
 /* Open and check a model folder: config.json, model.safetensors, vocab.txt, prompts.json. Weights are mapped
  * read-only; every tensor's shape is checked against the configuration; text embeddings of all prompts are
  * computed here, once. owns: caller closes. threads: one job at a time per handle.
- * errors: ERR_INPUT (what is wrong, by file, key or tensor name with both shapes), ERR_UNSUPPORTED (a value or a
- * tensor type we do not handle), ERR_IO, ERR_NOMEM. */
+ * errors: ERR_INPUT (what is wrong, by file, key or tensor name with both shapes), ERR_UNSUPPORTED (a value
+ * or a tensor type we do not handle), ERR_IO, ERR_NOMEM. */
 struct model *model_open(const char *folder, struct err *err);
 void model_close(struct model *model); /* accepts NULL */
 

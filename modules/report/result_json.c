@@ -221,7 +221,7 @@ static void get_word(struct reader *in, const json_t *object, const char *key, c
     if (strlen(text) > 64 || strspn(text, allowed) != strlen(text))
         fail(in, key, "has characters that do not belong there, or is too long");
     if (!in->failed)
-        strcpy(out, text);
+        memcpy(out, text, strlen(text) + 1);
 }
 
 static void get_uid(struct reader *in, const json_t *object, const char *key, char uid[UID_SIZE])

@@ -125,7 +125,8 @@ static bool is_sharp(const char *kernel)
             return true;
     }
     const char *digits = kernel + strcspn(kernel, "0123456789");
-    return (*kernel == 'B' || *kernel == 'b' || *kernel == 'H' || *kernel == 'Q') && atoi(digits) >= 55;
+    return (*kernel == 'B' || *kernel == 'b' || *kernel == 'H' || *kernel == 'Q') &&
+           strtol(digits, NULL, 10) >= 55;
 }
 
 static bool is_calcium_score(const struct dicom_head *head)
