@@ -1,132 +1,11 @@
 /* volume_plan on made-up heads: every order, every problem, every reason of docs/volumes.md. */
-#include "volume/volume.h"
-
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-enum { ROWS = 3, COLUMNS = 4, MOST = 200 };
-
-struct series {
-    struct arena *arena;
-    struct dicom_head heads[MOST];
-    struct dicom_frame frames[MOST];
-    const struct dicom_head *list[MOST];
-    int count;
-    struct volume_plan *plan;
-    struct err err;
-};
-
-static void copy3(double to[3], double a, double b, double c)
-{
-    to[0] = a;
-    to[1] = b;
-    to[2] = c;
-}
-
-/* An axial image whose first pixel lies at (10, 20, z); its instance number runs against its position. */
-static struct dicom_head *add(struct series *series, double z)
-{
-    int i = series->count++;
-    struct dicom_head *head = &series->heads[i];
-    struct dicom_frame *frame = &series->frames[i];
-    *frame = (struct dicom_frame){.has_position = true, .has_orientation = true, .has_spacing = true};
-    copy3(frame->position_lps, 10, 20, z);
-    copy3(frame->row_lps, 1, 0, 0);
-    copy3(frame->column_lps, 0, 1, 0);
-    frame->spacing_y_mm = 0.5;
-    frame->spacing_x_mm = 0.75;
-    frame->slope = 2;
-    frame->intercept = -1000;
-    frame->has_rescale = true;
-    *head = (struct dicom_head){.kind = DICOM_KIND_CT,
-                                .rows = ROWS,
-                                .columns = COLUMNS,
-                                .frame_count = 1,
-                                .samples_per_pixel = 1,
-                                .bits_stored = 12,
-                                .has_pixels = true,
-                                .frames = frame,
-                                .instance_number = 1000 - i};
-    strcpy(head->photometric, "MONOCHROME2");
-    snprintf(head->id.sop_uid, sizeof head->id.sop_uid, "1.2.3.%d", i + 1);
-    series->list[i] = head;
-    return head;
-}
-
-static void add_stack(struct series *series, int count, double step)
-{
-    for (int i = 0; i < count; i++)
-        add(series, i * step);
-}
-
-static struct dicom_frame *frame_of(struct series *series, int i)
-{
-    return &series->frames[i];
-}
-
-static bool plan(struct series *series)
-{
-    series->err = (struct err)ERR_INIT;
-    return volume_plan(series->list, series->count, series->arena, &series->plan, &series->err);
-}
+#include "made_series.h"
 
 static void assert_declined(struct series *series, const char *reason)
 {
     assert_false(plan(series));
     assert_int_equal(series->err.code, ERR_INPUT);
     assert_string_equal(series->err.reason, reason);
-}
-
-static bool warned(const struct series *series, const char *word)
-{
-    for (int i = 0; i < series->plan->warning_count; i++) {
-        if (!strncmp(series->plan->warnings[i], word, strlen(word)))
-            return true;
-    }
-    return false;
-}
-
-static int set_up(void **state)
-{
-    struct series *series = calloc(1, sizeof *series);
-    series->arena = arena_new();
-    *state = series;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct series *series = *state;
-    arena_free(series->arena);
-    free(series);
-    return 0;
-}
-
-/* A frame's stored values all are 10 * (number of its SOP UID) + pixel index. */
-static bool read_numbered(void *reader, const struct volume_slice *slice, int32_t *stored, struct err *err)
-{
-    (void)reader;
-    (void)err;
-    int number = atoi(slice->head->id.sop_uid + 6);
-    for (int i = 0; i < ROWS * COLUMNS; i++)
-        stored[i] = 10 * number + i + 100 * slice->frame;
-    return true;
-}
-
-static bool read_never(void *reader, const struct volume_slice *slice, int32_t *stored, struct err *err)
-{
-    (void)reader;
-    (void)slice;
-    (void)stored;
-    return err_fail(err, ERR_IO, "disk on fire");
 }
 
 /* ---- order ---- */
@@ -501,95 +380,6 @@ static void axes_must_be_at_right_angles(void **state)
     assert_declined(series, "oblique_axes");
 }
 
-/* ---- values ---- */
-
-static void every_slice_has_its_own_rescale(void **state)
-{
-    struct series *series = *state;
-    add_stack(series, 2, 2);
-    frame_of(series, 1)->slope = 0.5;
-    frame_of(series, 1)->intercept = 7;
-    assert_true(plan(series));
-    float voxels[2 * ROWS * COLUMNS];
-    assert_true(volume_fill(series->plan, 0, read_numbered, NULL, voxels, &series->err));
-    assert_float_equal(voxels[1], 2 * 11 - 1000, 0);
-    assert_float_equal(voxels[ROWS * COLUMNS + 1], 0.5 * 21 + 7, 0);
-}
-
-static void padding_is_marked_only_when_asked(void **state)
-{
-    struct series *series = *state;
-    add_stack(series, 2, 2);
-    series->heads[0].has_padding = series->heads[0].has_padding_limit = true;
-    series->heads[0].padding = 12;
-    series->heads[0].padding_limit = 10; /* either may be the larger */
-    assert_true(plan(series));
-    float voxels[2 * ROWS * COLUMNS];
-    assert_true(volume_fill(series->plan, 0, read_numbered, NULL, voxels, &series->err));
-    assert_float_equal(voxels[0], 2 * 10 - 1000, 0);
-    assert_true(volume_fill_padded(series->plan, 0, read_numbered, NULL, -1024, voxels, &series->err));
-    assert_float_equal(voxels[0], -1024, 0);
-    assert_float_equal(voxels[2], -1024, 0);
-    assert_float_equal(voxels[3], 2 * 13 - 1000, 0);
-    assert_float_equal(voxels[ROWS * COLUMNS], 2 * 20 - 1000, 0);
-}
-
-static void monochrome1_turns_mr_over_but_not_ct(void **state)
-{
-    struct series *series = *state;
-    add_stack(series, 2, 2);
-    strcpy(series->heads[0].photometric, "MONOCHROME1");
-    strcpy(series->heads[1].photometric, "MONOCHROME1");
-    assert_true(plan(series));
-    assert_true(warned(series, "monochrome1:"));
-    float voxels[2 * ROWS * COLUMNS];
-    assert_true(volume_fill(series->plan, 0, read_numbered, NULL, voxels, &series->err));
-    assert_float_equal(voxels[0], 2 * 10 - 1000, 0);
-    series->heads[0].kind = series->heads[1].kind = DICOM_KIND_MR;
-    assert_true(volume_fill(series->plan, 0, read_numbered, NULL, voxels, &series->err));
-    assert_float_equal(voxels[0], 2 * (4095 - 10) - 1000, 0);
-}
-
-static void a_readers_error_comes_through(void **state)
-{
-    struct series *series = *state;
-    add_stack(series, 2, 2);
-    assert_true(plan(series));
-    float voxels[2 * ROWS * COLUMNS];
-    assert_false(volume_fill(series->plan, 0, read_never, NULL, voxels, &series->err));
-    assert_int_equal(series->err.code, ERR_IO);
-    assert_false(volume_fill(series->plan, 1, read_numbered, NULL, voxels, &series->err));
-    assert_int_equal(series->err.code, ERR_BUG);
-}
-
-static void resampling_to_the_same_size_only_turns(void **state)
-{
-    (void)state;
-    /* a sagittal volume: slices to the left, rows to the feet, columns to the back */
-    struct volume_geometry geometry = {.zyx = {2, 3, 4},
-                                       .phases = 1,
-                                       .step_z_lps = {1, 0, 0},
-                                       .step_y_lps = {0, 0, -1},
-                                       .step_x_lps = {0, 1, 0},
-                                       .spacing_zyx_mm = {1, 1, 1}};
-    const int out_zyx[3] = {3, 4, 2};
-    float in[2 * 3 * 4], out[3 * 4 * 2];
-    struct err err = ERR_INIT;
-    for (int i = 0; i < 24; i++)
-        in[i] = (float)i;
-    assert_true(volume_resample(&geometry, in, out_zyx, out, &err));
-    for (int z = 0; z < 3; z++) {
-        for (int y = 0; y < 4; y++) {
-            for (int x = 0; x < 2; x++)
-                assert_float_equal(out[(z * 4 + y) * 2 + x], in[(x * 3 + 2 - z) * 4 + y], 0);
-        }
-    }
-    const int none[3] = {0, 4, 2};
-    assert_false(volume_resample(&geometry, in, none, out, &err));
-}
-
-#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -621,11 +411,6 @@ int main(void)
         T(images_must_be_alike),
         T(images_must_be_parallel),
         T(axes_must_be_at_right_angles),
-        T(every_slice_has_its_own_rescale),
-        T(padding_is_marked_only_when_asked),
-        T(monochrome1_turns_mr_over_but_not_ct),
-        T(a_readers_error_comes_through),
-        T(resampling_to_the_same_size_only_turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
