@@ -347,9 +347,19 @@ void config_free(struct config *config)
     free(config);
 }
 
+static void print_type(FILE *out, const struct key *key)
+{
+    if (key->type == TYPE_INT)
+        fprintf(out, "%d..%d", key->min, key->max);
+    else
+        fputs(key->type == TYPE_CHOICE ? key->choices : type_names[key->type], out);
+}
+
 void config_print_keys(FILE *out)
 {
-    for (int i = 0; i < KEY_COUNT; i++)
-        fprintf(out, "%s\t%s\t%s\t%s\tno\t%s\n", keys[i].section, keys[i].name, type_names[keys[i].type],
-                keys[i].initial, keys[i].help);
+    for (int i = 0; i < KEY_COUNT; i++) {
+        fprintf(out, "%s\t%s\t", keys[i].section, keys[i].name);
+        print_type(out, &keys[i]);
+        fprintf(out, "\t%s\tno\t%s\n", keys[i].initial, keys[i].help);
+    }
 }

@@ -76,7 +76,7 @@ struct config {
 struct config *config_load(const char *path, struct err *err);
 void config_free(struct config *config);
 
-/* One line a key, tab separated: section, key, type, default, reloadable, help. */
+/* One line a key, tab separated: section, key, type or limits, default, reloadable, help. */
 void config_print_keys(FILE *out);
 
 #endif
