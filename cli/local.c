@@ -2,6 +2,7 @@
 #include "cli.h"
 #include "paths.h"
 #include "pipeline/worker_process.h"
+#include "roots.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -14,6 +15,8 @@ struct settings {
     const char *model, *tensor, *nifti;
     bool json;
     int threads, timeout_s;
+    char *const *named; /* the paths on the command line */
+    int named_count;
 };
 
 /* 0 and up; -1 when it is no such number. */
@@ -54,16 +57,50 @@ static bool read_options(int count, char **arguments, struct settings *settings,
     return true;
 }
 
+/* Named paths, and files of the job that links lead to from there. */
+static bool find_roots(const struct settings *settings, const json_t *job, struct roots *roots,
+                       struct err *err)
+{
+    bool ok = roots_add(roots, settings->model, err) && roots_add(roots, settings->tensor, err);
+    for (int i = 0; ok && i < settings->named_count; i++)
+        ok = roots_add(roots, settings->named[i], err);
+    const json_t *files = json_object_get(job, "files");
+    int count = (int)json_array_size(files);
+    const char **texts = ok && count ? malloc((size_t)count * sizeof *texts) : NULL;
+    for (int i = 0; texts && i < count; i++)
+        texts[i] = json_string_value(json_array_get(files, (size_t)i));
+    if (ok && count)
+        ok = texts ? roots_add_outside(roots, texts, count, err)
+                   : err_fail(err, ERR_NOMEM, "no memory for a list of %d files", count);
+    free(texts);
+    return ok;
+}
+
+static struct worker_process *start_worker(const struct settings *settings, const json_t *job, int pass_fd,
+                                           struct err *err)
+{
+    struct roots roots = {0};
+    struct worker_process *worker = NULL;
+    if (find_roots(settings, job, &roots, err)) {
+        struct worker_options options = {.threads = settings->threads,
+                                         .pass_fd = pass_fd,
+                                         .read_roots = roots.list,
+                                         .read_root_count = roots.count};
+        worker = worker_process_start(&options, err);
+    }
+    roots_done(&roots);
+    return worker;
+}
+
 /* One job in a fresh worker; takes `job`. NULL with err set on failure. */
 static json_t *do_job(const struct settings *settings, json_t *job, int pass_fd, struct err *err)
 {
-    struct worker_options options = {.threads = settings->threads, .pass_fd = pass_fd};
     json_t *answer = NULL;
     struct worker_process *worker = NULL;
     if (!job)
         err_fail(err, ERR_INPUT, "an argument is not UTF-8");
     else
-        worker = worker_process_start(&options, err);
+        worker = start_worker(settings, job, pass_fd, err);
     if (worker && !worker_process_call(worker, job, settings->timeout_s * 1000, &answer, err))
         answer = NULL;
     json_object_del(answer, "ok");
@@ -204,7 +241,9 @@ enum cli_exit local_encode(int count, char **arguments)
     if (settings.tensor) {
         job = json_pack("{s:s,s:s,s:s}", "job", "tensor", "model", settings.model, "file", settings.tensor);
     } else {
-        json_t *files = files_of(arguments + first, count - first, &err);
+        settings.named = arguments + first;
+        settings.named_count = count - first;
+        json_t *files = files_of(settings.named, settings.named_count, &err);
         if (!files)
             return cli_failed(&err);
         job = json_pack("{s:s,s:s,s:o}", "job", "study", "model", settings.model, "files", files);
@@ -308,6 +347,8 @@ enum cli_exit local_model(int count, char **arguments)
         return cli_usage("model", "an option is wrong");
     if (first != count - 2 || strcmp(arguments[first], "check") != 0)
         return cli_usage("model", "give \"check\" and one path");
+    settings.named = arguments + first + 1;
+    settings.named_count = 1;
     json_t *job = json_pack("{s:s,s:s}", "job", "check", "path", arguments[first + 1]);
     json_t *answer = do_job(&settings, job, 0, &err);
     if (!answer)
@@ -377,7 +418,9 @@ enum cli_exit local_volume(int count, char **arguments)
         return cli_usage("volume", "an option is wrong");
     if (!settings.nifti || first == count)
         return cli_usage("volume", settings.nifti ? "no path given" : "--nifti is missing");
-    json_t *files = files_of(arguments + first, count - first, &err);
+    settings.named = arguments + first;
+    settings.named_count = count - first;
+    json_t *files = files_of(settings.named, settings.named_count, &err);
     json_t *answer = files ? write_volume(&settings, files, &err) : NULL;
     if (!answer)
         return cli_failed(&err);

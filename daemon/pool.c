@@ -42,9 +42,17 @@ struct pool {
     int model_count;
 };
 
+/* It may read what was acknowledged, and the models. */
 static struct worker_process *start_worker(const struct service *service, struct err *err)
 {
+    char objects[PATH_MAX];
+    const char *roots[CONFIG_MAX_MODELS + 1] = {objects};
+    spool_path(service->spool, "objects", objects);
+    for (int i = 0; i < service->config->model_count; i++)
+        roots[i + 1] = service->config->models[i].folder;
     struct worker_options options = {.threads = service->config->pool.threads,
+                                     .read_roots = roots,
+                                     .read_root_count = service->config->model_count + 1,
                                      .data_limit_bytes = (uint64_t)service->config->pool.memory_mb << 20};
     if (service->config->pool.worker_file[0])
         options.path = service->config->pool.worker_file;
@@ -289,6 +297,17 @@ static bool learn_model(struct pool *pool, struct worker_process *worker, struct
     return ok || err_prefix(err, "model \"%s\"", model->name);
 }
 
+/* -1: no model was asked for, so no worker has spoken. */
+static void tell_sandbox(int landlock)
+{
+    if (landlock > 0)
+        log_event(LOG_INFO, "worker_confined", "landlock=%d", landlock);
+    else if (landlock == 0)
+        log_event(
+            LOG_WARNING, "worker_confined",
+            "landlock=0 cause=\"the kernel has no Landlock\", workers can read every file this user can");
+}
+
 /* A model that does not open makes the service not ready; what arrives is kept and reported as not analysed.
  */
 static bool learn_models(struct pool *pool, struct config *config, struct err *err)
@@ -305,6 +324,8 @@ static bool learn_models(struct pool *pool, struct config *config, struct err *e
         worker = start_worker(pool->service, err);
     }
     bool ok = worker != NULL;
+    if (ok)
+        tell_sandbox(worker_process_landlock(worker));
     worker_process_stop(worker);
     return ok;
 }

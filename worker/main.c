@@ -1,21 +1,24 @@
-/* cardioscribe-worker: jobs in on standard input, answers out on standard output (pipeline/job.h), one line
- * each, until the input ends. It is started by the daemon and the command line; it has no network and no
- * database. */
+/* cardioscribe-worker [--threads N] [--] [FILE or FOLDER]...
+ * Jobs in on standard input, answers out on standard output (pipeline/job.h), one line each, until the input
+ * ends. It is started by the daemon and the command line; it has no network and no database, and opens only
+ * what lies in the files and folders named (docs/sandbox.md). The first answer has one more member,
+ * "sandbox": {"landlock": N}; N is 0 when the kernel cannot restrict which files are read. */
 #include "dicom/dicom_head.h"
 #include "fault.h"
 #include "pipeline/job.h"
 #include "pipeline/line.h"
+#include "sandbox.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
-enum { EXIT_NOT_STARTED = 3, EXIT_LINE_LOST = 4 };
+enum { EXIT_USAGE = 2, EXIT_NOT_STARTED = 3, EXIT_LINE_LOST = 4, MAX_THREADS = 1024 };
 
 static bool write_all(int fd, const char *bytes, size_t size)
 {
@@ -31,19 +34,29 @@ static bool write_all(int fd, const char *bytes, size_t size)
     return true;
 }
 
-static bool answer_line(struct job_bench *bench, const char *line, int out)
+struct desk {
+    struct job_bench *bench;
+    struct sandbox sandbox;
+    bool sandbox_told;
+};
+
+static bool answer_line(struct desk *desk, const char *line)
 {
     fault_before(line);
-    json_t *answer = job_answer(bench, line);
+    json_t *answer = job_answer(desk->bench, line);
+    if (!desk->sandbox_told)
+        json_object_set_new(answer, "sandbox", json_pack("{s:i}", "landlock", desk->sandbox.landlock_abi));
+    desk->sandbox_told = true;
     char *text = json_dumps(answer, JSON_COMPACT);
     json_decref(answer);
+    int out = desk->sandbox.out;
     bool written = text && write_all(out, text, strlen(text)) && write_all(out, "\n", 1);
     free(text);
     return written;
 }
 
 /* True when the input ended in order. */
-static bool serve(struct job_bench *bench, int in, int out)
+static bool serve(struct desk *desk, int in)
 {
     static char bytes[65536];
     struct line line = {0};
@@ -56,7 +69,7 @@ static bool serve(struct job_bench *bench, int in, int out)
         ended = n == 0;
         going = n > 0 && line_append(&line, bytes, (size_t)n, &err);
         for (char *text; going && (text = line_take(&line));)
-            going = answer_line(bench, text, out);
+            going = answer_line(desk, text);
     }
     line_done(&line);
     return ended;
@@ -71,33 +84,61 @@ static int keep_output(void)
     return out;
 }
 
-/* The dictionary, the codecs and the character sets are loaded before the first job. */
-static bool prepare(int *ret_out, struct err *err)
+static bool prepare(struct sandbox *sandbox, struct err *err)
 {
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        return err_errno(err, "give up new privileges");
     signal(SIGPIPE, SIG_IGN);
-    *ret_out = keep_output();
-    if (*ret_out < 0)
+    sandbox->out = keep_output();
+    if (sandbox->out < 0)
         return err_errno(err, "set standard output aside");
-    return dicom_library_init(err);
+    fault_prepare();
+    return sandbox_enter(sandbox, err);
+}
+
+static bool read_options(int count, char **arguments, struct sandbox *sandbox)
+{
+    static const struct option known[] = {{"threads", required_argument, NULL, 't'}, {NULL, 0, NULL, 0}};
+    for (int which; (which = getopt_long(count, arguments, "+", known, NULL)) != -1;) {
+        char *end = "?";
+        long threads = which == 't' ? strtol(optarg, &end, 10) : -1;
+        if (*end || threads < 0 || threads > MAX_THREADS)
+            return false;
+        sandbox->threads = (int)threads;
+    }
+    sandbox->read_roots = (const char *const *)(arguments + optind);
+    sandbox->read_root_count = count - optind;
+    return true;
+}
+
+/* OpenBLAS starts threads before main unless told that one is enough, and Landlock does not cover threads
+ * that are there already. */
+static void begin_with_one_thread(char **arguments)
+{
+    const char *threads = getenv("OPENBLAS_NUM_THREADS");
+    if (threads && strcmp(threads, "1") == 0)
+        return;
+    setenv("OPENBLAS_NUM_THREADS", "1", 1);
+    execv("/proc/self/exe", arguments);
+    fprintf(stderr, "cardioscribe-worker: cannot start again with one thread: %s\n", strerror(errno));
+    exit(EXIT_NOT_STARTED);
 }
 
 int main(int argc, char **argv)
 {
     struct err err = ERR_INIT;
-    int out = -1;
-    if (argc > 1) {
-        fprintf(stderr, "usage: cardioscribe-worker  (jobs on standard input, one JSON object a line)\n");
-        return 2;
+    struct desk desk = {0};
+    begin_with_one_thread(argv);
+    if (!read_options(argc, argv, &desk.sandbox)) {
+        fprintf(stderr, "usage: cardioscribe-worker [--threads N] [--] [FILE or FOLDER]...\n"
+                        "jobs on standard input, one JSON object a line; only what is named can be read\n");
+        return EXIT_USAGE;
     }
-    if (!prepare(&out, &err)) {
+    if (!prepare(&desk.sandbox, &err)) {
         fprintf(stderr, "cardioscribe-worker: %s\n", err.text);
         return EXIT_NOT_STARTED;
     }
-    struct job_bench *bench = job_bench_open();
-    bool ended = bench && serve(bench, STDIN_FILENO, out);
-    job_bench_close(bench);
+    desk.bench = job_bench_open();
+    bool ended = desk.bench && serve(&desk, STDIN_FILENO);
+    job_bench_close(desk.bench);
     dicom_library_done();
     return ended ? 0 : EXIT_LINE_LOST;
 }

@@ -19,6 +19,7 @@ struct worker_process {
     pid_t pid;  /* 0 once reaped */
     int status; /* of waitpid, once reaped */
     int socket, killed_fd;
+    int landlock; /* -1: not told yet */
     struct line line;
 };
 
@@ -78,7 +79,7 @@ struct worker_process *worker_process_start(const struct worker_options *options
         return NULL;
     }
     char path[PATH_MAX];
-    worker->socket = -1;
+    worker->socket = worker->landlock = -1;
     worker->killed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (worker->killed_fd < 0)
         err_errno(err, "create an event descriptor");
@@ -91,13 +92,21 @@ struct worker_process *worker_process_start(const struct worker_options *options
 
 /* ---- one call ---- */
 
+static const char *signal_meaning(int number)
+{
+    if (number == SIGSYS)
+        return "forbidden system call";
+    const char *name = sigdescr_np(number);
+    return name ? name : "?";
+}
+
 static bool say_crashed(struct worker_process *worker, struct err *err)
 {
     reap(worker, SIGKILL);
     int status = worker->status;
     if (WIFSIGNALED(status)) {
-        const char *name = sigdescr_np(WTERMSIG(status));
-        err_fail(err, ERR_PEER, "the worker died of signal %d (%s)", WTERMSIG(status), name ? name : "?");
+        int number = WTERMSIG(status);
+        err_fail(err, ERR_PEER, "the worker died of signal %d (%s)", number, signal_meaning(number));
     } else {
         err_fail(err, ERR_PEER, "the worker ended with exit code %d", WEXITSTATUS(status));
     }
@@ -193,6 +202,15 @@ static bool say_refused(const json_t *error, struct err *err)
     return false;
 }
 
+/* The first answer says it; the caller need not see it. */
+static void note_sandbox(struct worker_process *worker, json_t *answer)
+{
+    const json_t *landlock = json_object_get(json_object_get(answer, "sandbox"), "landlock");
+    if (json_is_integer(landlock))
+        worker->landlock = (int)json_integer_value(landlock);
+    json_object_del(answer, "sandbox");
+}
+
 static bool read_answer(struct worker_process *worker, const char *text, json_t **ret, struct err *err)
 {
     json_t *answer = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
@@ -201,6 +219,7 @@ static bool read_answer(struct worker_process *worker, const char *text, json_t 
         json_decref(answer);
         return give_up(worker, ERR_PEER, "worker_garbled", "the worker's answer is not JSON", err);
     }
+    note_sandbox(worker, answer);
     if (json_is_true(ok)) {
         *ret = answer;
         return true;
@@ -233,6 +252,11 @@ bool worker_process_alive(struct worker_process *worker)
     if (worker->pid && waitpid(worker->pid, &worker->status, WNOHANG) == worker->pid)
         worker->pid = 0;
     return worker->pid != 0;
+}
+
+int worker_process_landlock(const struct worker_process *worker)
+{
+    return worker->landlock;
 }
 
 pid_t worker_process_pid(const struct worker_process *worker)

@@ -1,8 +1,9 @@
 /* A worker as its owner sees it: a child process that answers one job at a time, within a time limit.
  *
- * The child starts from a clean table: no descriptor but its line, stderr and at most one more; an
- * environment of PATH, LANG, DCMDICTPATH and what the options say; signals at their defaults; its own process
- * group; no new privileges, no core dumps. One socket pair carries jobs and answers (job.h).
+ * The child starts from a clean table: no descriptor but its line, stderr and at most one more, and room for
+ * few; an environment of PATH, LANG and DCMDICTPATH; signals at their defaults; its own process group; no new
+ * privileges, no core dumps, no bytes written to files (except with pass_fd, and where stderr is a file). It
+ * then closes its own sandbox (docs/sandbox.md). One socket pair carries jobs and answers (job.h).
  *
  * threads: start, call and stop belong to one thread at a time. The kernel kills the child when the thread
  * that started it ends (PR_SET_PDEATHSIG), so start it from a thread that outlives it. worker_process_kill
@@ -23,10 +24,12 @@
 struct worker_process;
 
 struct worker_options {
-    const char *path;          /* the worker binary; NULL: as worker_process_find */
-    int threads;               /* of the matrix library; 0: one per core */
-    uint64_t data_limit_bytes; /* RLIMIT_DATA of the child (mapped weights do not count); 0: none */
-    int pass_fd;               /* a descriptor above 2 the child gets as WORKER_PASSED_FD; 0: none */
+    const char *path;              /* the worker binary; NULL: as worker_process_find */
+    int threads;                   /* of the matrix library; 0: one per core */
+    uint64_t data_limit_bytes;     /* RLIMIT_DATA of the child (mapped weights do not count); 0: none */
+    int pass_fd;                   /* a descriptor above 2 the child gets as WORKER_PASSED_FD; 0: none */
+    const char *const *read_roots; /* files and folders the child may read, with all they hold; what a job */
+    int read_root_count; /* names must lie in them. Those that do not exist are skipped. Borrowed. */
 };
 
 enum { WORKER_PASSED_FD = 3 };
@@ -52,6 +55,10 @@ bool worker_process_call(struct worker_process *worker, const json_t *job, int t
 
 /* Whether the process can still take jobs (it has neither ended nor been killed). */
 bool worker_process_alive(struct worker_process *worker);
+
+/* The version of Landlock that holds it to its read_roots; 0: the kernel has none, so that it can read what
+ * its user can (but nothing else, and tell nobody but its owner); -1: not known before its first answer. */
+int worker_process_landlock(const struct worker_process *worker);
 
 pid_t worker_process_pid(const struct worker_process *worker);
 

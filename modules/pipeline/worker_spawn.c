@@ -15,13 +15,15 @@
 
 /* ---- everything the child needs, made before the fork: after it only async-signal-safe calls ---- */
 
-enum { MAX_VARIABLES = 8, VARIABLE_SIZE = 4096 };
+enum { MAX_VARIABLES = 8, VARIABLE_SIZE = 4096, MAX_DESCRIPTORS = 64 };
 
 struct launch {
     char path[PATH_MAX];
     char variables[MAX_VARIABLES][VARIABLE_SIZE];
     char *environment[MAX_VARIABLES + 1];
     int variable_count;
+    char threads[16];
+    char **arguments; /* borrowed texts */
     struct rlimit data_limit;
     int socket, pass_fd, failure_fd;
     pid_t parent;
@@ -38,19 +40,32 @@ static bool set_variable(struct launch *launch, const char *name, const char *va
     return true;
 }
 
-static bool set_environment(struct launch *launch, int threads, struct err *err)
+/* OpenBLAS must not start threads before the worker is ready for them: it does so itself. */
+static bool set_environment(struct launch *launch, struct err *err)
 {
     static const char *const kept[] = {"PATH", "LANG", "DCMDICTPATH", "CARDIOSCRIBE_WORKER_FAULT"};
-    char number[16];
-    snprintf(number, sizeof number, "%d", threads);
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
         if (!set_variable(launch, kept[i], getenv(kept[i]), err))
             return false;
     }
-    const char *limit = threads > 0 ? number : NULL;
-    return set_variable(launch, "OPENBLAS_NUM_THREADS", limit, err) &&
-           set_variable(launch, "OMP_NUM_THREADS", limit, err) &&
+    return set_variable(launch, "OPENBLAS_NUM_THREADS", "1", err) &&
            set_variable(launch, "MALLOC_ARENA_MAX", "2", err);
+}
+
+static bool set_arguments(struct launch *launch, const struct worker_options *options, struct err *err)
+{
+    static const char *const fixed[] = {"cardioscribe-worker", "--threads", NULL, "--"};
+    enum { FIXED = sizeof fixed / sizeof *fixed, THREADS = 2 };
+    size_t roots = (size_t)options->read_root_count;
+    launch->arguments = calloc(FIXED + roots + 1, sizeof *launch->arguments);
+    if (!launch->arguments)
+        return err_fail(err, ERR_NOMEM, "no memory to start a worker");
+    snprintf(launch->threads, sizeof launch->threads, "%d", options->threads > 0 ? options->threads : 0);
+    for (size_t i = 0; i < FIXED; i++)
+        launch->arguments[i] = i == THREADS ? launch->threads : (char *)fixed[i];
+    for (size_t i = 0; i < roots; i++)
+        launch->arguments[FIXED + i] = (char *)options->read_roots[i];
+    return true;
 }
 
 /* ---- the child ---- */
@@ -105,9 +120,9 @@ static void child_signals(void)
 
 static void child_limits(const struct launch *launch)
 {
-    const struct rlimit no_core = {0, 0};
+    const struct rlimit none = {0, 0}, descriptors = {MAX_DESCRIPTORS, MAX_DESCRIPTORS};
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-        setrlimit(RLIMIT_CORE, &no_core) < 0)
+        setrlimit(RLIMIT_CORE, &none) < 0 || setrlimit(RLIMIT_NOFILE, &descriptors) < 0)
         child_fail(launch);
     if (launch->data_limit.rlim_cur != RLIM_INFINITY && setrlimit(RLIMIT_DATA, &launch->data_limit) < 0)
         child_fail(launch);
@@ -117,12 +132,10 @@ static void child_limits(const struct launch *launch)
 
 __attribute__((noreturn)) static void child(struct launch *launch)
 {
-    char name[] = "cardioscribe-worker";
-    char *arguments[] = {name, NULL};
     child_signals();
     child_descriptors(launch);
     child_limits(launch);
-    execve(launch->path, arguments, launch->environment);
+    execve(launch->path, launch->arguments, launch->environment);
     child_fail(launch);
 }
 
@@ -193,8 +206,9 @@ bool worker_spawn(const char *path, const struct worker_options *options, pid_t 
     launch->data_limit.rlim_cur = launch->data_limit.rlim_max =
         options->data_limit_bytes ? options->data_limit_bytes : RLIM_INFINITY;
     snprintf(launch->path, sizeof launch->path, "%s", path);
-    bool ok =
-        set_environment(launch, options->threads, err) && connect_and_spawn(launch, ret_pid, ret_socket, err);
+    bool ok = set_environment(launch, err) && set_arguments(launch, options, err) &&
+              connect_and_spawn(launch, ret_pid, ret_socket, err);
+    free(launch->arguments);
     free(launch);
     return ok;
 }

@@ -210,7 +210,7 @@ def test_a_missing_worker_is_told(tmp_path):
 
 def test_the_worker_answers_line_by_line_and_ends_with_its_input():
     lines = ['{"job":"model","model":"%s"}' % MODEL, "nonsense", '{"job":"tokenize","model":"%s","text":"a"}' % MODEL]
-    done = subprocess.run([str(WORKER)], input="\n".join(lines) + "\n", capture_output=True, text=True, timeout=60)
+    done = subprocess.run([str(WORKER), str(MODEL)], input="\n".join(lines) + "\n", capture_output=True, text=True, timeout=60)
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert done.returncode == 0
     assert [one["ok"] for one in answers] == [True, False, True]

@@ -12,15 +12,33 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED
+#endif
+#endif
+
+#ifdef SANITIZED
+#define OWN_PROC "exit code 90" /* the leak check reads /proc/self */
+#else
+#define OWN_PROC "exit code 13"
+#endif
 
 static char folder[] = "/tmp/worker-process-XXXXXX";
 static char script[64];
@@ -98,7 +116,42 @@ static void the_environment_is_clean(void **state)
     assert_null(strstr(text, "LD_PRELOAD_CANARY"));
     assert_null(strstr(text, "HOME"));
     assert_non_null(strstr(text, "DCMDICTPATH "));
-    assert_string_equal(text + strlen(text) - 1, "3");
+    assert_string_equal(text + strlen(text) - 1, "1"); /* the worker starts the others itself */
+    worker_process_stop(worker);
+}
+
+static void the_arguments_say_threads_and_what_may_be_read(void **state)
+{
+    struct err err = ERR_INIT;
+    char text[512];
+    const char *const roots[] = {"/a b", "--c", "d"};
+    struct worker_options options = {
+        .path = write_script("read l; text=; for word in \"$@\"; do text=\"$text<$word>\"; done; "
+                             "echo '{\"ok\":true,\"text\":\"'\"$text\"'\"}'; read l"),
+        .threads = 3,
+        .read_roots = roots,
+        .read_root_count = 3};
+    struct worker_process *worker = worker_process_start(&options, &err);
+    assert_non_null(worker);
+    assert_true(call(worker, "x", 5000, text, &err));
+    assert_string_equal(text, "<--threads><3><--></a b><--c><d>");
+    worker_process_stop(worker);
+}
+
+static void the_sandbox_is_told_with_the_first_answer(void **state)
+{
+    struct err err = ERR_INIT;
+    json_t *job = json_pack("{s:s}", "job", "x"), *answer = NULL;
+    struct worker_process *worker = start(write_script(
+        "read l; echo '{\"ok\":true,\"sandbox\":{\"landlock\":7}}'; read l; echo '{\"ok\":true}'"));
+    assert_int_equal(worker_process_landlock(worker), -1);
+    for (int i = 0; i < 2; i++) {
+        assert_true(worker_process_call(worker, job, 5000, &answer, &err));
+        assert_int_equal(worker_process_landlock(worker), 7);
+        assert_null(json_object_get(answer, "sandbox"));
+        json_decref(answer);
+    }
+    json_decref(job);
     worker_process_stop(worker);
 }
 
@@ -127,13 +180,13 @@ static void limits_are_set(void **state)
     struct err err = ERR_INIT;
     char text[512];
     struct worker_options options = {
-        .path = write_script("read l; echo '{\"ok\":true,\"text\":\"'$(ulimit -c) $(ulimit -d) "
+        .path = write_script("read l; echo '{\"ok\":true,\"text\":\"'$(ulimit -c) $(ulimit -d) $(ulimit -n) "
                              "$(grep NoNewPrivs /proc/$$/status | tr -dc 0-9)'\"}'; read l"),
         .data_limit_bytes = 512 << 20};
     struct worker_process *worker = worker_process_start(&options, &err);
     assert_non_null(worker);
     assert_true(call(worker, "x", 5000, text, &err));
-    assert_string_equal(text, "0 524288 1");
+    assert_string_equal(text, "0 524288 64 1");
     worker_process_stop(worker);
 }
 
@@ -162,6 +215,16 @@ static void a_crash_names_its_signal(void **state)
     assert_false(worker_process_alive(worker));
     assert_false(call(worker, "x", 5000, NULL, &err));
     assert_string_equal(err.reason, "worker_crashed");
+    worker_process_stop(worker);
+}
+
+static void a_forbidden_system_call_is_named(void **state)
+{
+    struct err err = ERR_INIT;
+    struct worker_process *worker = start(write_script("read l; kill -SYS $$"));
+    assert_false(call(worker, "x", 5000, NULL, &err));
+    assert_string_equal(err.reason, "worker_crashed");
+    assert_string_equal(err.text, "the worker died of signal 31 (forbidden system call)");
     worker_process_stop(worker);
 }
 
@@ -288,13 +351,24 @@ static void it_dies_with_its_parent(void **state)
 
 /* ---- the real worker ---- */
 
-static struct worker_process *start_real(const char *fault)
+/* It may read what lies in the test's folder. */
+static struct worker_process *start_real_under(const char *fault, uint64_t data_limit_bytes)
 {
+    struct err err = ERR_INIT;
+    const char *const roots[] = {folder};
+    struct worker_options options = {
+        .threads = 2, .data_limit_bytes = data_limit_bytes, .read_roots = roots, .read_root_count = 1};
     if (fault)
         setenv("CARDIOSCRIBE_WORKER_FAULT", fault, 1);
-    struct worker_process *worker = start(NULL);
+    struct worker_process *worker = worker_process_start(&options, &err);
     unsetenv("CARDIOSCRIBE_WORKER_FAULT");
+    assert_non_null(worker);
     return worker;
+}
+
+static struct worker_process *start_real(const char *fault)
+{
+    return start_real_under(fault, 0);
 }
 
 static void the_real_worker_refuses_nonsense_and_lives(void **state)
@@ -337,6 +411,96 @@ static void the_fault_switch_crashes_hangs_and_passes(void **state)
     worker_process_stop(worker);
 }
 
+static void misbehave(const char *fault, uint64_t data_limit_bytes, const char *text)
+{
+    struct err err = ERR_INIT;
+    struct worker_process *worker = start_real_under(fault, data_limit_bytes);
+    assert_false(call(worker, "study", 20000, NULL, &err));
+    assert_string_equal(err.reason, "worker_crashed");
+    if (!strstr(err.text, text))
+        print_message("%s: %s\n", fault, err.text);
+    assert_non_null(strstr(err.text, text));
+    worker_process_stop(worker);
+}
+
+static void what_the_worker_does_not_need_kills_it(void **state)
+{
+    static const char *const forbidden[] = {"socket", "connect", "exec", "fork", "thread", "kill", "map_code",
+#ifndef SANITIZED
+                                            "ptrace"
+#endif
+    };
+    char write[96], made[64];
+    for (size_t i = 0; i < sizeof forbidden / sizeof *forbidden; i++)
+        misbehave(forbidden[i], 0, "signal 31 (forbidden system call)");
+    snprintf(made, sizeof made, "%s/made", folder);
+    snprintf(write, sizeof write, "write:%s", made);
+    misbehave(write, 0, "signal 31 (forbidden system call)");
+    assert_int_equal(access(made, F_OK), -1);
+}
+
+static void only_what_is_named_can_be_read(void **state)
+{
+    char open[96], link[64];
+    struct worker_process *worker = start_real(NULL);
+    struct err err = ERR_INIT;
+    assert_false(call(worker, "x", 20000, NULL, &err));
+    int landlock = worker_process_landlock(worker);
+    worker_process_stop(worker);
+    write_script("inside"); /* any file */
+    snprintf(open, sizeof open, "open:%s", script);
+    misbehave(open, 0, "exit code 90");
+    snprintf(link, sizeof link, "%s/link", folder);
+    assert_int_equal(symlink("/etc/hostname", link), 0);
+    misbehave("open:/etc/hostname", 0, "exit code 90"); /* a link in the root leads there */
+    unlink(link);
+    if (landlock == 0) {
+        print_message("this kernel has no Landlock: reading outside is not tested\n");
+        skip();
+    }
+    misbehave("open:/etc/hostname", 0, "exit code 13");
+    misbehave("open:/etc/passwd", 0, "exit code 13");
+    misbehave("open:/proc/self/environ", 0, OWN_PROC);
+}
+
+static void too_much_memory_ends_it(void **state)
+{
+    misbehave("alloc", 768 << 20, "signal 6");
+    misbehave("abort", 0, "signal 6");
+    misbehave("", 200 << 20, "exit code 3"); /* too little for two threads: it does not start */
+}
+
+/* What an older kernel does: the worker says so and works. */
+static void without_landlock_it_works_and_says_so(void **state)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_landlock_create_ruleset, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog filter = {.len = sizeof code / sizeof *code, .filter = code};
+    pid_t child = fork();
+    if (child == 0) {
+        struct err err = ERR_INIT;
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) < 0)
+            _exit(10);
+        struct worker_process *worker = start_real(NULL);
+        bool refused = !call(worker, "no_such_job", 20000, NULL, &err) && err.code == ERR_INPUT;
+        bool told = worker_process_landlock(worker) == 0;
+        worker_process_stop(worker);
+        worker = start_real("socket");
+        bool killed = !call(worker, "study", 20000, NULL, &err) && strstr(err.text, "signal 31");
+        worker_process_stop(worker);
+        _exit(refused && told && killed ? 0 : 11);
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static int make_folder(void **state)
 {
     if (!mkdtemp(folder))
@@ -359,10 +523,13 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_comes_back_and_the_process_stays),
         cmocka_unit_test(the_environment_is_clean),
+        cmocka_unit_test(the_arguments_say_threads_and_what_may_be_read),
+        cmocka_unit_test(the_sandbox_is_told_with_the_first_answer),
         cmocka_unit_test(no_descriptor_leaks_and_one_is_handed_over),
         cmocka_unit_test(limits_are_set),
         cmocka_unit_test(a_refusal_passes_through),
         cmocka_unit_test(a_crash_names_its_signal),
+        cmocka_unit_test(a_forbidden_system_call_is_named),
         cmocka_unit_test(an_exit_names_its_code),
         cmocka_unit_test(a_silent_worker_is_killed_in_time),
         cmocka_unit_test(a_worker_that_does_not_read_is_killed_in_time),
@@ -372,6 +539,10 @@ int main(void)
         cmocka_unit_test(it_dies_with_its_parent),
         cmocka_unit_test(the_real_worker_refuses_nonsense_and_lives),
         cmocka_unit_test(the_fault_switch_crashes_hangs_and_passes),
+        cmocka_unit_test(what_the_worker_does_not_need_kills_it),
+        cmocka_unit_test(only_what_is_named_can_be_read),
+        cmocka_unit_test(too_much_memory_ends_it),
+        cmocka_unit_test(without_landlock_it_works_and_says_so),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }

@@ -1,0 +1,72 @@
+#include "warm.h"
+
+#include "base/digest.h"
+#include "dicom/dicom_head.h"
+#include "tensor/gemm.h"
+
+#include <iconv.h>
+#include <jansson.h>
+#include <sched.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
+#include <time.h>
+
+/* The C library loads a converter as a shared object when it is first asked for and keeps it while one is
+ * open: these are opened and never closed. source: the encodings DCMTK 3.6.7 asks glibc for, one for each
+ * defined term of Specific Character Set (PS3.3 C.12.1.1.2). */
+static const char *const encodings[] = {
+    "ASCII",      "ISO-8859-1", "ISO-8859-2", "ISO-8859-3",  "ISO-8859-4",    "ISO-8859-5",   "ISO-8859-6",
+    "ISO-8859-7", "ISO-8859-8", "ISO-8859-9", "ISO-8859-15", "Shift_JIS",     "ISO-IR-13",    "JIS_X0201",
+    "ISO-IR-166", "TIS-620",    "ISO-IR-87",  "ISO-IR-159",  "EUC-KR",        "GB2312",       "GBK",
+    "GB18030",    "UTF-8",      "EUC-JP",     "ISO-2022-JP", "ISO-2022-JP-1", "ISO-2022-JP-2"};
+
+static void warm_encodings(void)
+{
+    for (size_t i = 0; i < sizeof encodings / sizeof *encodings; i++)
+        (void)iconv_open("UTF-8", encodings[i]); /* one that is missing here is missing to DCMTK too */
+}
+
+bool warm_libraries(struct err *err)
+{
+    char hex[DIGEST_HEX_SIZE];
+    tzset();
+    json_object_seed(0);
+    digest_bytes("", 0, hex);
+    warm_encodings();
+    return dicom_library_init(err);
+}
+
+/* OpenBLAS maps a buffer for each thread, and when it gets none it asks again for ever. source: 128 MiB as
+ * seen in Debian's 0.3.21 on x86-64, and a stack of 8 MiB. */
+static const uint64_t thread_bytes = 136 << 20;
+
+static uint64_t threads_that_fit(uint64_t share)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_DATA, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+        return UINT64_MAX;
+    return limit.rlim_cur / share / thread_bytes;
+}
+
+static int own_cores(void)
+{
+    cpu_set_t cores;
+    int count = sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
+    uint64_t fit = threads_that_fit(2);
+    return fit >= (uint64_t)count ? count : fit > 1 ? (int)fit : 1;
+}
+
+bool warm_threads(int count, struct err *err)
+{
+    enum { N = 192 }; /* large enough to be shared out */
+    static float x[N * N], y[N * N];
+    if (count <= 0)
+        count = own_cores();
+    if (threads_that_fit(1) < (uint64_t)count)
+        return err_fail(err, ERR_INPUT, "the memory limit leaves no room for %d threads of %d MB each", count,
+                        (int)(thread_bytes >> 20));
+    gemm_init(count);
+    gemm_linear(N, N, N, x, x, NULL, y);
+    return true;
+}
