@@ -20,6 +20,7 @@ extern "C" {
 #include "dcmtk/dcmnet/dul.h"
 
 #include <atomic>
+#include <cerrno>
 #include <fcntl.h>
 #include <memory>
 #include <mutex>
@@ -38,6 +39,10 @@ constexpr uint32_t max_request_bytes = 1024 * 1024;
 
 enum { MAX_CLASSES = 512 };
 
+/* Set while this thread's association is inside an object over its limit. shutdown(SHUT_RD) would not do:
+ * Linux goes on handing out what has arrived. */
+thread_local bool reading_refused = false;
+
 /* Acknowledges every segment at once: a sender that keeps Nagle's algorithm on would otherwise wait 40 ms an
  * object for our delayed acknowledgement. Refuses to read on once an object is over its limit. */
 class QuickConnection : public DcmTCPConnection
@@ -48,6 +53,10 @@ class QuickConnection : public DcmTCPConnection
     }
     ssize_t read(void *buffer, size_t size) override
     {
+        if (reading_refused) {
+            errno = ECONNABORTED;
+            return -1;
+        }
         ssize_t got = DcmTCPConnection::read(buffer, size);
         int on = 1;
         setsockopt(getSocket(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
@@ -91,7 +100,6 @@ struct dicom_acceptor {
 struct dicom_association {
     T_ASC_Association *dul = nullptr;
     const struct dicom_acceptor *acceptor = nullptr;
-    int fd = -1;
     std::atomic<bool> interrupted{false};
     bool ended = false;
     T_DIMSE_C_StoreRQ request = {};
@@ -214,7 +222,6 @@ struct dicom_association *dicom_association_receive(struct dicom_acceptor *accep
     }
     tune_socket(fd);
     association->acceptor = acceptor;
-    association->fd = fd;
     OFCondition condition;
     {
         const std::lock_guard<std::mutex> lock(handover);
@@ -350,15 +357,13 @@ const char *dicom_association_sop_uid(const struct dicom_association *associatio
     return association->request.AffectedSOPInstanceUID;
 }
 
-/* The progress callback cannot refuse; ending the socket makes the next read fail. */
+/* The progress callback cannot refuse; the next read does. */
 static void count_bytes(void *context, unsigned long bytes)
 {
     auto *association = static_cast<struct dicom_association *>(context);
     association->received_bytes = bytes;
-    if (bytes > association->acceptor->options.max_object_bytes && !association->too_large) {
-        association->too_large = true;
-        shutdown(association->fd, SHUT_RD);
-    }
+    if (bytes > association->acceptor->options.max_object_bytes)
+        association->too_large = reading_refused = true;
 }
 
 /* dcmnet ignores whether closing the file wrote its last buffer, so the length decides. */
@@ -381,6 +386,7 @@ static bool check_length(const struct dicom_association *association, const char
 static bool receive_failed(struct dicom_association *association, const OFCondition &condition,
                            struct err *err)
 {
+    reading_refused = false;
     if (association->too_large)
         err_fail(err, ERR_PEER, "object larger than %llu bytes",
                  (unsigned long long)association->acceptor->options.max_object_bytes);
@@ -409,7 +415,7 @@ bool dicom_association_store(struct dicom_association *association, const char *
     delete file;
     if (condition == DIMSE_OUTOFRESOURCES)
         return err_fail(err, ERR_FULL, "the disk is full");
-    if (condition.bad())
+    if (condition.bad() || association->too_large)
         return receive_failed(association, condition, err);
     return check_length(association, path, ret_offset, err);
 }
