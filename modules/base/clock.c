@@ -57,8 +57,11 @@ int clock_age_days(const char *dicom_date, int64_t unix_ms)
     sscanf(dicom_date, "%4d%2d%2d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday);
     if (tm.tm_year < 1900 || tm.tm_mon < 1 || tm.tm_mon > 12 || tm.tm_mday < 1 || tm.tm_mday > 31)
         return -1;
+    int day = tm.tm_mday;
     tm.tm_year -= 1900;
     tm.tm_mon -= 1;
     int64_t age_s = unix_ms / 1000 - (int64_t)timegm(&tm);
+    if (tm.tm_mday != day) /* timegm makes 2 March of 30 February */
+        return -1;
     return age_s < 0 ? 0 : (int)(age_s / 86400);
 }

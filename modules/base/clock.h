@@ -15,7 +15,8 @@ void clock_iso(int64_t unix_ms, char text[CLOCK_ISO_SIZE]);
 /* DICOM DA "YYYYMMDD" and TM "HHMMSS.mmm" in UTC. */
 void clock_dicom(int64_t unix_ms, char date[9], char time[11]);
 
-/* Whole days from a DICOM date "YYYYMMDD" to the given time; -1 when it is not a date. */
+/* Whole days from a DICOM date "YYYYMMDD" to the given time, 0 when the date is yet to come; -1 when it is
+ * not a date, or before 1900. */
 int clock_age_days(const char *dicom_date, int64_t unix_ms);
 
 #endif

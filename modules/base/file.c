@@ -52,7 +52,7 @@ static char *read_descriptor(int fd, const char *path, size_t max_bytes, size_t 
 
 char *file_read(const char *path, size_t max_bytes, size_t *ret_size, struct err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not make us wait */
     if (fd < 0) {
         err_errno(err, "open %s", path);
         return NULL;
@@ -67,17 +67,18 @@ bool file_make_folder(const char *path, struct err *err)
     char part[PATH_MAX];
     if (snprintf(part, sizeof part, "%s", path) >= (int)sizeof part)
         return err_fail(err, ERR_INPUT, "path too long");
-    for (char *at = part + 1; *at; at++) {
-        if (*at != '/')
+    for (char *at = part; *at; at++) {
+        if (*at != '/' || at == part)
             continue;
         *at = '\0';
         if (mkdir(part, 0750) < 0 && errno != EEXIST)
             return err_errno(err, "create folder %s", part);
         *at = '/';
     }
-    if (mkdir(part, 0750) < 0 && errno != EEXIST)
-        return err_errno(err, "create folder %s", part);
-    return true;
+    struct stat status;
+    if (mkdir(part, 0750) == 0 || (errno == EEXIST && stat(part, &status) == 0 && S_ISDIR(status.st_mode)))
+        return true;
+    return err_errno(err, "create folder %s", part);
 }
 
 bool file_sync(const char *path, struct err *err)

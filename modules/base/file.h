@@ -7,13 +7,14 @@
 #include <stddef.h>
 
 /* The whole file, with a NUL behind it. owns: caller frees. errors: ERR_IO, ERR_INPUT when larger than
- * max_bytes, ERR_NOMEM. *ret_size may be NULL. */
+ * max_bytes or no regular file, ERR_NOMEM. ret_size may be NULL. */
 char *file_read(const char *path, size_t max_bytes, size_t *ret_size, struct err *err);
 
-/* Create the folder and its parents (mode 0750). errors: ERR_IO, ERR_FULL. */
+/* Create the folder and its parents (mode 0750); one that is there stays as it is. errors: ERR_IO, ERR_FULL,
+ * ERR_INPUT when the path is too long. */
 bool file_make_folder(const char *path, struct err *err);
 
-/* fsync an existing file, or a folder so that a rename in it is durable. errors: ERR_IO, ERR_FULL. */
+/* fsync an existing file, or a folder so that a rename in it is durable. errors: as above. */
 bool file_sync(const char *path, struct err *err);
 bool file_sync_folder_of(const char *path, struct err *err);
 
