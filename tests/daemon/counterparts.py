@@ -71,6 +71,22 @@ class Sender:
         for sop_class, syntax in dict.fromkeys(contexts):
             self.entity.add_requested_context(sop_class, syntax)
         self.association = self.entity.associate("127.0.0.1", daemon.port, ae_title=called or daemon.ae_title)
+        self.held = False
+
+    def hold_reactor(self):
+        """Keep pynetdicom's own loop from taking a response before we do: its pause for one message has a gap."""
+        if self.held or not self.established:
+            return
+        self.association._reactor_checkpoint.clear()
+        for _ in range(4):
+            while not self.association._is_paused and self.association.is_alive():
+                time.sleep(0.002)
+            time.sleep(0.005)
+        self.held = True
+
+    def free_reactor(self):
+        self.association._reactor_checkpoint.set()
+        self.held = False
 
     @property
     def established(self):
@@ -89,19 +105,19 @@ class Sender:
                 for one in self.association.accepted_contexts}
 
     def send_bytes(self, raw, sop_class, sop_uid, syntax):
-        """C-STORE of exactly these bytes; the response as a C_STORE primitive, or None when there was none."""
+        """C-STORE of exactly these bytes (an even number: PS3.8 knows no other fragment); the response as a
+        C_STORE primitive, or None when there was none."""
         context = next(one for one in self.association.accepted_contexts
                        if one.abstract_syntax == sop_class and one.transfer_syntax[0] == syntax)
         request = C_STORE()
         request.MessageID = 1
         request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = sop_class, sop_uid
         request.Priority, request.DataSet = 2, io.BytesIO(raw)
-        self.association._reactor_checkpoint.clear()
-        while not self.association._is_paused and self.association.is_alive():
-            time.sleep(0.005)
+        self.hold_reactor()
         self.association.dimse.send_msg(request, context.context_id)
         _, response = self.association.dimse.get_msg(block=True)
-        self.association._reactor_checkpoint.set()
+        if response is None:
+            self.free_reactor()  # which notices that the association has ended
         return response
 
     def send(self, one):
@@ -111,10 +127,12 @@ class Sender:
         return response.Status if response is not None else None
 
     def echo(self):
+        self.free_reactor()
         status = self.association.send_c_echo()
         return status.get("Status") if "Status" in status else None
 
     def close(self):
+        self.free_reactor()
         if self.association.is_established:
             self.association.release()
         elif self.association.is_alive():
@@ -140,10 +158,15 @@ def send(daemon, objects, **options):
             assert status == 0x0000, f"status {status}"
 
 
+def even(raw):
+    """Padded as PS3.5 A.5 has a deflated data set padded."""
+    return raw + bytes(len(raw) % 2)
+
+
 def send_file(sender, path):
     """A Part 10 file's data set as it lies there."""
     meta = pydicom.filereader.read_file_meta_info(path)
-    return sender.send_bytes(data_set_bytes(path), meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID,
+    return sender.send_bytes(even(data_set_bytes(path)), meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID,
                              meta.TransferSyntaxUID)
 
 
