@@ -1,0 +1,33 @@
+/* mmap of a whole file, for fuzzing: a block of exact size in place of pages, so that a sanitizer sees one
+ * byte too many. In place by the linker's --wrap. */
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+void *__real_mmap(void *at, size_t size, int access, int flags, int fd, off_t offset);
+int __real_munmap(void *at, size_t size);
+void *__wrap_mmap(void *at, size_t size, int access, int flags, int fd, off_t offset);
+int __wrap_munmap(void *at, size_t size);
+
+static void *mapped; /* one at a time is all the targets need */
+
+void *__wrap_mmap(void *at, size_t size, int access, int flags, int fd, off_t offset)
+{
+    if (fd < 0 || access != PROT_READ || mapped)
+        return __real_mmap(at, size, access, flags, fd, offset);
+    void *block = malloc(size);
+    if (block && pread(fd, block, size, offset) == (ssize_t)size)
+        return mapped = block;
+    free(block);
+    return MAP_FAILED;
+}
+
+int __wrap_munmap(void *at, size_t size)
+{
+    if (at != mapped)
+        return __real_munmap(at, size);
+    free(mapped);
+    mapped = NULL;
+    return 0;
+}

@@ -1,0 +1,427 @@
+#!/usr/bin/env python3
+"""Write the seeds of the fuzz targets into corpus/, all made here: nothing of a patient, nothing of others.
+
+make_seeds.py                 write corpus/ and dictionaries/ anew (needs dcmtk's tools, and Pillow with JPEG 2000 for that seed)
+make_seeds.py --real FROM TO  copy small real files of FROM (../shared/data) into the scratch folders TO/<target>;
+                              they stay out of the repository
+"""
+import io
+import json
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+EXPLICIT, IMPLICIT, BIG = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
+CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
+ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
+LONG = {"OB", "OW", "OF", "SQ", "UN", "UT"}
+
+
+def element(tag, vr, value, syntax=EXPLICIT, length=None):
+    order = ">" if syntax == BIG else "<"
+    if isinstance(value, str):
+        value = value.encode("latin-1")
+        if len(value) % 2:
+            value += b"\0" if vr == "UI" else b" "
+    elif isinstance(value, int):
+        value = struct.pack(order + {"US": "H", "UL": "I", "SS": "h"}[vr], value)
+    length = len(value) if length is None else length
+    head = struct.pack(order + "HH", tag >> 16, tag & 0xFFFF)
+    if syntax == IMPLICIT:
+        return head + struct.pack("<I", length) + value
+    if vr in LONG:
+        return head + vr.encode() + struct.pack(order + "HI", 0, length) + value
+    return head + vr.encode() + struct.pack(order + "H", length) + value
+
+
+def item(content, undefined=False):
+    if undefined:
+        return b"\xfe\xff\x00\xe0\xff\xff\xff\xff" + content + b"\xfe\xff\x0d\xe0\0\0\0\0"
+    return b"\xfe\xff\x00\xe0" + struct.pack("<I", len(content)) + content
+
+
+def sequence(tag, items, undefined=False):
+    content = b"".join(items)
+    if undefined:
+        return element(tag, "SQ", content + b"\xfe\xff\xdd\xe0\0\0\0\0", length=0xFFFFFFFF)
+    return element(tag, "SQ", content)
+
+
+def part10(syntax, dataset):
+    meta = element(0x00020002, "UI", CT) + element(0x00020003, "UI", "1.2.3.4") + element(0x00020010, "UI", syntax)
+    return bytes(128) + b"DICM" + element(0x00020000, "UL", len(meta)) + meta + dataset
+
+
+def image(syntax=EXPLICIT, rows=8, columns=8, bits=16, stored=12, signed=0, frames=0, charset="ISO_IR 100",
+          sop_class=CT, extra=b"", pixels=None):
+    def e(tag, vr, value):
+        return element(tag, vr, value, syntax)
+    word = (">" if syntax == BIG else "<") + {8: "B", 16: "H", 32: "I"}[bits]
+    if pixels is None:
+        pixels = b"".join(struct.pack(word, (37 * i) % (1 << stored)) for i in range(rows * columns * max(frames, 1)))
+    return (e(0x00080005, "CS", charset) + e(0x00080008, "CS", "ORIGINAL\\PRIMARY\\AXIAL")
+            + e(0x00080016, "UI", sop_class) + e(0x00080018, "UI", "1.2.3.4") + e(0x00080020, "DA", "20200101")
+            + e(0x00080033, "TM", "101112.5") + e(0x00080050, "SH", "A1") + e(0x00080060, "CS", "CT")
+            + e(0x0008103E, "LO", "made") + e(0x00100010, "PN", "Nobody^Made") + e(0x00100020, "LO", "none")
+            + e(0x00180050, "DS", "2.5") + e(0x00181060, "DS", "40.5") + e(0x0020000D, "UI", "1.2.3")
+            + e(0x0020000E, "UI", "1.2.3.1") + e(0x00200011, "IS", "3") + e(0x00200013, "IS", "7")
+            + e(0x00200032, "DS", "-10.5\\20\\3e1") + e(0x00200037, "DS", "1\\0\\0\\0\\1\\0")
+            + e(0x00200052, "UI", "1.2.9") + e(0x00280002, "US", 1) + e(0x00280004, "CS", "MONOCHROME2")
+            + (e(0x00280008, "IS", str(frames)) if frames else b"") + e(0x00280010, "US", rows)
+            + e(0x00280011, "US", columns) + e(0x00280030, "DS", "0.7\\0.7") + e(0x00280100, "US", bits)
+            + e(0x00280101, "US", stored) + e(0x00280102, "US", stored - 1) + e(0x00280103, "US", signed)
+            + e(0x00281052, "DS", "-1024") + e(0x00281053, "DS", "1") + extra
+            + e(0x7FE00010, "OW", pixels))
+
+
+def fragments(dataset, pieces, table=b""):
+    """The same data set with its pixel data encapsulated."""
+    cut = dataset.rindex(b"\xe0\x7f\x10\0")
+    return dataset[:cut] + element(0x7FE00010, "OB", item(table) + b"".join(item(p) for p in pieces)
+                                   + b"\xfe\xff\xdd\xe0\0\0\0\0", length=0xFFFFFFFF)
+
+
+def rle_frame(values):
+    """Two segments, each one literal run and one replicate run."""
+    def segment(data):
+        return bytes([len(data) - 1]) + data
+    high, low = bytes(v >> 8 for v in values), bytes(v & 255 for v in values)
+    first = segment(high)
+    first += b"\x80" * (len(first) % 2)
+    return struct.pack("<16I", 2, 64, 64 + len(first), *[0] * 13) + first + segment(low) + b"\x80"
+
+
+def enhanced():
+    def frame(z):
+        position = sequence(0x00209113, [item(element(0x00200032, "DS", f"0\\0\\{z}"))])
+        content = sequence(0x00209111, [item(element(0x00209156, "UL", 1) + element(0x00209057, "UL", z + 1))])
+        return item(content + position, undefined=z % 2 == 1)
+    shared = (sequence(0x00209116, [item(element(0x00200037, "DS", "1\\0\\0\\0\\1\\0"))])
+              + sequence(0x00289110, [item(element(0x00180050, "DS", "1") + element(0x00280030, "DS", "1\\1"))])
+              + sequence(0x00289145, [item(element(0x00281052, "DS", "0") + element(0x00281053, "DS", "2"))]))
+    groups = sequence(0x52009229, [item(shared)]) + sequence(0x52009230, [frame(z) for z in range(3)], undefined=True)
+    return part10(EXPLICIT, image(rows=4, columns=4, frames=3, sop_class=ENHANCED_CT, extra=groups))
+
+
+def jpeg_2000(scratch):
+    from PIL import Image
+    out = io.BytesIO()
+    Image.frombytes("I;16", (8, 8), struct.pack("<64H", *[i * 60 for i in range(64)])).save(
+        out, "JPEG2000", irreversible=False, num_resolutions=1, no_jp2=True)
+    return out.getvalue()
+
+
+def dicom():
+    seeds = {
+        "explicit": part10(EXPLICIT, image()),
+        "implicit": part10(IMPLICIT, image(IMPLICIT)),
+        "big-endian": part10(BIG, image(BIG)),
+        "bare": image(IMPLICIT),
+        "eight-bits": part10(EXPLICIT, image(bits=8, stored=8, rows=5, columns=3)),
+        "thirty-two-bits": part10(EXPLICIT, image(bits=32, stored=32, signed=1, rows=2, columns=2)),
+        "frames": part10(EXPLICIT, image(frames=3, rows=4, columns=4)),
+        "enhanced": enhanced(),
+        "short-pixels": part10(EXPLICIT, image(rows=16)[:-200]),
+        "no-pixels": part10(EXPLICIT, image())[:-140],
+        "japanese": part10(EXPLICIT, image(charset="\\ISO 2022 IR 87").replace(b"made", b"\x1b$B;3\x1b(B "[:4])),
+        "nested": part10(EXPLICIT, image(extra=_nest(40))),
+        "rle": part10("1.2.840.10008.1.2.5",
+                      fragments(image(rows=4, columns=4), [rle_frame([i * 100 for i in range(16)])])),
+        "rle-frames": part10("1.2.840.10008.1.2.5", fragments(
+            image(rows=4, columns=4, frames=2), [rle_frame([i * 100 for i in range(16)])] * 2)),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        plain = scratch / "plain.dcm"
+        plain.write_bytes(part10(EXPLICIT, image(frames=2)))
+        eight = scratch / "eight.dcm"
+        eight.write_bytes(part10(EXPLICIT, image(bits=8, stored=8)))
+        for name, source, command in (("jpeg-lossless", plain, ["dcmcjpeg", "+e1"]),
+                                      ("jpeg-extended", plain, ["dcmcjpeg", "+ee"]),
+                                      ("jpeg-baseline", eight, ["dcmcjpeg", "+eb"]),
+                                      ("jpeg-ls", plain, ["dcmcjpls"]), ("rle-dcmtk", plain, ["dcmcrle"]),
+                                      ("deflated", plain, ["dcmconv", "+td"])):
+            made = scratch / name
+            subprocess.run([*command, source, made], check=True, capture_output=True)
+            seeds[name] = made.read_bytes()
+        codestream = jpeg_2000(scratch)
+        seeds["jpeg-2000"] = part10("1.2.840.10008.1.2.4.90", fragments(image(stored=16), [codestream]))
+        half = len(codestream) // 2 & ~1
+        seeds["jpeg-2000-fragments"] = part10("1.2.840.10008.1.2.4.90", fragments(
+            image(stored=16), [codestream[:half], codestream[half:]], table=bytes(4)))
+    return seeds
+
+
+def _nest(depth):
+    content = b""
+    for _ in range(depth):
+        content = sequence(0x00081140, [item(content, undefined=True)], undefined=True)
+    return content
+
+
+def tensors(entries, data, start=b"", metadata=None):
+    header = {"__metadata__": metadata} if metadata else {}
+    header.update(entries)
+    text = start + json.dumps(header, separators=(",", ":")).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def safetensors():
+    def entry(dtype, shape, begin, end):
+        return {"dtype": dtype, "shape": shape, "data_offsets": [begin, end]}
+    sizes = {"BOOL": 1, "U8": 1, "I8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2,
+             "I32": 4, "U32": 4, "F32": 4, "F64": 8, "I64": 8, "U64": 8}
+    every, at = {}, 0
+    for name, size in sizes.items():
+        every[name.lower()] = entry(name, [3], at, at + 3 * size)
+        at += 3 * size
+    return {
+        "one": tensors({"a": entry("F32", [2, 3], 0, 24)}, bytes(range(24))),
+        "every-type": tensors(every, bytes(i & 255 for i in range(at))),
+        "metadata": tensors({"b": entry("F16", [], 0, 2)}, b"\0\x3c", metadata={"format": "pt"}),
+        "empty-axis": tensors({"z": entry("F32", [0, 4], 0, 0), "a": entry("U8", [1], 0, 1)}, b"x"),
+        "hole": tensors({"a": entry("U8", [1], 1, 2)}, b"xy"),
+        "overlap": tensors({"a": entry("U8", [2], 0, 2), "b": entry("U8", [2], 1, 3)}, b"xyz"),
+        "overflow": tensors({"a": entry("F64", [1 << 62, 8], 0, 8)}, bytes(8)),
+        "beyond": tensors({"a": entry("U8", [9], 0, 9)}, b"x"),
+        "nothing": tensors({}, b""),
+        "bad-header": struct.pack("<Q", 99) + b"{}",
+    }
+
+
+def model_config():
+    root = {"name": "m", "version": "1", "manufacturer": "x", "family": "cardiac-clip", "trained": 0}
+    root["vision"] = {"arch": "vit", "input": [8, 16, 16], "channels": 1, "patch": [8, 8, 8], "width": 64, "depth": 1,
+                      "heads": 4, "mlp_dim": 8, "act": "gelu", "ln_eps": 1e-05, "cls_token": True, "pos": "none",
+                      "qkv_bias": 1, "pool": "cls", "proj_pre": "none", "proj_dim": 4, "proj_bias": False}
+    root["text"] = {"arch": "bert", "vocab": 30, "width": 8, "depth": 1, "heads": 2, "mlp_dim": 8, "act": "relu",
+                    "ln_eps": 1e-12, "max_pos": 8, "max_len": 8, "type_emb": True, "do_lower_case": True,
+                    "pool": "mean", "proj_dim": 4}
+    root["preprocess"] = {"modality": "CT", "hu_clip": [-200, 500.5], "norm": "range01", "min_slices": 8,
+                          "max_spacing_z_mm": 5, "orientation": "lps", "resize": "trilinear", "padding": "lowest"}
+    seeds = {"range01": json.dumps(root)}
+    root["preprocess"] = {"modality": "MR", "norm": "meanstd", "mean": 1.5, "std": 2}
+    root["score"] = {"mode": "pair_softmax", "scale_mode": "exp", "threshold": 0.5}
+    seeds["meanstd"] = json.dumps(root, indent=1)
+    root["vision"]["input"] = [7, 2000000000, -1]
+    seeds["bad-input"] = json.dumps(root)
+    root["license"], root["score"] = None, {"scale_mode": "raw", "scale": 1e308}
+    seeds["infinite"] = json.dumps(root)
+    return seeds
+
+
+def prompts():
+    label = {"id": "a_1", "text": "A", "positive": "there is", "negative": "no"}
+    other = {"id": "b", "text": "B \u00e9\u4e2d", "positive": ["x", "y"], "negative": ["z"]}
+    return {"two": json.dumps({"version": "1", "labels": [label, other]}, ensure_ascii=False),
+            "twice": json.dumps({"version": "1", "labels": [label, label]}),
+            "none": json.dumps({"version": "1", "labels": []}),
+            "odd": '{"version":"1","labels":[{"id":"A","text":"","positive":[],"negative":7,"more":null}]}',
+            "nested": "[" * 300}
+
+
+CONFIG = """# a comment
+[service]
+state_folder = /tmp/x
+intended_use = research
+log_level = debug
+[listener]
+address = 127.0.0.1
+port = 11112
+ae_title = CARDIOSCRIBE
+accept_other = no
+refused_classes = 1.2.3 1.2.4
+[pool]
+workers = 2
+[api]
+address = 0.0.0.0
+token_file = /etc/token
+[peer "PACS"]
+ae_title = PACS
+address = 10.0.0.1 ; a comment
+port = 104
+may_store = yes
+receives_results = yes
+[model "ct"]
+folder = /m
+description_match = heart|cardiac
+live = no
+"""
+
+
+def config():
+    return {"whole": CONFIG, "windows": CONFIG.replace("\n", "\r\n"), "long-line": "[service]\nstation_name = " + "x" * 300,
+            "no-section": "port = 1\n", "unknown": "[listener]\nwhat = 1\n", "not-a-line": "[service]\nnothing\n",
+            "continued": "[service]\nstation_name = a\n b\n", "bom": "\ufeff[listener]\nport = 65536\n",
+            "unnamed": '[peer ""]\nport = 1\n[model]\nfolder = x\n',
+            "many": "".join(f'[peer "p{i}"]\nport = 1\n' for i in range(65))}
+
+
+def tokenizer():
+    words = "[PAD]\n[UNK]\n[CLS]\n[SEP]\nthe\nheart\n##s\n\u4e2d\n.\n"
+    return {"words": "\x01\0There is no stenosis. A\u00e9 \u4e2d\u6587 \u0130\u1e9e\ufb03",
+            "own": "\x01" + words + "\0The hearts.", "cased": "\x06" + words + "\0THE \t\n heart\u0301s\u200b",
+            "windows": "\x01" + words.replace("\n", "\r\n") + "\0the", "long-word": "\0\0" + "a" * 101 + " " + "no" * 50,
+            "no-unk": "\0[CLS]\n[SEP]\n\0x", "korean": "\x01\0\uac01\ud79d \u0958\u0fb9 \U0001d15e",
+            "bad": b"\x01\0ok \xff\xfe \xc0\x80 \xed\xa0\x80 \xf4\x90\x80\x80"}
+
+
+def rest():
+    return {"studies": "GET\n/api/v1/studies\nlimit=10\nsince=2026-11-21T10:15:30.25%2B01:00\nstate=queued",
+            "study": "GET\n/api/v1/studies/1.2.3%2E4\nembedding=1", "report": "HEAD\n/api/v1/studies/17/report\nrevision=2\nmodel=a%20b",
+            "retry": "POST\n/api/v1/deliveries/3/retry", "other-method": "DELETE\n/api/v1/status",
+            "escapes": "GET\n/%68ealthz%00%zz\n%=%\na=%c3%a9", "slashes": "GET\n//api/v1//studies/../status\n",
+            "twice": "GET\n/api/v1/refusals\nlimit=1\nlimit=2", "no-value": "GET\n/readyz\nx",
+            "times": "GET\n/healthz\n1700000000000\n2026-02-31\n2026-11-21T10:15Z\n2026-12-31T23:59:60-14:00\n9999-12-31",
+            "long": "GET\n/api/v1/studies/" + "9" * 300, "force": "POST\n/api/v1/studies/5/force"}
+
+
+def answer():
+    finding = {"id": "a", "text": "A", "state": "present", "reason": None, "score": 0.75, "probability": 0.5,
+               "threshold": 0.5, "cosine_positive": 0.3, "cosine_negative": -0.2}
+    later = dict(finding, id="b", state="undetermined", reason="model_untrained", score=None, probability=None)
+    model = {"name": "m", "version": "1", "manufacturer": "x", "family": "cardiac-clip", "calibration": "none",
+             "trained": True, "weights_sha256": "0" * 64, "prompts_sha256": "a1" * 32}
+    series = {"series_uid": "1.2.4", "series_number": 3, "modality": "CT", "description": "made", "instances": 1,
+              "taken": True, "reason": "chosen"}
+    instance = {"sop_class": CT, "sop_uid": "1.2.3.4", "series_uid": "1.2.4", "frames": 2}
+    put = {"modality": "CT", "series": [series], "instances": [instance], "key": {"instance": 0, "frame": 1},
+           "source_zyx": [9, 8, 8], "source_spacing_zyx_mm": [2.5, 0.7, 0.7], "input_zyx": [8, 8, 8],
+           "warnings": ["interpolated: 1 of 9 slices"], "manifest_sha256": "b" * 64}
+    return {"analysed": True, "reason": None, "reason_text": None, "embedding": [0.6, -0.8],
+            "findings": [finding, later], "model": model, "input": put, "started": "2026-11-21T10:15:30.123Z",
+            "timing": {"load_s": 0.1, "volume_s": 1, "encode_s": 2.5}}
+
+
+def declined():
+    made = answer()
+    made.update(analysed=False, reason="too_few_slices", reason_text="There are too few.", embedding=None)
+    made["findings"] = [dict(made["findings"][1], state="not_assessed", reason="too_few_slices")]
+    made["input"].update(instances=[], key=None, manifest_sha256="", source_zyx=[0, 0, 0])
+    return made
+
+
+def result():
+    odd = answer()
+    odd["embedding"], odd["findings"][0]["score"], odd["started"] = [1e99], -1, "yesterday"
+    return {"analysed": json.dumps(answer()), "declined": json.dumps(declined()), "odd": json.dumps(odd),
+            "no-model": json.dumps(dict(declined(), model=None, findings=[])), "empty": "{}", "list": "[1]"}
+
+
+def report():
+    text = json.dumps(answer()).encode()
+    hostile = image(charset="ISO 2022 IR 6\\ISO 2022 IR 149\\nothing").replace(b"20200101", b"not-date")
+    hostile = hostile.replace(b"Nobody^Made ", b"\x1b$)C\xb1\xe8=\xff^^= ")
+    return {"plain": text, "declined": json.dumps(declined()).encode(),
+            "with-source": text + b"\0" + part10(EXPLICIT, image()),
+            "hostile-source": text + b"\0" + part10(EXPLICIT, hostile),
+            "implicit-source": json.dumps(declined()).encode() + b"\0" + image(IMPLICIT, charset="ISO_IR 192")}
+
+
+def job():
+    jobs = [{"job": "model", "model": "demo-ct"}, {"job": "tokenize", "model": "demo-ct", "text": "There is no stenosis."},
+            {"job": "text", "model": "demo-ct", "texts": ["a", "plaque"]}, {"job": "check", "path": "demo-ct/model.safetensors"},
+            {"job": "check", "path": "nowhere"}, {"job": "study", "model": "demo-ct", "files": ["demo-ct/vocab.txt", "/dev/null"]},
+            {"job": "tensor", "model": "demo-ct", "file": "demo-ct/model.safetensors"},
+            {"job": "volume", "files": [], "fd": 900}, {"job": "volume", "files": ["x"], "fd": -1}, {"job": 7}]
+    seeds = {f"{i}-{one['job']}": json.dumps(one) + "\n" for i, one in enumerate(jobs)}
+    seeds["several"] = '{"job":"x"}\n\n[]\n{"job":"text","model":"demo-ct","texts":[1]}\nnot json\n{"job":"check"}'
+    seeds["nul"] = '{"job":"tokenize","model":"demo-ct\\u0000x","text":"\\ud800"}'
+    return seeds
+
+
+TARGETS = {"config": config, "dicom": dicom, "job": job, "model_config": model_config, "prompts": prompts,
+           "report": report, "rest": rest, "result": result, "safetensors": safetensors, "tokenizer": tokenizer}
+
+
+def write(folder, seeds):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in seeds.items():
+        (folder / name).write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+DICOM_WORDS = (
+    [struct.pack("<HH", tag >> 16, tag & 0xFFFF) for tag in (
+        0x00020010, 0x00080005, 0x00080016, 0x00080018, 0x00080032, 0x00080033, 0x00100020, 0x00180050, 0x00181060,
+        0x00200013, 0x00200032, 0x00200037, 0x00200100, 0x00280002, 0x00280004, 0x00280008, 0x00280010, 0x00280011,
+        0x00280030, 0x00280100, 0x00280101, 0x00280102, 0x00280103, 0x00280120, 0x00281052, 0x00281053, 0x00283000,
+        0x00209111, 0x00209113, 0x00209116, 0x00289110, 0x00289145, 0x52009229, 0x52009230, 0x7FE00008, 0x7FE00010,
+        0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD)]
+    + [vr.encode() for vr in "AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL"
+       " UN UR US UT UV".split()]
+    + [f"1.2.840.10008.1.2{tail}".encode() for tail in ("", ".1", ".2", ".5", ".1.99", ".4.50", ".4.51", ".4.57", ".4.70",
+                                                        ".4.80", ".4.81", ".4.90", ".4.91", ".4.201")]
+    + [b"\xff\xff\xff\xff", b"\xff\x4f\xff\x51", b"\xff\xd8", b"\xff\xc3", b"\xff\xf7", b"MONOCHROME1", b"MONOCHROME2",
+       b"PALETTE COLOR", b"ISO 2022 IR 87", b"ISO 2022 IR 149", b"ISO_IR 192", b"GB18030", b"\x1b$B", b"\x1b$)C", b"\x1b(B"])
+
+
+def words_of(value):
+    """Every key and text of JSON."""
+    if isinstance(value, dict):
+        for key, member in value.items():
+            yield json.dumps(key)
+            yield from words_of(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from words_of(member)
+    else:
+        yield json.dumps(value)
+
+
+def words(seeds):
+    found = []
+    for seed in seeds.values():
+        for line in (seed.split(b"\0")[0].decode() if isinstance(seed, bytes) else seed).splitlines():
+            try:
+                found += words_of(json.loads(line))
+            except ValueError:
+                pass
+    return sorted(set(found)) + ["null", "1e308", "9223372036854775807", "\\ud800", "[", "{"]
+
+
+def dictionaries():
+    settings = sorted({part.strip() for line in CONFIG.splitlines() for part in line.split("=", 1)})
+    paths = ("GET POST HEAD /healthz /readyz /api/v1/status /api/v1/studies /api/v1/studies/ /events /report /force"
+             " /api/v1/deliveries/ /retry /api/v1/refusals accession= patient_id= study_uid= state= since= limit= embedding="
+             " revision= model= %2F %00 %c3%a9 2026-11-21 T10:15:30 +01:00 Z queued").split()
+    pieces = "[PAD] [UNK] [CLS] [SEP] ## İ ẞ ﬃ 中 각 ́ ​ �".split()
+    return {"dicom": DICOM_WORDS, "safetensors": words({"": json.dumps([{"dtype": "F32", "shape": [1], "data_offsets": 0},
+                                                                       "BF16", "F16", "F64", "U8", "__metadata__"])}),
+            "model_config": words(model_config()), "prompts": words(prompts()), "result": words(result()),
+            "report": words({"": json.dumps(answer())}) + DICOM_WORDS, "job": words(job()), "config": settings,
+            "rest": paths, "tokenizer": pieces}
+
+
+def write_dictionary(path, entries):
+    lines = []
+    for entry in entries:
+        content = entry.encode() if isinstance(entry, str) else entry
+        if content:
+            lines.append('"' + "".join(f"\\x{byte:02x}" if byte < 32 or byte > 126 or byte in b'"\\' else chr(byte)
+                                       for byte in content) + '"')
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("\n".join(lines) + "\n")
+
+
+def copy_real(source, to, most=65536):
+    """Real files as seeds of one run."""
+    kinds = {"dicom": "malformed charsets transfer_syntaxes other_modality sr mr_other", "safetensors": "safetensors"}
+    for target, folders in kinds.items():
+        (to / target).mkdir(parents=True, exist_ok=True)
+        files = (f for name in folders.split() for f in sorted((source / name).rglob("*")) if f.is_file())
+        for number, path in enumerate(f for f in files if f.stat().st_size <= most):
+            shutil.copyfile(path, to / target / f"real-{number}")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--real"]:
+        copy_real(Path(sys.argv[2]), Path(sys.argv[3]))
+    else:
+        for target, make in TARGETS.items():
+            write(HERE / "corpus" / target, make())
+        for target, entries in dictionaries().items():
+            write_dictionary(HERE / "dictionaries" / f"{target}.dict", entries)
