@@ -51,11 +51,11 @@ static void dicom_has_a_date_and_a_time(void **state)
 static void the_time_zone_of_the_machine_does_not_matter(void **state)
 {
     char text[CLOCK_ISO_SIZE], date[9], moment[11];
-    setenv("TZ", "Asia/Kathmandu-5:45", 1);
+    setenv("TZ", "NPT-5:45", 1);
     tzset();
     clock_iso(NOVEMBER, text);
     clock_dicom(NOVEMBER, date, moment);
-    int age = clock_age_days("20261121", NOVEMBER);
+    int age = clock_age_days("20240229", LEAP_DAY);
     unsetenv("TZ");
     tzset();
     assert_string_equal(text, "2026-11-21T10:15:30.123Z");

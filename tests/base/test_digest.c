@@ -18,8 +18,9 @@
 #define OF_56      "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
 #define OF_MILLION "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"
 #define OF_RAMP    "2312394bd99545d9de131c24efb781e765ac1aec243f2ed9347597a793a415e9" /* 0..255, 1024 times */
-#define OF_TAIL    "c4a3840df755c713aa1bc62a434d064a268748d97139cf33d1439ccce1d099a1" /* from its byte 200000 \
-                                                                                       */
+#define OF_TAIL                                                                                              \
+    "c4a3840df755c713aa1bc62a434d064a268748d97139cf33d1439ccce1d099a1" /* from its byte 200000               \
+                                                                        */
 
 enum { RAMP_SIZE = 256 * 1024 };
 

@@ -45,9 +45,53 @@ static void assert_error(bool ok, enum err_code code, const char *word)
     err = (struct err)ERR_INIT;
 }
 
+/* ---- what reaches the disk, in order: f a file's fsync, d a folder's, r a rename (linked with --wrap) ----
+ */
+
+static struct {
+    char order[16];
+    ino_t synced; /* the last */
+    int fail_at;  /* the call that fails, from 1; 0: none */
+    int error;
+} disk;
+
+static bool note(char call)
+{
+    size_t count = strlen(disk.order);
+    assert_true(count + 1 < sizeof disk.order);
+    disk.order[count] = call;
+    errno = disk.error;
+    return (int)count + 1 != disk.fail_at;
+}
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd)
+{
+    struct stat status;
+    assert_int_equal(fstat(fd, &status), 0);
+    disk.synced = status.st_ino;
+    return note(S_ISDIR(status.st_mode) ? 'd' : 'f') ? __real_fsync(fd) : -1;
+}
+
+int __real_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to)
+{
+    return note('r') ? __real_rename(from, to) : -1;
+}
+
+static ino_t inode_of(const char *path)
+{
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    return status.st_ino;
+}
+
 static int fresh(void **state)
 {
     err = (struct err)ERR_INIT;
+    memset(&disk, 0, sizeof disk);
     return 0;
 }
 
@@ -156,11 +200,16 @@ static void files_and_folders_are_synced(void **state)
 {
     write_file(in_folder("one"), "1", 1);
     assert_true(file_sync(in_folder("one"), &err));
+    assert_int_equal(disk.synced, inode_of(in_folder("one")));
     assert_true(file_sync(folder, &err));
-    assert_true(file_sync_folder_of(in_folder("one"), &err));
-    assert_true(file_sync_folder_of(in_folder("not there yet"), &err));
+    assert_int_equal(disk.synced, inode_of(folder));
     assert_true(file_sync_folder_of("in_the_working_folder", &err));
-    assert_true(file_sync_folder_of("/tmp", &err)); /* the root */
+    assert_int_equal(disk.synced, inode_of("."));
+    assert_true(file_sync_folder_of(in_folder("not there yet"), &err));
+    assert_int_equal(disk.synced, inode_of(folder));
+    assert_true(file_sync_folder_of("/in_the_root", &err));
+    assert_int_equal(disk.synced, inode_of("/"));
+    assert_string_equal(disk.order, "fdddd");
 }
 
 static void what_cannot_be_synced_is_an_io_error(void **state)
@@ -182,6 +231,31 @@ static void a_commit_moves_a_file_and_replaces(void **state)
     assert_int_equal(mkdir(in_folder("beside"), 0700), 0);
     assert_true(file_commit(in_folder("whole"), in_folder("beside/whole"), &err));
     assert_int_equal(access(in_folder("beside/whole"), F_OK), 0);
+}
+
+static void a_commit_syncs_the_file_renames_and_syncs_the_folder(void **state)
+{
+    write_file(in_folder("part"), "1", 1);
+    assert_int_equal(mkdir(in_folder("objects"), 0700), 0);
+    assert_true(file_commit(in_folder("part"), in_folder("objects/whole"), &err));
+    assert_string_equal(disk.order, "frd");
+    assert_int_equal(disk.synced, inode_of(in_folder("objects")));
+}
+
+static void a_full_disk_is_told_at_every_step(void **state)
+{
+    static const char *const orders[] = {"f", "fr", "frd"};
+    for (int step = 1; step <= 3; step++) {
+        fresh(NULL);
+        write_file(in_folder("part"), "1", 1);
+        unlink(in_folder("whole"));
+        disk.fail_at = step;
+        disk.error = step == 2 ? EDQUOT : ENOSPC;
+        assert_error(file_commit(in_folder("part"), in_folder("whole"), &err), ERR_FULL,
+                     strerror(disk.error));
+        assert_string_equal(disk.order, orders[step - 1]);
+        assert_int_equal(access(in_folder("whole"), F_OK), step == 3 ? 0 : -1);
+    }
 }
 
 static void a_commit_that_fails_leaves_the_file(void **state)
@@ -228,6 +302,8 @@ int main(void)
         T(files_and_folders_are_synced),
         T(what_cannot_be_synced_is_an_io_error),
         T(a_commit_moves_a_file_and_replaces),
+        T(a_commit_syncs_the_file_renames_and_syncs_the_folder),
+        T(a_full_disk_is_told_at_every_step),
         T(a_commit_that_fails_leaves_the_file),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -10,6 +10,7 @@ from tree import BUILD, ROOT, read, show, tracked
 
 DAEMON = BUILD / "daemon" / "cardioscribed"
 SAMPLE = "conf/cardioscribed.conf"
+MANUAL = "docs/man/cardioscribed.conf.5"
 NAMED = {"peer", "model"}  # sections that come with a name; the sample has a commented example of each
 MAX_LINE = 198  # inih's, see daemon/config.c
 
@@ -97,6 +98,19 @@ def test_a_planted_fault_in_the_sample_is_seen(section, line):
                        for name, key in keys.items())
     assert not list(sample_faults(rows, sample(good)))
     assert list(sample_faults(rows, sample({**good, section: line})))
+
+
+def keys_of_the_manual(text):
+    """(section, key, default) of every entry, in mdoc."""
+    for section, entries in re.findall(r'^\.Ss \[(\w+)[^\]]*\]\n(.*?)(?=^\.S[sh] )', text, re.MULTILINE | re.DOTALL):
+        for entry in re.split(r"^\.It Cm ", entries, flags=re.MULTILINE)[1:]:
+            default = re.search(r"^Default(?:: empty\.|:\n\.Ql (\S+) \.)$", entry, re.MULTILINE)
+            yield section, entry.split()[0], default.group(1) or "" if default else None
+
+
+def test_the_manual_has_every_key_and_its_default():
+    table = sorted((section, key, default) for section, key, _, default, _, _ in keys_of_the_table())
+    assert sorted(keys_of_the_manual(read(MANUAL))) == table
 
 
 def test_migrations_are_numbered_without_holes_and_all_built():
