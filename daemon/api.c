@@ -29,7 +29,6 @@ enum {
 
 struct api {
     struct service *service;
-    struct api_wakeups wakeups;
     struct MHD_Daemon *server;
     char token_sha256[DIGEST_HEX_SIZE]; /* "" when none is asked */
 };
@@ -189,7 +188,6 @@ static struct exchange *begin(struct api *api, struct MHD_Connection *connection
     exchange->api = api;
     exchange->connection = connection;
     exchange->request.service = api->service;
-    exchange->request.wakeups = &api->wakeups;
     return exchange;
 }
 
@@ -282,7 +280,7 @@ static bool listen_on(struct api *api, struct err *err)
            err_errno(err, "REST cannot listen on %s:%d", config->api.address, config->api.port);
 }
 
-struct api *api_start(struct service *service, const struct api_wakeups *wakeups, struct err *err)
+struct api *api_start(struct service *service, struct err *err)
 {
     struct api *api = calloc(1, sizeof *api);
     if (!api) {
@@ -290,8 +288,6 @@ struct api *api_start(struct service *service, const struct api_wakeups *wakeups
         return NULL;
     }
     api->service = service;
-    if (wakeups)
-        api->wakeups = *wakeups;
     if (read_token(api, service->config->api.token_file, err) && listen_on(api, err))
         return api;
     api_stop(api);

@@ -24,18 +24,10 @@
 
 struct api;
 
-/* Called after a force, and after a retry, so that a room looks at once. Either may be NULL.
- * threads: those of the REST interface. */
-struct api_wakeups {
-    void (*study_forced)(void *context);
-    void (*delivery_requeued)(void *context);
-    void *context;
-};
-
-/* Listen on config api.address:api.port. wakeups is copied and may be NULL; service is borrowed until
+/* Listen on config api.address:api.port. A force and a retry ring the rooms' bells; service is borrowed until
  * api_stop. Signals must be blocked already: the threads inherit the mask.
  * errors: ERR_IO (token file, address in use), ERR_INPUT (token too short or with blanks), ERR_NOMEM. */
-struct api *api_start(struct service *service, const struct api_wakeups *wakeups, struct err *err);
+struct api *api_start(struct service *service, struct err *err);
 
 /* Answer what is being answered, close, join. Accepts NULL. */
 void api_stop(struct api *api);

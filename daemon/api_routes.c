@@ -234,11 +234,9 @@ static void get_report(const struct api_request *request, struct api_answer *ans
     json_decref(reports);
 }
 
-static void accept_it(const struct api_request *request, void (*wake)(void *context),
-                      struct api_answer *answer)
+static void accept_it(struct bell *bell, struct api_answer *answer)
 {
-    if (wake)
-        wake(request->wakeups->context);
+    bell_ring(bell);
     answer_json(answer, HTTP_ACCEPTED, json_pack("{s:b}", "accepted", true));
 }
 
@@ -258,7 +256,7 @@ static void post_force(const struct api_request *request, struct api_answer *ans
                    "the study is being analysed or has its answer; one that is receiving, declined or parked"
                    " can be forced");
     else
-        accept_it(request, request->wakeups->study_forced, answer);
+        accept_it(&request->service->arrivals, answer);
 }
 
 /* Why a delivery could not be put back. */
@@ -288,7 +286,7 @@ static void post_retry(const struct api_request *request, struct api_answer *ans
     else if (!found)
         refuse_retry(store, delivery, answer);
     else
-        accept_it(request, request->wakeups->delivery_requeued, answer);
+        accept_it(&request->service->outbox, answer);
 }
 
 static void get_refusals(const struct api_request *request, struct api_answer *answer)

@@ -19,7 +19,6 @@ struct api_parameter {
 /* A request whose path and parameters have been decoded. Zeroed, then filled by the functions below. */
 struct api_request {
     struct service *service;
-    const struct api_wakeups *wakeups;
     const struct api_route *route;
     char id[API_MAX_VALUE]; /* what stands for {id} in the path */
     struct api_parameter parameters[API_MAX_PARAMETERS];

@@ -3,7 +3,6 @@
 #include "daemon/assembler.h"
 
 #include "base/clock.h"
-#include "daemon/bell.h"
 #include "daemon/log.h"
 
 #include <stdlib.h>
@@ -14,10 +13,7 @@ enum { LOOK_MS = 500, BATCH = 64 };
 
 struct assembler {
     struct service *service;
-    assembler_jobs_queued queued;
-    void *context;
-    _Atomic(struct receiver *) receiver;
-    struct bell bell;
+    struct receiver *receiver;
     pthread_t thread;
 };
 
@@ -36,7 +32,7 @@ static bool has_word(const char *text, const char *words)
 static bool model_takes(const struct config_model *model, const struct store_series *series, int count)
 {
     for (int i = 0; i < count; i++)
-        if (strcmp(series[i].modality, model->modality) == 0 &&
+        if (model->modality[0] && strcmp(series[i].modality, model->modality) == 0 &&
             (!model->description_match[0] || has_word(series[i].description, model->description_match)))
             return true;
     return false;
@@ -103,79 +99,65 @@ static bool complete_study(struct assembler *assembler, const struct store_candi
     return true;
 }
 
+static bool held(void *context, const char *study_uid)
+{
+    return receiver_holds(context, study_uid);
+}
+
 static void look(struct assembler *assembler)
 {
-    const struct config *config = assembler->service->config;
+    struct service *service = assembler->service;
+    const struct config *config = service->config;
     struct store_timers timers = {config->assembly.series_quiet_s * 1000LL,
                                   config->assembly.study_quiet_s * 1000LL,
                                   config->assembly.study_force_s * 1000LL};
     struct store_candidate candidates[BATCH];
     struct err err = ERR_INIT;
-    struct receiver *receiver = assembler->receiver;
-    int count = receiver ? store_complete_candidates(assembler->service->store, &timers, clock_unix_ms(),
-                                                     candidates, BATCH, &err)
-                         : 0;
+    int count = store_complete_candidates(service->store, &timers, clock_unix_ms(), held, assembler->receiver,
+                                          candidates, BATCH, &err);
     bool ok = count >= 0;
-    int queued = 0;
     for (int i = 0; i < count && ok; i++) {
-        if (receiver_holds(receiver, candidates[i].study_uid))
-            continue;
         struct arena *arena = arena_new();
         ok = arena ? complete_study(assembler, &candidates[i], arena, &err)
                    : err_fail(&err, ERR_NOMEM, "no memory");
         arena_free(arena);
-        queued++;
     }
     if (!ok)
         log_event(LOG_ERROR, "assembly_failed", "cause=%s", log_text(err.text));
-    if (queued)
-        assembler->queued(assembler->context);
+    if (count > 0)
+        bell_ring(&service->jobs);
 }
 
 static void *assembler_main(void *argument)
 {
     struct assembler *assembler = argument;
+    unsigned seen = 0;
     while (!assembler->service->stopping) {
         look(assembler);
-        bell_wait(&assembler->bell, LOOK_MS);
+        bell_wait(&assembler->service->arrivals, &seen, LOOK_MS);
     }
     return NULL;
 }
 
-struct assembler *assembler_start(struct service *service, assembler_jobs_queued queued, void *context,
-                                  struct err *err)
+struct assembler *assembler_start(struct service *service, struct receiver *receiver, struct err *err)
 {
     struct assembler *assembler = calloc(1, sizeof *assembler);
     if (assembler) {
         assembler->service = service;
-        assembler->queued = queued;
-        assembler->context = context;
-        bell_init(&assembler->bell);
+        assembler->receiver = receiver;
         if (pthread_create(&assembler->thread, NULL, assembler_main, assembler) == 0)
             return assembler;
-        bell_done(&assembler->bell);
     }
     free(assembler);
     err_fail(err, ERR_NOMEM, "no memory or thread for the assembler");
     return NULL;
 }
 
-void assembler_watch(struct assembler *assembler, struct receiver *receiver)
-{
-    assembler->receiver = receiver;
-}
-
-void assembler_wake(struct assembler *assembler)
-{
-    bell_ring(&assembler->bell);
-}
-
 void assembler_stop(struct assembler *assembler)
 {
     if (!assembler)
         return;
-    bell_ring(&assembler->bell);
+    bell_ring(&assembler->service->arrivals);
     pthread_join(assembler->thread, NULL);
-    bell_done(&assembler->bell);
     free(assembler);
 }

@@ -8,14 +8,8 @@
 
 struct assembler;
 
-/* Called on the assembler's thread when jobs were queued. */
-typedef void (*assembler_jobs_queued)(void *context);
-
-/* receiver may be set later with assembler_watch: until then nothing is complete. owns: caller stops. */
-struct assembler *assembler_start(struct service *service, assembler_jobs_queued queued, void *context,
-                                  struct err *err);
-void assembler_watch(struct assembler *assembler, struct receiver *receiver);
-void assembler_wake(struct assembler *assembler); /* any thread */
+/* receiver is borrowed until assembler_stop. owns: caller stops. errors: ERR_NOMEM. */
+struct assembler *assembler_start(struct service *service, struct receiver *receiver, struct err *err);
 void assembler_stop(struct assembler *assembler); /* accepts NULL */
 
 #endif

@@ -10,7 +10,7 @@ void bell_init(struct bell *bell)
     pthread_mutex_init(&bell->lock, NULL);
     pthread_cond_init(&bell->rung, &attributes);
     pthread_condattr_destroy(&attributes);
-    bell->ringing = false;
+    bell->strokes = 0;
 }
 
 void bell_done(struct bell *bell)
@@ -22,12 +22,12 @@ void bell_done(struct bell *bell)
 void bell_ring(struct bell *bell)
 {
     pthread_mutex_lock(&bell->lock);
-    bell->ringing = true;
+    bell->strokes++;
     pthread_cond_broadcast(&bell->rung);
     pthread_mutex_unlock(&bell->lock);
 }
 
-void bell_wait(struct bell *bell, int most_ms)
+void bell_wait(struct bell *bell, unsigned *seen, int most_ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -38,8 +38,8 @@ void bell_wait(struct bell *bell, int most_ms)
         until.tv_sec++;
     }
     pthread_mutex_lock(&bell->lock);
-    while (!bell->ringing && pthread_cond_timedwait(&bell->rung, &bell->lock, &until) == 0)
+    while (bell->strokes == *seen && pthread_cond_timedwait(&bell->rung, &bell->lock, &until) == 0)
         ;
-    bell->ringing = false;
+    *seen = bell->strokes;
     pthread_mutex_unlock(&bell->lock);
 }

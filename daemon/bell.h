@@ -1,19 +1,22 @@
-/* A bell one room rings to wake another before its next look at the database. */
+/* A bell that wakes rooms before their next look at the database. It outlives the rooms, so that anyone may
+ * ring at any time. threads: any. */
 #ifndef DAEMON_BELL_H
 #define DAEMON_BELL_H
 
 #include <pthread.h>
-#include <stdbool.h>
 
 struct bell {
     pthread_mutex_t lock;
     pthread_cond_t rung;
-    bool ringing;
+    unsigned strokes;
 };
 
 void bell_init(struct bell *bell);
 void bell_done(struct bell *bell);
-void bell_ring(struct bell *bell);              /* any thread; remembered until somebody waits */
-void bell_wait(struct bell *bell, int most_ms); /* until rung, or the time is over */
+void bell_ring(struct bell *bell);
+
+/* Until rung since the waiter last returned from here, or the time is over. seen: the waiter's own, 0 at
+ * first. */
+void bell_wait(struct bell *bell, unsigned *seen, int most_ms);
 
 #endif

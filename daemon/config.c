@@ -213,8 +213,8 @@ static bool split_section(const char *section, char kind[32], char name[64])
     name[0] = '\0';
     if (!strchr(section, ' '))
         return snprintf(kind, 32, "%s", section) < 32;
-    char quote = 0;
-    return sscanf(section, "%31[a-z] \"%63[^\"]%c", kind, name, &quote) == 3 && quote == '"';
+    int used = 0;
+    return sscanf(section, "%31[a-z] \"%63[^\"]\"%n", kind, name, &used) == 2 && used && !section[used];
 }
 
 static struct config_peer *peer_named(struct reader *reader, const char *name)
@@ -293,6 +293,8 @@ static bool check_peer(const struct config *config, const struct config_peer *pe
 
 static bool check_whole(const struct config *config, struct err *err)
 {
+    if (!config->listener.ae_title[0])
+        return err_fail(err, ERR_INPUT, "%s: listener.ae_title is empty", config->path);
     if (!is_address(config->listener.address) || !is_address(config->api.address))
         return err_fail(err, ERR_INPUT, "%s: listener and api need an IPv4 address", config->path);
     if (strncmp(config->api.address, "127.", 4) != 0 && !config->api.token_file[0])

@@ -1,11 +1,11 @@
-/* Threads: one a destination, each with its own bell; no state is shared between them but the database.
+/* Threads: one a destination, all woken by the outbox bell; no state is shared between them but the database.
  * Waiting is a row: the next attempt's time is in the delivery, so back-off survives a restart. Stop:
- * service->stopping and the bells; a C-STORE under way ends by its own time-outs. */
+ * service->stopping and the bell; a C-STORE under way ends by its own time-outs. */
 #include "daemon/courier.h"
 
 #include "base/clock.h"
-#include "daemon/bell.h"
 #include "daemon/log.h"
+#include "daemon/metrics.h"
 #include "daemon/outcome.h"
 #include "dicom/dicom_sr.h"
 
@@ -23,10 +23,9 @@ enum { SR_CLASSES = 3 };
 struct route {
     struct courier *courier;
     const struct config_peer *peer;
-    struct bell bell;
     pthread_t thread;
     bool started;
-    unsigned seed;
+    unsigned seed, seen;
 };
 
 struct courier {
@@ -38,8 +37,8 @@ struct courier {
 /* How an attempt ended. */
 struct attempt {
     enum outcome_delivery outcome;
-    int status; /* -1: the peer gave none */
-    char cause[300];
+    int status;      /* -1: the peer gave none */
+    char cause[300]; /* may hold the peer's own words: for the row, not for the log */
 };
 
 static void conclude(struct attempt *attempt, enum outcome_delivery outcome, int status, const char *cause)
@@ -170,7 +169,11 @@ static bool record_attempt(struct route *route, const struct store_delivery *del
     const struct config *config = service->config;
     int64_t now_ms = clock_unix_ms();
     const char *name = route->peer->name;
+    char status[8] = "none";
+    if (attempt->status >= 0)
+        snprintf(status, sizeof status, "%04X", (unsigned)attempt->status & 0xffffU);
     if (attempt->outcome == OUTCOME_STORED) {
+        metrics_count(METRIC_REPORTS_DELIVERED);
         log_event(LOG_INFO, "report_delivered", "delivery=%lld study=%lld peer=%s status=%04x",
                   (long long)delivery->id, (long long)delivery->study, log_text(name),
                   (unsigned)attempt->status);
@@ -181,47 +184,71 @@ static bool record_attempt(struct route *route, const struct store_delivery *del
         int64_t wait_ms = outcome_backoff_ms(delivery->attempts, config->delivery.backoff_first_s,
                                              config->delivery.backoff_max_s, random_part(route));
         log_event(LOG_WARNING, "delivery_failed",
-                  "delivery=%lld study=%lld peer=%s cause=%s, will retry in %lld s", (long long)delivery->id,
-                  (long long)delivery->study, log_text(name), log_text(attempt->cause),
-                  (long long)(wait_ms / 1000));
+                  "delivery=%lld study=%lld peer=%s status=%s, will retry in %lld s", (long long)delivery->id,
+                  (long long)delivery->study, log_text(name), status, (long long)(wait_ms / 1000));
+        metrics_count(METRIC_DELIVERIES_RETRIED);
         return store_retry_delivery(service->store, delivery, attempt->status, attempt->cause,
                                     now_ms + wait_ms, now_ms, err);
     }
-    log_event(LOG_ERROR, "delivery_parked", "delivery=%lld study=%lld peer=%s cause=%s",
-              (long long)delivery->id, (long long)delivery->study, log_text(name), log_text(attempt->cause));
+    log_event(LOG_ERROR, "delivery_parked", "delivery=%lld study=%lld peer=%s status=%s",
+              (long long)delivery->id, (long long)delivery->study, log_text(name), status);
+    metrics_count(METRIC_DELIVERIES_PARKED);
     return store_park_delivery(service->store, delivery, attempt->status, attempt->cause, now_ms, err);
 }
 
-static bool deliver_one(struct route *route)
+enum look { LOOK_EMPTY, LOOK_SENT, LOOK_FAILED };
+
+static bool attempt_delivery(struct route *route, const struct store_delivery *delivery, struct err *err)
 {
-    struct service *service = route->courier->service;
-    struct store_delivery delivery;
     struct attempt attempt;
     struct store_report *report = NULL;
+    struct arena *arena = arena_new();
+    if (!arena)
+        return err_fail(err, ERR_NOMEM, "no memory for a delivery");
+    int64_t begin_ms = clock_monotonic_ms();
+    try_delivery(route, delivery, arena, &report, &attempt);
+    metrics_observe(METRIC_SEND_SECONDS, (double)(clock_monotonic_ms() - begin_ms) / 1000);
+    bool ok = record_attempt(route, delivery, report, &attempt, err);
+    arena_free(arena);
+    return ok;
+}
+
+static enum look deliver_one(struct route *route)
+{
+    struct store_delivery delivery;
     struct err err = ERR_INIT;
     bool found = false;
-    bool ok = store_due_delivery(service->store, route->peer->name, clock_unix_ms(), &found, &delivery, &err);
-    if (ok && found) {
-        struct arena *arena = arena_new();
-        ok = arena || err_fail(&err, ERR_NOMEM, "no memory for a delivery");
-        if (ok) {
-            try_delivery(route, &delivery, arena, &report, &attempt);
-            ok = record_attempt(route, &delivery, report, &attempt, &err);
-        }
-        arena_free(arena);
-    }
-    if (!ok)
-        log_event(LOG_ERROR, "delivery_not_recorded", "peer=%s cause=%s", log_text(route->peer->name),
-                  log_text(err.text));
-    return ok && found;
+    bool ok = store_due_delivery(route->courier->service->store, route->peer->name, clock_unix_ms(), &found,
+                                 &delivery, &err);
+    if (ok && !found)
+        return LOOK_EMPTY;
+    if (ok && attempt_delivery(route, &delivery, &err))
+        return LOOK_SENT;
+    log_event(LOG_ERROR, "delivery_not_recorded", "peer=%s cause=%s, will retry in %d s",
+              log_text(route->peer->name), log_text(err.text),
+              route->courier->service->config->delivery.backoff_first_s);
+    return LOOK_FAILED;
+}
+
+/* An outcome that could not be recorded is sent again: not before the first back-off, whatever rings. */
+static void pause_after_failure(struct route *route)
+{
+    const struct service *service = route->courier->service;
+    int64_t until_ms = clock_monotonic_ms() + service->config->delivery.backoff_first_s * 1000LL;
+    while (!service->stopping && clock_monotonic_ms() < until_ms)
+        bell_wait(&route->courier->service->outbox, &route->seen, LOOK_MS);
 }
 
 static void *route_main(void *argument)
 {
     struct route *route = argument;
-    while (!route->courier->service->stopping)
-        if (!deliver_one(route))
-            bell_wait(&route->bell, LOOK_MS);
+    while (!route->courier->service->stopping) {
+        enum look look = deliver_one(route);
+        if (look == LOOK_FAILED)
+            pause_after_failure(route);
+        else if (look == LOOK_EMPTY)
+            bell_wait(&route->courier->service->outbox, &route->seen, LOOK_MS);
+    }
     return NULL;
 }
 
@@ -231,13 +258,29 @@ static bool start_route(struct courier *courier, const struct config_peer *peer)
     route->courier = courier;
     route->peer = peer;
     route->seed = (unsigned)clock_unix_ms() + (unsigned)courier->route_count;
-    bell_init(&route->bell);
     route->started = pthread_create(&route->thread, NULL, route_main, route) == 0;
     return route->started;
 }
 
+static bool park_unrouted(struct service *service, struct err *err)
+{
+    const char *names[CONFIG_MAX_PEERS];
+    int count = 0, parked;
+    for (int i = 0; i < service->config->peer_count; i++)
+        if (service->config->peers[i].receives_results)
+            names[count++] = service->config->peers[i].name;
+    if (!store_park_unrouted(service->store, names, count, clock_unix_ms(), &parked, err))
+        return false;
+    if (parked)
+        log_event(LOG_WARNING, "deliveries_unrouted", "parked=%d cause=\"the destination is not configured\"",
+                  parked);
+    return true;
+}
+
 struct courier *courier_start(struct service *service, struct err *err)
 {
+    if (!park_unrouted(service, err))
+        return NULL;
     struct courier *courier = calloc(1, sizeof *courier);
     bool ok = courier != NULL;
     if (ok)
@@ -253,21 +296,14 @@ struct courier *courier_start(struct service *service, struct err *err)
     return NULL;
 }
 
-void courier_wake(struct courier *courier)
-{
-    for (int i = 0; i < courier->route_count; i++)
-        bell_ring(&courier->routes[i].bell);
-}
-
 void courier_stop(struct courier *courier)
 {
     if (!courier)
         return;
-    courier_wake(courier);
+    bell_ring(&courier->service->outbox);
     for (int i = 0; i < courier->route_count; i++) {
         if (courier->routes[i].started)
             pthread_join(courier->routes[i].thread, NULL);
-        bell_done(&courier->routes[i].bell);
     }
     free(courier);
 }

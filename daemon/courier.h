@@ -7,9 +7,9 @@
 
 struct courier;
 
-/* Starts a thread for every peer that receives results. owns: caller stops. errors: ERR_NOMEM. */
+/* Parks what waits for peers that are no more, then starts a thread for every peer that receives results.
+ * owns: caller stops. errors: ERR_NOMEM. */
 struct courier *courier_start(struct service *service, struct err *err);
-void courier_wake(struct courier *courier); /* any thread */
 void courier_stop(struct courier *courier); /* accepts NULL */
 
 #endif

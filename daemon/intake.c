@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "daemon/log.h"
+#include "daemon/metrics.h"
 #include "daemon/outcome.h"
 #include "dicom/dicom_head.h"
 #include "dicom/dicom_part10.h"
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* How the object is answered. cause: for the refusal's row, log and Error Comment. */
 struct verdict {
@@ -52,14 +54,17 @@ void intake_refuse(struct service *service, const struct store_refusal *refusal,
     struct err err = ERR_INIT;
     if (!store_refuse(service->store, refusal, clock_unix_ms(), &row, &err))
         log_event(LOG_ERROR, "refusal_not_recorded", "cause=%s", log_text(err.text));
+    metrics_refused(refusal->status);
     log_event(level, "refused", "refusal=%lld peer=%s status=%s cause=%s", (long long)row,
               log_text(refusal->peer_ae), log_text(refusal->status), log_text(refusal->cause));
 }
 
-static void record_refusal(const struct arrival *arrival, const struct verdict *verdict)
+/* broken: the association ended inside the object, so that it was never answered. */
+static void record_refusal(const struct arrival *arrival, const struct verdict *verdict, bool broken)
 {
-    char status[8];
-    snprintf(status, sizeof status, "%04X", verdict->status);
+    char status[8] = "abort";
+    if (!broken)
+        snprintf(status, sizeof status, "%04X", verdict->status);
     struct store_refusal refusal = {
         .peer_ae = arrival->peer->peer->ae_title,
         .peer_address = arrival->peer->address,
@@ -151,22 +156,36 @@ static bool record_object(struct arrival *arrival, struct verdict *verdict)
     }
     if (put.reopened)
         log_event(LOG_INFO, "study_reopened", "study=%lld revision=%d", (long long)put.study, put.revision);
+    metrics_count(METRIC_OBJECTS_STORED);
     log_event(LOG_DEBUG, "object_stored", "study=%lld revision=%d", (long long)put.study, put.revision);
     return true;
 }
 
-/* From a complete incoming file to a durable object with a row. The row is looked up first: when it is there
- * the object was acknowledged before, and its file must not be touched by what may still fail here. */
+/* Acknowledged before, and still there? Then nothing may touch it that can still fail here. */
+static bool is_known(const struct arrival *arrival, bool *ret, struct err *err)
+{
+    char path[PATH_MAX];
+    if (!store_object_current(arrival->service->store, arrival->relative, ret, err))
+        return false;
+    spool_path(arrival->service->spool, arrival->relative, path);
+    *ret = *ret && access(path, R_OK) == 0;
+    return true;
+}
+
+/* From a complete incoming file to a durable object with a row. */
 static bool keep_object(struct arrival *arrival, const char *incoming, struct verdict *verdict)
 {
     struct err err = ERR_INIT;
     bool known;
-    if (!store_path_known(arrival->service->store, arrival->relative, &known, &err))
+    if (!is_known(arrival, &known, &err))
         return refuse_error(verdict, &err);
-    if (known)
+    if (known) {
+        metrics_count(METRIC_OBJECTS_KNOWN);
         return true;
+    }
     if (!arrival->peer->note_study(arrival->peer->context, arrival->head->id.study_uid))
-        return refuse(verdict, DICOM_OUT_OF_RESOURCES, "Busy", "no memory to follow the study");
+        return refuse(verdict, DICOM_OUT_OF_RESOURCES, "Too many studies in one association",
+                      "too many studies in one association");
     if (!spool_commit(arrival->service->spool, incoming, arrival->relative, &err))
         return refuse_error(verdict, &err);
     return record_object(arrival, verdict);
@@ -185,10 +204,14 @@ static bool space_left(struct service *service, struct verdict *verdict)
     return false;
 }
 
-static bool may_receive(struct service *service, const struct intake_peer *peer, struct verdict *verdict)
+static bool may_receive(struct service *service, const struct dicom_association *association,
+                        const struct intake_peer *peer, struct verdict *verdict)
 {
     if (!peer->peer->may_store)
         return refuse(verdict, DICOM_NOT_AUTHORISED, "Not authorised to store", "this peer may not store");
+    if (!dicom_association_class_agreed(association))
+        return refuse(verdict, DICOM_CLASS_NOT_SUPPORTED, "SOP class not negotiated in this context",
+                      "the SOP class of the command is not that of its presentation context");
     return space_left(service, verdict);
 }
 
@@ -198,18 +221,22 @@ static bool take_object(struct arrival *arrival, struct dicom_association *assoc
 {
     char incoming[PATH_MAX];
     uint64_t offset;
-    if (!may_receive(arrival->service, arrival->peer, verdict))
+    struct err cause = ERR_INIT;
+    if (!may_receive(arrival->service, association, arrival->peer, verdict))
         return dicom_association_skip(association, err);
     spool_incoming(arrival->service->spool, incoming);
-    if (dicom_association_store(association, incoming, &offset, err)) {
-        if (read_object(arrival, incoming, offset, arena, verdict))
-            keep_object(arrival, incoming, verdict);
-    } else if (err->code != ERR_PEER) {
-        refuse_error(verdict, err);
-        err->code = ERR_NONE;
-    }
+    bool received = dicom_association_store(association, incoming, &offset, &cause);
+    arrival->now_ms = clock_unix_ms(); /* an object has arrived when it is complete */
+    if (received && read_object(arrival, incoming, offset, arena, verdict))
+        keep_object(arrival, incoming, verdict);
     spool_discard(incoming);
-    return err->code == ERR_NONE;
+    if (received)
+        return true;
+    refuse_error(verdict, &cause);
+    if (cause.code != ERR_PEER)
+        return true;
+    *err = cause;
+    return false;
 }
 
 bool intake_store(struct service *service, struct dicom_association *association,
@@ -222,13 +249,14 @@ bool intake_store(struct service *service, struct dicom_association *association
     struct arrival arrival = {.service = service,
                               .peer = peer,
                               .asked_class = dicom_association_sop_class(association),
-                              .asked_uid = dicom_association_sop_uid(association),
-                              .now_ms = clock_unix_ms()};
+                              .asked_uid = dicom_association_sop_uid(association)};
+    int64_t begin_ms = clock_monotonic_ms();
     bool ok = take_object(&arrival, association, arena, &verdict, err);
-    if (ok && verdict.status != DICOM_SUCCESS)
-        record_refusal(&arrival, &verdict);
+    if (verdict.status != DICOM_SUCCESS)
+        record_refusal(&arrival, &verdict, !ok);
     ok = ok &&
          dicom_association_answer(association, verdict.status, verdict.comment, verdict.offending_tag, err);
+    metrics_observe(METRIC_STORE_SECONDS, (double)(clock_monotonic_ms() - begin_ms) / 1000);
     arena_free(arena);
     return ok;
 }

@@ -97,10 +97,11 @@ static void forget_refusals(struct janitor *janitor)
 static void *janitor_main(void *argument)
 {
     struct janitor *janitor = argument;
+    unsigned seen = 0;
     while (!janitor->service->stopping) {
         watch_space(janitor);
         forget_refusals(janitor);
-        bell_wait(&janitor->bell, LOOK_MS);
+        bell_wait(&janitor->bell, &seen, LOOK_MS);
     }
     return NULL;
 }

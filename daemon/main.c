@@ -1,6 +1,7 @@
 /* Order of start and stop, signals, watchdog. Rooms open from the ground up and close from the top down:
- * spool and store, reconciliation, pool, assembler, courier, API, and the listener last, so that nothing is
- * acknowledged before everything behind it stands; at the end the listener first. */
+ * spool and store, reconciliation, pool, courier, API, and the listener and the assembler that asks it last,
+ * so that nothing is acknowledged before everything behind it stands. They close the other way round, but for
+ * the bells, which outlive every thread. */
 #include "base/clock.h"
 #include "daemon/api.h"
 #include "daemon/assembler.h"
@@ -43,25 +44,6 @@ struct rooms {
     struct receiver *receiver;
 };
 
-static void wake_assembler(void *context)
-{
-    struct rooms *rooms = context;
-    if (rooms->assembler)
-        assembler_wake(rooms->assembler);
-}
-
-static void wake_pool(void *context)
-{
-    pool_wake(((struct rooms *)context)->pool);
-}
-
-static void wake_courier(void *context)
-{
-    struct rooms *rooms = context;
-    if (rooms->courier)
-        courier_wake(rooms->courier);
-}
-
 static bool open_ground(struct rooms *rooms, struct err *err)
 {
     struct service *service = &rooms->service;
@@ -88,24 +70,16 @@ static bool open_ground(struct rooms *rooms, struct err *err)
 static bool open_rooms(struct rooms *rooms, struct config *config, struct err *err)
 {
     struct service *service = &rooms->service;
-    struct api_wakeups wakeups = {wake_assembler, wake_courier, rooms};
-    if (!open_ground(rooms, err) || !(rooms->pool = pool_start(service, config, wake_courier, rooms, err)) ||
-        !(rooms->assembler = assembler_start(service, wake_pool, rooms, err)) ||
-        !(rooms->courier = courier_start(service, err)) || !(rooms->janitor = janitor_start(service, err)) ||
-        !(rooms->api = api_start(service, &wakeups, err)) ||
-        !(rooms->receiver = receiver_start(service, wake_assembler, rooms, err)))
-        return false;
-    assembler_watch(rooms->assembler, rooms->receiver);
-    return true;
+    return open_ground(rooms, err) && (rooms->pool = pool_start(service, config, err)) &&
+           (rooms->courier = courier_start(service, err)) && (rooms->janitor = janitor_start(service, err)) &&
+           (rooms->api = api_start(service, err)) && (rooms->receiver = receiver_start(service, err)) &&
+           (rooms->assembler = assembler_start(service, rooms->receiver, err));
 }
 
 static void close_rooms(struct rooms *rooms)
 {
     rooms->service.stopping = true;
-    if (rooms->assembler)
-        assembler_watch(rooms->assembler, NULL);
     assembler_stop(rooms->assembler);
-    rooms->assembler = NULL;
     receiver_stop(rooms->receiver);
     api_stop(rooms->api);
     janitor_stop(rooms->janitor);
@@ -113,6 +87,9 @@ static void close_rooms(struct rooms *rooms)
     courier_stop(rooms->courier);
     store_close(rooms->service.store);
     spool_close(rooms->service.spool);
+    bell_done(&rooms->service.arrivals);
+    bell_done(&rooms->service.jobs);
+    bell_done(&rooms->service.outbox);
     arena_free(rooms->arena);
     dicom_library_done();
 }
@@ -150,6 +127,9 @@ static int serve(struct config *config)
     struct rooms rooms = {.service = {.config = config, .started_ms = clock_unix_ms()}};
     struct err err = ERR_INIT;
     sigset_t signals = block_signals();
+    bell_init(&rooms.service.arrivals);
+    bell_init(&rooms.service.jobs);
+    bell_init(&rooms.service.outbox);
     log_set_level(config->service.log_level);
     log_event(LOG_INFO, "starting", "version=%s", CARDIOSCRIBE_VERSION);
     bool ok = open_rooms(&rooms, config, &err);

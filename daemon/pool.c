@@ -1,11 +1,11 @@
 /* Threads: one a slot; it starts, calls and stops its own worker process. Lock: `lock` guards each slot's
  * worker pointer, so that pool_stop can kill a worker that another thread is calling. Stop:
- * service->stopping, the bell, and worker_process_kill for calls under way. */
+ * service->stopping, the jobs bell, and worker_process_kill for calls under way. */
 #include "daemon/pool.h"
 
 #include "base/clock.h"
-#include "daemon/bell.h"
 #include "daemon/log.h"
+#include "daemon/metrics.h"
 #include "daemon/reporter.h"
 #include "pipeline/worker_process.h"
 #include "report/result_json.h"
@@ -21,6 +21,7 @@ struct slot {
     pthread_t thread;
     struct worker_process *worker;
     int jobs;
+    unsigned seen; /* of the jobs bell */
 };
 
 /* What a model says of itself before any study: a result with every label not assessed. */
@@ -31,9 +32,6 @@ struct known_model {
 
 struct pool {
     struct service *service;
-    pool_results_ready ready;
-    void *context;
-    struct bell bell;
     pthread_mutex_t lock;
     struct slot *slots;
     int started;
@@ -73,21 +71,42 @@ static void drop_worker(struct slot *slot)
     slot->jobs = 0;
 }
 
+/* A worker is ready when it has answered, not when it was started: one that cannot load its dictionary, close
+ * its sandbox or open the model must not take a study's attempt. */
+static bool first_answer(struct slot *slot, struct err *err)
+{
+    const struct config *config = slot->pool->service->config;
+    json_t *job = NULL, *answer = NULL;
+    for (int i = 0; i < config->model_count && !job; i++)
+        if (config->models[i].modality[0])
+            job = json_pack("{s:s,s:s}", "job", "model", "model", config->models[i].folder);
+    bool ok = !job || worker_process_call(slot->worker, job, config->pool.job_timeout_s * 1000, &answer, err);
+    json_decref(job);
+    json_decref(answer);
+    return ok;
+}
+
 static bool ensure_worker(struct slot *slot, struct err *err)
 {
-    bool worn = slot->jobs >= slot->pool->service->config->pool.max_jobs;
+    struct service *service = slot->pool->service;
+    bool worn = slot->jobs >= service->config->pool.max_jobs;
     if (slot->worker && (worn || !worker_process_alive(slot->worker)))
         drop_worker(slot);
     if (slot->worker)
         return true;
-    struct worker_process *worker = start_worker(slot->pool->service, err);
+    struct worker_process *worker = start_worker(service, err);
     if (!worker)
         return false;
     pthread_mutex_lock(&slot->pool->lock);
     slot->worker = worker;
+    if (service->stopping) /* pool_stop may have looked before */
+        worker_process_kill(worker);
     pthread_mutex_unlock(&slot->pool->lock);
-    slot->pool->service->workers_ready++;
-    return true;
+    service->workers_ready++;
+    if (first_answer(slot, err))
+        return true;
+    drop_worker(slot);
+    return false;
 }
 
 static const struct config_model *model_of(const struct config *config, const char *name)
@@ -142,6 +161,18 @@ static bool may_pass(enum err_code code)
     return code == ERR_FULL || code == ERR_BUSY || code == ERR_IO || code == ERR_NOMEM;
 }
 
+static int64_t lease_ms(const struct pool *pool)
+{
+    return pool->service->config->pool.job_timeout_s * 1000LL + LEASE_MARGIN_MS;
+}
+
+static void pause_retry(struct slot *slot)
+{
+    int64_t until_ms = clock_monotonic_ms() + RETRY_MS;
+    while (!slot->pool->service->stopping && clock_monotonic_ms() < until_ms)
+        bell_wait(&slot->pool->service->jobs, &slot->seen, LOOK_MS);
+}
+
 static void park_without_report(struct pool *pool, const struct store_job *job, const struct err *cause)
 {
     struct err err = ERR_INIT;
@@ -156,16 +187,20 @@ static void finish(struct slot *slot, const struct store_job *job, const struct 
 {
     struct pool *pool = slot->pool;
     struct err err = ERR_INIT;
-    while (!reporter_finish(pool->service, job, inputs, result, failed, arena, &err)) {
+    char sop_uid[UID_SIZE];
+    uid_new(sop_uid);
+    while (!reporter_finish(pool->service, job, inputs, result, sop_uid, failed, arena, &err)) {
         if (!may_pass(err.code)) {
             park_without_report(pool, job, &err);
             return;
         }
         log_event(LOG_ERROR, "result_not_recorded", "study=%lld job=%lld cause=%s, will retry in %d s",
                   (long long)job->study, (long long)job->id, log_text(err.text), RETRY_MS / 1000);
-        bell_wait(&pool->bell, RETRY_MS);
+        pause_retry(slot);
         if (pool->service->stopping)
             return;
+        err = (struct err)ERR_INIT;
+        store_renew_job(pool->service->store, job, clock_unix_ms() + lease_ms(pool), &err);
         err = (struct err)ERR_INIT;
     }
     log_event(failed ? LOG_ERROR : LOG_INFO, failed ? "study_parked" : "job_done",
@@ -173,30 +208,68 @@ static void finish(struct slot *slot, const struct store_job *job, const struct 
               (long long)job->study, (long long)job->id, job->revision, log_text(job->model),
               result->analysed ? "yes" : "no", log_text(result->analysed ? "" : result->reason),
               result->encode_s);
-    pool->ready(pool->context);
+    metrics_count(result->analysed ? METRIC_RESULTS_ANALYSED : METRIC_RESULTS_NOT_ANALYSED);
+    if (result->analysed)
+        metrics_observe(METRIC_ENCODE_SECONDS, result->encode_s);
+    bell_ring(&pool->service->outbox);
 }
 
-static void attempt_failed(struct slot *slot, const struct store_job *job, const struct store_inputs *inputs,
-                           const struct err *cause, struct arena *arena)
+/* A worker that crashed, hung or refused costs an attempt; storage, memory or processes that fail us do not.
+ */
+static bool costs_attempt(const struct err *cause)
+{
+    return strncmp(cause->reason, "worker_", 7) == 0 || !may_pass(cause->code);
+}
+
+static void give_back(struct slot *slot, const struct store_job *job, const struct err *cause)
+{
+    struct store *store = slot->pool->service->store;
+    struct err err = ERR_INIT;
+    log_event(LOG_ERROR, "job_given_back", "study=%lld job=%lld cause=%s, will retry in %d s",
+              (long long)job->study, (long long)job->id, log_text(cause->text), RETRY_MS / 1000);
+    if (!store_release_job(store, job, clock_unix_ms(), &err))
+        log_event(LOG_ERROR, "job_not_returned", "job=%lld cause=%s, its lease runs out", (long long)job->id,
+                  log_text(err.text));
+    pause_retry(slot);
+}
+
+static void count_attempt(struct slot *slot, const struct store_job *job, const struct store_inputs *inputs,
+                          const struct err *cause, struct arena *arena)
 {
     struct pool *pool = slot->pool;
     struct err err = ERR_INIT;
     const char *reason = cause->reason[0] ? cause->reason : err_code_name(cause->code);
+    metrics_count(METRIC_ATTEMPTS_FAILED);
     log_event(LOG_WARNING, "attempt_failed", "study=%lld job=%lld attempt=%d of=%d reason=%s cause=%s",
               (long long)job->study, (long long)job->id, job->attempts + 1, MAX_ATTEMPTS, reason,
               log_text(cause->text));
     if (job->attempts + 1 < MAX_ATTEMPTS) {
         if (!store_return_job(pool->service->store, job, reason, cause->text, clock_unix_ms(), &err))
-            log_event(LOG_ERROR, "job_not_returned", "job=%lld cause=%s", (long long)job->id,
-                      log_text(err.text));
+            log_event(LOG_ERROR, "job_not_returned", "job=%lld cause=%s, its lease runs out",
+                      (long long)job->id, log_text(err.text));
         return;
     }
     const char *text = arena_printf(arena, "The analysis failed %d times: %s.", MAX_ATTEMPTS, cause->text);
     struct result *result =
         text ? reporter_not_analysed(pool->service, job, blank_of(pool, job->model), reason, text, arena)
              : NULL;
-    if (result)
+    if (result) {
         finish(slot, job, inputs, result, true, arena);
+        return;
+    }
+    err_fail(&err, ERR_NOMEM, "no memory for a result");
+    give_back(slot, job, &err);
+}
+
+static void attempt_failed(struct slot *slot, const struct store_job *job, const struct store_inputs *inputs,
+                           const struct err *cause, struct arena *arena)
+{
+    if (cause->code == ERR_CANCELLED) /* shutting down: queued again at the next start */
+        return;
+    if (costs_attempt(cause))
+        count_attempt(slot, job, inputs, cause, arena);
+    else
+        give_back(slot, job, cause);
 }
 
 static const char *no_model_text(const char *reason)
@@ -208,26 +281,33 @@ static const char *no_model_text(const char *reason)
     return "No model for this modality is configured.";
 }
 
-static void do_job(struct slot *slot, const struct store_job *job, struct arena *arena)
+/* The result of a job, by the worker or by what is known without one. */
+static bool result_of_job(struct slot *slot, const struct store_job *job, const struct store_inputs *inputs,
+                          struct arena *arena, struct result **ret, struct err *err)
 {
     struct service *service = slot->pool->service;
     const struct config_model *model = model_of(service->config, job->model);
-    struct store_inputs inputs;
-    struct result *result = NULL;
+    if (model)
+        return run_worker(slot, model, inputs, arena, ret, err);
+    const char *reason = *job->model ? "model_not_configured" : job->reason;
+    const char *text = *job->model ? "The model is not configured any more." : no_model_text(reason);
+    *ret = reporter_not_analysed(service, job, NULL, reason, text, arena);
+    return *ret || err_fail(err, ERR_NOMEM, "no memory for a result");
+}
+
+static void do_job(struct slot *slot, const struct store_job *job, struct arena *arena)
+{
+    struct store_inputs inputs = {0};
+    struct result *result;
     struct err err = ERR_INIT;
-    if (!store_job_inputs(service->store, job->study, arena, &inputs, &err)) {
+    int64_t begin_ms = clock_monotonic_ms();
+    if (!store_job_inputs(slot->pool->service->store, job->study, arena, &inputs, &err) ||
+        !result_of_job(slot, job, &inputs, arena, &result, &err)) {
         attempt_failed(slot, job, &inputs, &err, arena);
         return;
     }
-    if (!*job->model)
-        result = reporter_not_analysed(service, job, NULL, job->reason, no_model_text(job->reason), arena);
-    else if (!model)
-        result = reporter_not_analysed(service, job, NULL, "model_not_configured",
-                                       "The model is not configured any more.", arena);
-    else if (!run_worker(slot, model, &inputs, arena, &result, &err) && err.code != ERR_CANCELLED)
-        attempt_failed(slot, job, &inputs, &err, arena);
-    if (result)
-        finish(slot, job, &inputs, result, false, arena);
+    finish(slot, job, &inputs, result, false, arena);
+    metrics_observe(METRIC_JOB_SECONDS, (double)(clock_monotonic_ms() - begin_ms) / 1000);
 }
 
 static bool claim_and_do(struct slot *slot)
@@ -236,10 +316,9 @@ static bool claim_and_do(struct slot *slot)
     struct store_job *job = NULL;
     struct err err = ERR_INIT;
     struct arena *arena = arena_new();
-    int64_t lease_ms = service->config->pool.job_timeout_s * 1000LL + LEASE_MARGIN_MS;
     if (!arena)
         return false;
-    if (!store_claim_job(service->store, clock_unix_ms(), lease_ms, arena, &job, &err))
+    if (!store_claim_job(service->store, clock_unix_ms(), lease_ms(slot->pool), arena, &job, &err))
         log_event(LOG_ERROR, "claim_failed", "cause=%s", log_text(err.text));
     if (job) {
         log_event(LOG_INFO, "job_started", "study=%lld job=%lld revision=%d model=%s", (long long)job->study,
@@ -266,7 +345,7 @@ static void *slot_main(void *argument)
     bool complained = false;
     while (!slot->pool->service->stopping)
         if (!look(slot, &complained))
-            bell_wait(&slot->pool->bell, LOOK_MS);
+            bell_wait(&slot->pool->service->jobs, &slot->seen, LOOK_MS);
     drop_worker(slot);
     return NULL;
 }
@@ -335,7 +414,6 @@ static void pool_free(struct pool *pool)
     arena_free(pool->arena);
     free(pool->slots);
     pthread_mutex_destroy(&pool->lock);
-    bell_done(&pool->bell);
     free(pool);
 }
 
@@ -350,8 +428,7 @@ static bool start_slots(struct pool *pool, struct err *err)
     return true;
 }
 
-struct pool *pool_start(struct service *service, struct config *config, pool_results_ready ready,
-                        void *context, struct err *err)
+struct pool *pool_start(struct service *service, struct config *config, struct err *err)
 {
     struct pool *pool = calloc(1, sizeof *pool);
     if (!pool) {
@@ -359,9 +436,6 @@ struct pool *pool_start(struct service *service, struct config *config, pool_res
         return NULL;
     }
     pool->service = service;
-    pool->ready = ready;
-    pool->context = context;
-    bell_init(&pool->bell);
     pthread_mutex_init(&pool->lock, NULL);
     pool->arena = arena_new();
     pool->slots = calloc((size_t)config->pool.workers, sizeof *pool->slots);
@@ -374,11 +448,6 @@ struct pool *pool_start(struct service *service, struct config *config, pool_res
     return NULL;
 }
 
-void pool_wake(struct pool *pool)
-{
-    bell_ring(&pool->bell);
-}
-
 void pool_stop(struct pool *pool)
 {
     if (!pool)
@@ -389,7 +458,7 @@ void pool_stop(struct pool *pool)
             worker_process_kill(pool->slots[i].worker);
     pthread_mutex_unlock(&pool->lock);
     for (int i = 0; i < pool->started; i++) {
-        bell_ring(&pool->bell);
+        bell_ring(&pool->service->jobs);
         pthread_join(pool->slots[i].thread, NULL);
     }
     pool_free(pool);

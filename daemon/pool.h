@@ -6,15 +6,10 @@
 
 struct pool;
 
-/* Called on a slot's thread when a job has left something to deliver. */
-typedef void (*pool_results_ready)(void *context);
-
 /* Ask a worker about every configured model (name, modality), then start the slots. config: its models'
  * modality is filled in; it stays "" for one that does not open, which makes readiness false. owns: caller
  * stops. errors: ERR_IO (no worker program), ERR_NOMEM. */
-struct pool *pool_start(struct service *service, struct config *config, pool_results_ready ready,
-                        void *context, struct err *err);
-void pool_wake(struct pool *pool); /* any thread */
+struct pool *pool_start(struct service *service, struct config *config, struct err *err);
 /* Kill running workers, join. Their jobs go back to the queue when the service starts again. Accepts NULL. */
 void pool_stop(struct pool *pool);
 

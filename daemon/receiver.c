@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "daemon/intake.h"
 #include "daemon/log.h"
+#include "daemon/metrics.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -44,8 +45,6 @@ struct waiting {
 
 struct receiver {
     struct service *service;
-    receiver_association_ended ended;
-    void *context;
     struct dicom_acceptor *acceptor;
     int listen_fd;
     pthread_t greeter;
@@ -160,6 +159,7 @@ static void serve(struct slot *slot)
     struct err err = ERR_INIT;
     int objects = 0;
     enum dicom_next next = DICOM_NEXT_FAILED;
+    metrics_count(METRIC_ASSOCIATIONS);
     if (dicom_association_accept(slot->association, &err))
         while ((next = dicom_association_next(slot->association, &err)) == DICOM_NEXT_ECHO ||
                (next == DICOM_NEXT_STORE && intake_store(service, slot->association, &peer, &err)))
@@ -190,7 +190,7 @@ static void *association_main(void *argument)
     slot->study_count = 0;
     pthread_mutex_unlock(&receiver->lock);
     if (stored)
-        receiver->ended(receiver->context);
+        bell_ring(&receiver->service->arrivals);
     dicom_association_close(association); /* may wait for the peer: before the slot counts as ended */
     pthread_mutex_lock(&receiver->lock);
     slot->state = SLOT_ENDED;
@@ -270,11 +270,11 @@ static void drop_waiting(struct receiver *receiver, int index)
 }
 
 /* One connection: complete, gone, too slow, or still waiting for more. */
-static void look_at_waiting(struct receiver *receiver, int index, int64_t now_ms)
+static void look_at_waiting(struct receiver *receiver, int index, bool hung_up, int64_t now_ms)
 {
     struct waiting waiting = receiver->waiting[index];
     int missing = dicom_request_missing(waiting.fd);
-    if (missing > 0 && now_ms < waiting.deadline_ms) {
+    if (missing > 0 && !hung_up && now_ms < waiting.deadline_ms) {
         setsockopt(waiting.fd, SOL_SOCKET, SO_RCVLOWAT, &missing, sizeof missing);
         return;
     }
@@ -284,7 +284,8 @@ static void look_at_waiting(struct receiver *receiver, int index, int64_t now_ms
         return;
     }
     log_event(LOG_WARNING, "connection_dropped", "address=%s cause=%s", log_text(waiting.address),
-              missing < 0 ? "\"closed or no association request\"" : "\"association request too slow\"");
+              missing < 0 || hung_up ? "\"closed or no association request\""
+                                     : "\"association request too slow\"");
     close(waiting.fd);
 }
 
@@ -310,12 +311,12 @@ static void poll_once(struct receiver *receiver)
     struct pollfd polls[1 + MAX_WAITING] = {{.fd = receiver->listen_fd, .events = POLLIN}};
     int count = receiver->waiting_count;
     for (int i = 0; i < count; i++)
-        polls[1 + i] = (struct pollfd){.fd = receiver->waiting[i].fd, .events = POLLIN};
+        polls[1 + i] = (struct pollfd){.fd = receiver->waiting[i].fd, .events = POLLIN | POLLRDHUP};
     poll(polls, (nfds_t)(1 + count), POLL_MS);
     int64_t now_ms = clock_monotonic_ms();
     for (int i = count - 1; i >= 0; i--) /* from the end: dropping moves the last one here */
         if (polls[1 + i].revents || now_ms >= receiver->waiting[i].deadline_ms)
-            look_at_waiting(receiver, i, now_ms);
+            look_at_waiting(receiver, i, polls[1 + i].revents & (POLLRDHUP | POLLHUP | POLLERR), now_ms);
     if (polls[0].revents)
         accept_one(receiver, now_ms);
     reap_slots(receiver);
@@ -382,8 +383,7 @@ static void receiver_free(struct receiver *receiver)
     free(receiver);
 }
 
-struct receiver *receiver_start(struct service *service, receiver_association_ended ended, void *context,
-                                struct err *err)
+struct receiver *receiver_start(struct service *service, struct err *err)
 {
     struct receiver *receiver = calloc(1, sizeof *receiver);
     int slots = service->config->listener.max_associations;
@@ -393,8 +393,6 @@ struct receiver *receiver_start(struct service *service, receiver_association_en
         return NULL;
     }
     receiver->service = service;
-    receiver->ended = ended;
-    receiver->context = context;
     receiver->slot_count = slots;
     receiver->listen_fd = -1;
     pthread_mutex_init(&receiver->lock, NULL);

@@ -6,12 +6,8 @@
 
 struct receiver;
 
-/* Called, on an association's thread, when an association that stored something has ended. */
-typedef void (*receiver_association_ended)(void *context);
-
 /* Bind, listen and start. owns: caller stops. errors: ERR_IO (address in use), ERR_NOMEM. */
-struct receiver *receiver_start(struct service *service, receiver_association_ended ended, void *context,
-                                struct err *err);
+struct receiver *receiver_start(struct service *service, struct err *err);
 /* Take no more, let every association finish its current object, join. Accepts NULL. */
 void receiver_stop(struct receiver *receiver);
 

@@ -82,7 +82,8 @@ static bool find_predecessor(struct service *service, const struct store_job *jo
 }
 
 struct written {
-    char sop_uid[UID_SIZE], series_uid[UID_SIZE];
+    const char *sop_uid;
+    char series_uid[UID_SIZE];
     char relative[SPOOL_RELATIVE_SIZE];
     char sha256[DIGEST_HEX_SIZE];
 };
@@ -96,8 +97,10 @@ static bool write_report(struct service *service, const struct store_job *job,
     const struct config *config = service->config;
     struct report *report;
     report_device_uid(result, device_uid);
-    uid_new(written->sop_uid);
-    uid_named(arena_printf(arena, "report series|%s|%s", job->study_uid, device_uid), written->series_uid);
+    const char *series = arena_printf(arena, "report series|%s|%s", job->study_uid, device_uid);
+    if (!series)
+        return err_fail(err, ERR_NOMEM, "no memory for a report");
+    uid_named(series, written->series_uid);
     struct report_facts facts = {.source = source,
                                  .sop_uid = written->sop_uid,
                                  .series_uid = written->series_uid,
@@ -161,6 +164,8 @@ static bool record(struct service *service, const struct store_job *job, const s
                                   .report = {DICOM_SR_COMPREHENSIVE_3D, written->sop_uid, written->series_uid,
                                              written->relative, written->sha256},
                                   .destinations = names};
+    if (!finish.findings)
+        return err_fail(err, ERR_NOMEM, "no memory for findings");
     finish.destination_count = destinations(service->config, job->live, names);
     if (!store_finish_job(service->store, &finish, clock_unix_ms(), &stale, err))
         return false;
@@ -175,10 +180,11 @@ static bool record(struct service *service, const struct store_job *job, const s
 }
 
 bool reporter_finish(struct service *service, const struct store_job *job, const struct store_inputs *inputs,
-                     const struct result *result, bool failed, struct arena *arena, struct err *err)
+                     const struct result *result, const char *sop_uid, bool failed, struct arena *arena,
+                     struct err *err)
 {
     char first[PATH_MAX];
-    struct written written;
+    struct written written = {.sop_uid = sop_uid};
     if (inputs->count == 0)
         return err_fail(err, ERR_CORRUPT, "no object of the study is left");
     spool_path(service->spool, inputs->items[0].path, first);
@@ -218,6 +224,18 @@ static bool add_series(struct service *service, const struct store_job *job, str
     return result->series != NULL;
 }
 
+/* The blank is shared by all slots: its findings are copied before they get this job's reason. */
+static bool own_findings(struct result *result, struct arena *arena)
+{
+    struct finding *findings = ARENA_ARRAY(arena, struct finding, (size_t)result->finding_count);
+    for (int i = 0; findings && i < result->finding_count; i++) {
+        findings[i] = result->findings[i];
+        findings[i].reason = result->reason;
+    }
+    result->findings = findings;
+    return findings != NULL;
+}
+
 struct result *reporter_not_analysed(struct service *service, const struct store_job *job,
                                      const struct result *blank, const char *reason, const char *reason_text,
                                      struct arena *arena)
@@ -232,8 +250,8 @@ struct result *reporter_not_analysed(struct service *service, const struct store
     result->modality = "";
     result->reason = arena_strdup(arena, reason);
     result->reason_text = arena_strdup(arena, reason_text);
-    for (int i = 0; i < result->finding_count; i++)
-        result->findings[i].reason = result->reason;
+    if (!own_findings(result, arena))
+        return NULL;
     result->started_unix_ms = clock_unix_ms();
     return result->reason && result->reason_text && add_series(service, job, result, arena) ? result : NULL;
 }

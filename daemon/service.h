@@ -3,6 +3,7 @@
 #ifndef DAEMON_SERVICE_H
 #define DAEMON_SERVICE_H
 
+#include "daemon/bell.h"
 #include "daemon/config.h"
 #include "report/report.h"
 #include "spool/spool.h"
@@ -16,6 +17,9 @@ struct service {
     struct store *store;
     struct spool *spool;
     const struct report_codes *codes;
+    struct bell arrivals;      /* something may be complete: rung for the assembler */
+    struct bell jobs;          /* jobs were queued: for the pool */
+    struct bell outbox;        /* something is due: for the couriers */
     atomic_bool stopping;      /* main: signals came, rooms wind down */
     atomic_bool dictionary_ok; /* main */
     atomic_bool listener_ok;   /* receiver */

@@ -13,6 +13,7 @@ CREATE TABLE study (
     ('receiving', 'queued', 'encoding', 'encoded', 'delivered', 'declined', 'parked', 'undelivered')),
   reason          TEXT NOT NULL DEFAULT '',
   revision        INTEGER NOT NULL DEFAULT 1,
+  raised          INTEGER NOT NULL DEFAULT 0, -- by an object in this round of receiving
   forced          INTEGER NOT NULL DEFAULT 0,
   started_by      TEXT NOT NULL DEFAULT '',
   first_object_ms INTEGER NOT NULL,

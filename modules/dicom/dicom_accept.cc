@@ -11,6 +11,7 @@ extern "C" {
 
 #include "dcmtk/config/osconfig.h"
 
+#include "dcmtk/dcmdata/dcostrma.h"
 #include "dcmtk/dcmdata/dcostrmf.h"
 #include "dcmtk/dcmdata/dctk.h"
 #include "dcmtk/dcmnet/dcmlayer.h"
@@ -21,6 +22,7 @@ extern "C" {
 
 #include <atomic>
 #include <cerrno>
+#include <cstring>
 #include <fcntl.h>
 #include <memory>
 #include <mutex>
@@ -43,6 +45,10 @@ enum { MAX_CLASSES = 512 };
  * Linux goes on handing out what has arrived. */
 thread_local bool reading_refused = false;
 
+/* Whether dcmnet took the socket it was handed: when it finds the peer gone it neither takes nor closes it.
+ */
+thread_local bool socket_taken = false;
+
 /* Acknowledges every segment at once: a sender that keeps Nagle's algorithm on would otherwise wait 40 ms an
  * object for our delayed acknowledgement. Refuses to read on once an object is over its limit. */
 class QuickConnection : public DcmTCPConnection
@@ -64,11 +70,65 @@ class QuickConnection : public DcmTCPConnection
     }
 };
 
+/* Where an object's bytes go. It never fails towards dcmnet, which after a failed write would wait for PDVs
+ * that do not come; the first error is kept and asked for afterwards. */
+class FileConsumer : public DcmConsumer
+{
+  public:
+    explicit FileConsumer(int fd) : fd(fd)
+    {
+    }
+    OFBool good() const override
+    {
+        return OFTrue;
+    }
+    OFCondition status() const override
+    {
+        return EC_Normal;
+    }
+    OFBool isFlushed() const override
+    {
+        return OFTrue;
+    }
+    offile_off_t avail() const override
+    {
+        return 1 << 30;
+    }
+    offile_off_t write(const void *bytes, offile_off_t size) override
+    {
+        const char *at = static_cast<const char *>(bytes);
+        for (offile_off_t left = size; left > 0 && error == 0;) {
+            ssize_t done = ::write(fd, at, static_cast<size_t>(left));
+            if (done < 0 && errno != EINTR)
+                error = errno;
+            left -= done > 0 ? done : 0;
+            at += done > 0 ? done : 0;
+        }
+        return size;
+    }
+    void flush() override
+    {
+    }
+    int error = 0;
+
+  private:
+    int fd;
+};
+
+class FileStream : public DcmOutputStream
+{
+  public:
+    explicit FileStream(FileConsumer *consumer) : DcmOutputStream(consumer)
+    {
+    }
+};
+
 class QuickLayer : public DcmTransportLayer
 {
   public:
     DcmTransportConnection *createConnection(DcmNativeSocketType fd, OFBool) override
     {
+        socket_taken = true; /* dcmnet closes the socket itself when it gets no connection from us */
         return new (std::nothrow) QuickConnection(fd);
     }
 };
@@ -231,6 +291,8 @@ struct dicom_association *dicom_association_receive(struct dicom_acceptor *accep
                                    nullptr, nullptr, OFFalse, DUL_NOBLOCK, acceptor->options.acse_timeout_s);
         dcmExternalSocketHandle.set(DCMNET_INVALID_SOCKET);
     }
+    if (!socket_taken)
+        close(fd);
     if (condition.good())
         return association.release();
     peer_failed(err, "association request", condition);
@@ -361,12 +423,14 @@ const char *dicom_association_sop_uid(const struct dicom_association *associatio
 static void count_bytes(void *context, unsigned long bytes)
 {
     auto *association = static_cast<struct dicom_association *>(context);
-    association->received_bytes = bytes;
-    if (bytes > association->acceptor->options.max_object_bytes)
+    /* dcmnet counts in 32 bits */
+    association->received_bytes += static_cast<uint32_t>(static_cast<uint32_t>(bytes) -
+                                                         static_cast<uint32_t>(association->received_bytes));
+    if (association->received_bytes > association->acceptor->options.max_object_bytes)
         association->too_large = reading_refused = true;
 }
 
-/* dcmnet ignores whether closing the file wrote its last buffer, so the length decides. */
+/* dcmnet does not say whether the meta header was written whole, so the length decides. */
 static bool check_length(const struct dicom_association *association, const char *path, uint64_t *ret_offset,
                          struct err *err)
 {
@@ -397,27 +461,60 @@ static bool receive_failed(struct dicom_association *association, const OFCondit
     return false;
 }
 
+bool dicom_association_class_agreed(const struct dicom_association *association)
+{
+    T_ASC_PresentationContext context;
+    return ASC_findAcceptedPresentationContext(association->dul->params, association->context, &context)
+               .good() &&
+           strcmp(context.abstractSyntax, association->request.AffectedSOPClassUID) == 0;
+}
+
+/* The meta header is dcmnet's; what follows is written by us. Returns the file, open at its end, or -1. */
+static int create_file(struct dicom_association *association, const char *path, struct err *err)
+{
+    DcmOutputFileStream *head = nullptr;
+    OFCondition condition = DIMSE_createFilestream(OFFilename(path), &association->request, association->dul,
+                                                   association->context, 1, &head);
+    delete head;
+    int fd = condition.good() ? open(path, O_WRONLY | O_APPEND | O_CLOEXEC) : -1;
+    if (fd < 0)
+        err_fail(err, ERR_FULL, "create the incoming file: %s",
+                 condition.bad() ? condition.text() : strerror(errno));
+    return fd;
+}
+
+static bool receive_into(struct dicom_association *association, int fd, struct err *err)
+{
+    FileConsumer consumer(fd);
+    FileStream stream(&consumer);
+    T_ASC_PresentationContextID context = association->context;
+    association->received_bytes = 0;
+    OFCondition condition = DIMSE_receiveDataSetInFile(association->dul, DIMSE_NONBLOCKING,
+                                                       association->acceptor->options.dimse_timeout_s,
+                                                       &context, &stream, count_bytes, association);
+    if (condition.good() && context != association->context)
+        condition = makeDcmnetCondition(DIMSEC_INVALIDPRESENTATIONCONTEXTID, OF_error,
+                                        "the data set came in another presentation context");
+    if (condition.bad() || association->too_large)
+        return receive_failed(association, condition, err);
+    errno = consumer.error;
+    return consumer.error == 0 || err_errno(err, "write the incoming file");
+}
+
 bool dicom_association_store(struct dicom_association *association, const char *path, uint64_t *ret_offset,
                              struct err *err)
 {
-    DcmOutputFileStream *file = nullptr;
-    OFCondition condition = DIMSE_createFilestream(OFFilename(path), &association->request, association->dul,
-                                                   association->context, 1, &file);
-    if (condition.bad()) {
-        delete file;
-        return dicom_association_skip(association, err) &&
-               err_fail(err, ERR_FULL, "create the incoming file: %s", condition.text());
+    struct err cause = ERR_INIT;
+    int fd = create_file(association, path, &cause);
+    if (fd < 0) {
+        if (dicom_association_skip(association, err))
+            *err = cause;
+        return false;
     }
-    T_ASC_PresentationContextID context = association->context;
-    condition = DIMSE_receiveDataSetInFile(association->dul, DIMSE_NONBLOCKING,
-                                           association->acceptor->options.dimse_timeout_s, &context, file,
-                                           count_bytes, association);
-    delete file;
-    if (condition == DIMSE_OUTOFRESOURCES)
-        return err_fail(err, ERR_FULL, "the disk is full");
-    if (condition.bad() || association->too_large)
-        return receive_failed(association, condition, err);
-    return check_length(association, path, ret_offset, err);
+    bool ok = receive_into(association, fd, err);
+    if (close(fd) < 0 && ok)
+        ok = err_errno(err, "close the incoming file");
+    return ok && check_length(association, path, ret_offset, err);
 }
 
 bool dicom_association_skip(struct dicom_association *association, struct err *err)

@@ -87,6 +87,10 @@ enum dicom_next dicom_association_next(struct dicom_association *association, st
 const char *dicom_association_sop_class(const struct dicom_association *association);
 const char *dicom_association_sop_uid(const struct dicom_association *association);
 
+/* Is that class the one its presentation context was negotiated for? A peer could otherwise send a class we
+ * refuse inside a context we accept. */
+bool dicom_association_class_agreed(const struct dicom_association *association);
+
 /* Receive the announced object into a new Part 10 file, its data set's bytes as sent. *ret_offset: where the
  * data set starts. The file's length is checked against the bytes received; nothing is synced.
  * errors: ERR_FULL (disk; the object was read to its end: answer and go on), ERR_PEER (association aborted,

@@ -2,6 +2,7 @@ extern "C" {
 #include "dicom/dicom_sr.h"
 }
 
+#include "dicom/dicom_load.hh"
 #include "dicom/dicom_sr_source.hh"
 
 #include <dcmtk/dcmdata/dcdeftag.h>
@@ -422,12 +423,8 @@ extern "C" struct dicom_sr_source *dicom_sr_source_open(const char *path, struct
     try {
         auto source = std::make_unique<dicom_sr_source>();
         DcmFileFormat file;
-        OFCondition read = file.loadFileUntilTag(path, EXS_Unknown, EGL_noChange, DCM_MaxReadLength,
-                                                 ERM_autoDetect, DCM_PixelData);
-        if (read.bad()) {
-            err_decline(err, "not_dicom", "%s cannot be read: %s", path, read.text());
+        if (!dicom_load(path, dicom_load_for::head, file, err))
             return nullptr;
-        }
         return read_source(source.get(), *file.getDataset(), path, err) ? source.release() : nullptr;
     } catch (...) {
         err_fail(err, ERR_NOMEM, "out of memory reading %s", path);

@@ -1,5 +1,6 @@
 #include "spool/spool.h"
 
+#include "base/digest.h"
 #include "base/file.h"
 #include "base/uid.h"
 
@@ -96,7 +97,9 @@ void spool_object_path(const char *key, char relative[SPOOL_RELATIVE_SIZE])
 
 void spool_report_path(const char *sop_uid, char relative[SPOOL_RELATIVE_SIZE])
 {
-    snprintf(relative, SPOOL_RELATIVE_SIZE, "reports/%.64s.dcm", sop_uid);
+    char key[DIGEST_HEX_SIZE];
+    digest_bytes(sop_uid, strlen(sop_uid), key);
+    snprintf(relative, SPOOL_RELATIVE_SIZE, "reports/%.64s.dcm", key);
 }
 
 bool spool_commit(struct spool *spool, const char *incoming, const char *relative, struct err *err)

@@ -29,6 +29,7 @@ void spool_incoming(struct spool *spool, char path[PATH_MAX]);
 
 /* Where an object lives, from its key (a digest in hexadecimal, at least 2 characters). */
 void spool_object_path(const char *key, char relative[SPOOL_RELATIVE_SIZE]);
+/* Named by the UID's digest: a path may end up in a log line, a UID may not. */
 void spool_report_path(const char *sop_uid, char relative[SPOOL_RELATIVE_SIZE]);
 
 /* Make a finished incoming file durable at its place. errors: ERR_FULL, ERR_IO. The incoming file is left. */

@@ -8,25 +8,27 @@ S(ROLLBACK, "ROLLBACK")
 S(STUDY_BY_UID, "SELECT id, patient_id, state, revision FROM study WHERE study_uid = ?1")
 S(STUDY_ADD, "INSERT INTO study (study_uid, patient_id, issuer, accession, study_date, description, state,"
   " first_object_ms, last_object_ms, receiving_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'receiving', ?7, ?7, ?7)")
-S(STUDY_TOUCH, "UPDATE study SET last_object_ms = ?2 WHERE id = ?1")
-S(STUDY_REOPEN, "UPDATE study SET state = 'receiving', reason = '', revision = revision + 1, forced = 0,"
-  " started_by = '', receiving_ms = ?2 WHERE id = ?1")
+S(STUDY_TOUCH, "UPDATE study SET last_object_ms = max(last_object_ms, ?2) WHERE id = ?1")
+S(STUDY_REOPEN, "UPDATE study SET state = 'receiving', reason = '', revision = revision + 1, raised = 1,"
+  " forced = 0, started_by = '', receiving_ms = ?2 WHERE id = ?1")
+S(STUDY_RAISE, "UPDATE study SET revision = revision + 1, raised = 1 WHERE id = ?1 AND raised = 0")
 S(STUDY_STATE, "SELECT state, revision FROM study WHERE id = ?1")
 S(STUDY_SET_STATE, "UPDATE study SET state = ?2, reason = ?3 WHERE id = ?1")
-S(STUDY_START, "UPDATE study SET state = ?3, reason = ?4, started_by = ?5, forced = 0"
+S(STUDY_START, "UPDATE study SET state = ?3, reason = ?4, started_by = ?5, forced = 0, raised = 0"
   " WHERE id = ?1 AND revision = ?2 AND state = 'receiving'")
 S(STUDY_WAIT, "UPDATE study SET state = 'queued' WHERE state = 'encoding' AND NOT EXISTS (SELECT 1 FROM job j"
   " WHERE j.study_id = study.id AND j.revision = study.revision AND j.state = 'running')")
 S(STUDY_FORCE, "UPDATE study SET forced = 1 WHERE id = ?1")
 S(STUDY_QUIET, "SELECT id, revision, study_date, forced, ?4 - receiving_ms >= ?3, study_uid,"
   " EXISTS (SELECT 1 FROM instance i WHERE i.study_id = s.id AND i.kind = 'input' AND i.current = 1)"
-  " FROM study s WHERE state = 'receiving' AND (forced = 1 OR ?4 - receiving_ms >= ?3 OR (?4 - last_object_ms >= ?2"
-  " AND NOT EXISTS (SELECT 1 FROM series r WHERE r.study_id = s.id AND ?4 - r.last_object_ms < ?1)))"
-  " ORDER BY last_object_ms LIMIT ?5")
+  " FROM study s WHERE state = 'receiving' AND"
+  " (forced = 1 OR ?4 - receiving_ms >= ?3 OR ((?4 - last_object_ms >= ?2 OR last_object_ms > ?4)"
+  " AND NOT EXISTS (SELECT 1 FROM series r WHERE r.study_id = s.id"
+  " AND ?4 - r.last_object_ms < ?1 AND r.last_object_ms <= ?4))) ORDER BY last_object_ms, id")
 
 S(SERIES_ADD, "INSERT INTO series (study_id, series_uid, modality, number, description, last_object_ms)"
   " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (study_id, series_uid)"
-  " DO UPDATE SET last_object_ms = excluded.last_object_ms RETURNING id")
+  " DO UPDATE SET last_object_ms = max(last_object_ms, excluded.last_object_ms) RETURNING id")
 S(SERIES_INPUT, "SELECT r.series_uid, r.modality, r.description, count(*) FROM series r JOIN instance i"
   " ON i.series_id = r.id WHERE r.study_id = ?1 AND i.kind = 'input' AND i.current = 1"
   " GROUP BY r.id ORDER BY r.number, r.series_uid")
@@ -34,11 +36,15 @@ S(SERIES_INPUT, "SELECT r.series_uid, r.modality, r.description, count(*) FROM s
 S(INSTANCE_FIND, "SELECT data_sha256 = ?3 FROM instance WHERE study_id = ?1 AND sop_uid = ?2"
   " ORDER BY data_sha256 = ?3 DESC LIMIT 1")
 S(INSTANCE_AGE, "UPDATE instance SET current = 0 WHERE study_id = ?1 AND sop_uid = ?2")
-S(INSTANCE_RENEW, "UPDATE instance SET lost = 0 WHERE study_id = ?1 AND sop_uid = ?2 AND data_sha256 = ?3")
+S(INSTANCE_AGE_OTHERS, "UPDATE instance SET current = 0 WHERE study_id = ?1 AND sop_uid = ?2"
+  " AND data_sha256 <> ?3 AND current = 1")
+S(INSTANCE_RENEW, "UPDATE instance SET lost = 0, current = 1 WHERE study_id = ?1 AND sop_uid = ?2"
+  " AND data_sha256 = ?3 AND (lost = 1 OR current = 0)")
 S(INSTANCE_ADD, "INSERT INTO instance (study_id, series_id, sop_uid, sop_class, transfer_syntax, kind, modality,"
   " data_sha256, path, size_bytes, received_ms, peer_ae, peer_address)"
   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)")
-S(INSTANCE_PATH, "SELECT 1 FROM instance WHERE path = ?1 AND lost = 0")
+S(INSTANCE_PATH, "SELECT 1 FROM instance WHERE path = ?1 AND lost = 0 AND current = 1")
+S(INSTANCE_ANY_PATH, "SELECT 1 FROM instance WHERE path = ?1")
 S(INSTANCE_FILES, "SELECT id, path, lost FROM instance WHERE id > ?1 ORDER BY id LIMIT 1000")
 S(INSTANCE_SET_LOST, "UPDATE instance SET lost = ?2 WHERE id = ?1")
 S(INSTANCE_INPUTS, "SELECT i.path, i.sop_class, i.sop_uid, r.series_uid FROM instance i JOIN series r"
@@ -56,10 +62,13 @@ S(JOB_ADD, "INSERT INTO job (study_id, revision, model, live, state, reason, cre
 S(JOB_SUPERSEDE, "UPDATE job SET state = 'superseded' WHERE study_id = ?1 AND revision < ?2 AND state = 'queued'")
 S(JOB_NEXT, "SELECT j.id, j.study_id, j.revision, j.attempts, j.live, j.model, j.reason, s.started_by,"
   " s.study_uid, s.revision FROM job j JOIN study s ON s.id = j.study_id WHERE j.state = 'queued'"
+  " AND NOT EXISTS (SELECT 1 FROM job k WHERE k.study_id = j.study_id AND k.model = j.model AND k.state = 'running')"
   " ORDER BY j.attempts, j.id LIMIT 1")
 S(JOB_SET_STATE, "UPDATE job SET state = ?2, reason = ?3, lease_ms = ?4 WHERE id = ?1")
 S(JOB_RETURN, "UPDATE job SET state = 'queued', attempts = attempts + 1, reason = ?2 WHERE id = ?1"
   " AND state = 'running'")
+S(JOB_RELEASE, "UPDATE job SET state = 'queued' WHERE id = ?1 AND state = 'running'")
+S(JOB_RENEW, "UPDATE job SET lease_ms = ?2 WHERE id = ?1 AND state = 'running'")
 S(JOB_FINISH, "UPDATE job SET state = ?2, reason = ?3, attempts = attempts + ?4 WHERE id = ?1 AND state = 'running'")
 S(JOB_REQUEUE, "UPDATE job SET state = 'queued' WHERE state = 'running'")
 S(JOB_OVERDUE, "UPDATE job SET state = 'queued' WHERE state = 'running' AND lease_ms < ?1")
@@ -73,6 +82,8 @@ S(RESULT_ADD, "INSERT INTO result (job_id, study_id, revision, model, analysed, 
 S(FINDING_ADD, "INSERT INTO finding (result_id, label, state, score, probability) VALUES (?1, ?2, ?3, ?4, ?5)")
 S(REPORT_ADD, "INSERT INTO report (result_id, sop_class, sop_uid, series_uid, path, sha256, created_ms)"
   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+S(REPORT_ADD_COPY, "INSERT INTO report (result_id, sop_class, sop_uid, series_uid, path, sha256, created_ms)"
+  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (result_id, sop_class) DO NOTHING")
 S(REPORT_PATH, "SELECT 1 FROM report WHERE path = ?1")
 S(REPORT_OWN, "SELECT 1 FROM report WHERE sop_uid = ?1")
 S(REPORT_FIND, "SELECT sop_class, sop_uid, series_uid, path, sha256 FROM report WHERE result_id = ?1"
@@ -84,7 +95,11 @@ S(DELIVERY_ADD, "INSERT INTO delivery (result_id, destination, state, next_ms, u
   " VALUES (?1, ?2, 'pending', ?3, ?3)")
 S(DELIVERY_DUE, "SELECT d.id, d.result_id, r.study_id, d.attempts, coalesce(t.sop_class, '') FROM delivery d"
   " JOIN result r ON r.id = d.result_id LEFT JOIN destination t ON t.name = d.destination"
-  " WHERE d.destination = ?1 AND d.state = 'pending' AND d.next_ms <= ?2 ORDER BY d.next_ms, d.id LIMIT 1")
+  " WHERE d.destination = ?1 AND d.state = 'pending' AND (d.next_ms <= ?2 OR d.next_ms > ?2 + 604800000)"
+  " AND NOT EXISTS (SELECT 1 FROM delivery e JOIN result q ON q.id = e.result_id WHERE e.destination = d.destination"
+  " AND e.state = 'pending' AND e.id < d.id AND q.study_id = r.study_id AND q.model = r.model)"
+  " ORDER BY d.next_ms, d.id LIMIT 1")
+S(DELIVERY_DESTINATIONS, "SELECT DISTINCT destination FROM delivery WHERE state = 'pending'")
 S(DELIVERY_SET, "UPDATE delivery SET state = ?2, attempts = attempts + 1, next_ms = ?3, status = ?4, cause = ?5,"
   " sop_uid = ?6, updated_ms = ?7 WHERE id = ?1 AND state = 'pending'")
 S(DELIVERY_REQUEUE, "UPDATE delivery SET state = 'pending', next_ms = ?2, updated_ms = ?2 WHERE id = ?1"

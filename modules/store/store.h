@@ -55,7 +55,10 @@ struct store_put {
 bool store_put(struct store *store, const struct store_object *object, struct store_put *ret,
                struct err *err);
 
-/* Is a committed row of an object, or of a report, pointing at this file? */
+/* Is this the file of an object as it was acknowledged last? Then its sender need only be told so again. */
+bool store_object_current(struct store *store, const char *path, bool *ret, struct err *err);
+
+/* Is a committed row of an object, current or not, or of a report, pointing at this file? */
 bool store_path_known(struct store *store, const char *path, bool *ret, struct err *err);
 
 /* A row of what was not accepted. *ret_id: its number, for the log. Empty strings where unknown. */
@@ -90,9 +93,15 @@ struct store_candidate {
     bool has_input; /* false: nothing but side objects came */
 };
 
-/* Studies in `receiving` whose timers have run out. Returns how many, at most max; -1 on failure. */
+/* Is the study kept from completing, by an open association? Called under the store's lock: it may take locks
+ * of its own, but not call the store. */
+typedef bool (*store_study_held)(void *context, const char *study_uid);
+
+/* Studies in `receiving` whose timers have run out and that nothing holds. A time that lies in the future
+ * (the clock was set back) counts as run out. Returns how many, at most max; -1 on failure. */
 int store_complete_candidates(struct store *store, const struct store_timers *timers, int64_t now_ms,
-                              struct store_candidate *candidates, int max, struct err *err);
+                              store_study_held held, void *context, struct store_candidate *candidates,
+                              int max, struct err *err);
 
 struct store_series {
     char series_uid[UID_SIZE];
@@ -117,8 +126,8 @@ bool store_decline_study(struct store *store, int64_t study, int revision, const
                          struct err *err);
 
 enum store_force {
-    STORE_FORCE_ACCEPTED, /* receiving: completes at once; declined, parked: analysed again as a new revision
-                           */
+    STORE_FORCE_ACCEPTED, /* receiving: complete as soon as nothing holds it; declined, parked: analysed again
+                             as a new revision */
     STORE_FORCE_UNKNOWN,
     STORE_FORCE_NOT_NOW /* queued, encoding, or there is an answer already */
 };
@@ -155,11 +164,18 @@ bool store_job_inputs(struct store *store, int64_t study, struct arena *arena, s
 bool store_return_job(struct store *store, const struct store_job *job, const char *reason,
                       const char *detail, int64_t now_ms, struct err *err);
 
+/* Back to the queue without an attempt: the fault was not the study's. */
+bool store_release_job(struct store *store, const struct store_job *job, int64_t now_ms, struct err *err);
+/* The job goes on beyond its lease. */
+bool store_renew_job(struct store *store, const struct store_job *job, int64_t lease_until_ms,
+                     struct err *err);
+
 /* The job cannot end in a report: failed, and the study parked. */
 bool store_fail_job(struct store *store, const struct store_job *job, const char *reason, const char *detail,
                     int64_t now_ms, struct err *err);
 
-/* The document this model sent last for the study, in an older revision. *found false when there is none. */
+/* The newest report made of this model's results on the study, in an older revision. *found false when there
+ * is none. */
 struct store_document {
     char sop_class[UID_SIZE], sop_uid[UID_SIZE], series_uid[UID_SIZE];
 };
@@ -206,6 +222,7 @@ bool store_due_delivery(struct store *store, const char *destination, int64_t no
 /* The result's report in a class: path and UID in the arena; *ret NULL when it has none yet. */
 bool store_find_report(struct store *store, int64_t result, const char *sop_class, struct arena *arena,
                        struct store_report **ret, struct err *err);
+/* A copy in another class; another route may have added the same one: then nothing happens. */
 bool store_add_report(struct store *store, int64_t result, const struct store_report *report, int64_t now_ms,
                       struct err *err);
 bool store_delivered(struct store *store, const struct store_delivery *delivery, const char *destination,
@@ -215,6 +232,9 @@ bool store_retry_delivery(struct store *store, const struct store_delivery *deli
                           const char *cause, int64_t next_ms, int64_t now_ms, struct err *err);
 bool store_park_delivery(struct store *store, const struct store_delivery *delivery, int status,
                          const char *cause, int64_t now_ms, struct err *err);
+/* Parks what waits for destinations that are not in the list: nobody would ever take it. */
+bool store_park_unrouted(struct store *store, const char *const *destinations, int count, int64_t now_ms,
+                         int *ret_parked, struct err *err);
 /* parked -> pending, or pending -> due now. *found false: no such delivery, or it is delivered. */
 bool store_requeue_delivery(struct store *store, int64_t delivery, int64_t now_ms, bool *found,
                             struct err *err);

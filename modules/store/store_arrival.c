@@ -83,22 +83,55 @@ static bool add_instance(struct store *store, int64_t study, const struct store_
     return statement_run(store, statement, err);
 }
 
-/* An input object renews the timers of a receiving study and reopens any other. */
+static bool raise_receiving(struct store *store, const struct store_object *object,
+                            const struct found_study *study, struct store_put *ret, struct err *err)
+{
+    if (!statement_run(store, statement_bind(store, SQL_STUDY_RAISE, "i", study->id), err))
+        return false;
+    if (sqlite3_changes(store->db) == 0) /* raised already, and not completed since */
+        return true;
+    ret->revision = study->revision + 1;
+    return event_add(store, study->id, "revision_raised", object->received_ms, err,
+                     "revision %d: an object came again with other content from %s", ret->revision,
+                     object->peer_ae);
+}
+
+/* An input object renews the timers of a receiving study and reopens any other. Other content under a known
+ * UID raises the revision of a receiving study too, but only once until it is complete. */
 static bool input_arrived(struct store *store, const struct store_object *object,
                           const struct found_study *study, struct store_put *ret, struct err *err)
 {
     int64_t now_ms = object->received_ms;
     if (!statement_run(store, statement_bind(store, SQL_STUDY_TOUCH, "ii", study->id, now_ms), err))
         return false;
-    if (study->receiving && ret->outcome == STORE_NEW)
-        return true;
-    ret->reopened = !study->receiving;
+    if (study->receiving)
+        return ret->outcome != STORE_CHANGED || raise_receiving(store, object, study, ret, err);
+    ret->reopened = true;
     ret->revision = study->revision + 1;
-    const char *why =
-        ret->outcome == STORE_CHANGED ? "an object came again with other content" : "late object";
+    const char *why = ret->outcome == STORE_CHANGED ? "an object came again with other content"
+                      : ret->outcome == STORE_SAME  ? "a lost object came again"
+                                                    : "late object";
     return statement_run(store, statement_bind(store, SQL_STUDY_REOPEN, "ii", study->id, now_ms), err) &&
            event_add(store, study->id, "revision_raised", now_ms, err, "revision %d: %s from %s",
                      ret->revision, why, object->peer_ae);
+}
+
+/* The same data set again: nothing to do, unless its file had been lost, or other content had come since. */
+static bool put_same(struct store *store, const struct store_object *object, const struct found_study *study,
+                     struct store_put *ret, struct err *err)
+{
+    const char *sop_uid = object->id->sop_uid;
+    sqlite3_stmt *statement =
+        statement_bind(store, SQL_INSTANCE_AGE_OTHERS, "itt", study->id, sop_uid, object->data_sha256);
+    if (!statement_run(store, statement, err))
+        return false;
+    if (sqlite3_changes(store->db) > 0)
+        ret->outcome = STORE_CHANGED;
+    statement = statement_bind(store, SQL_INSTANCE_RENEW, "itt", study->id, sop_uid, object->data_sha256);
+    if (!statement_run(store, statement, err))
+        return false;
+    bool renewed = sqlite3_changes(store->db) > 0;
+    return !renewed || !object->feeds_encoder || input_arrived(store, object, study, ret, err);
 }
 
 static bool put_new(struct store *store, const struct store_object *object, const struct found_study *study,
@@ -137,12 +170,8 @@ static bool put(struct store *store, const struct store_object *object, struct s
         return false;
     static const enum store_outcome outcomes[] = {STORE_NEW, STORE_CHANGED, STORE_SAME};
     *ret = (struct store_put){outcomes[presence], study.id, study.revision, false};
-    if (presence != SAME_CONTENT)
-        return put_new(store, object, &study, ret, err);
-    return statement_run(
-        store,
-        statement_bind(store, SQL_INSTANCE_RENEW, "itt", study.id, object->id->sop_uid, object->data_sha256),
-        err);
+    return presence == SAME_CONTENT ? put_same(store, object, &study, ret, err)
+                                    : put_new(store, object, &study, ret, err);
 }
 
 bool store_put(struct store *store, const struct store_object *object, struct store_put *ret, struct err *err)
@@ -150,10 +179,18 @@ bool store_put(struct store *store, const struct store_object *object, struct st
     return transaction_begin(store, err) && transaction_end(store, put(store, object, ret, err), err);
 }
 
+bool store_object_current(struct store *store, const char *path, bool *ret, struct err *err)
+{
+    pthread_mutex_lock(&store->lock);
+    bool ok = any_row(store, SQL_INSTANCE_PATH, path, ret, err);
+    pthread_mutex_unlock(&store->lock);
+    return ok;
+}
+
 bool store_path_known(struct store *store, const char *path, bool *ret, struct err *err)
 {
     pthread_mutex_lock(&store->lock);
-    bool ok = any_row(store, SQL_INSTANCE_PATH, path, ret, err) &&
+    bool ok = any_row(store, SQL_INSTANCE_ANY_PATH, path, ret, err) &&
               (*ret || any_row(store, SQL_REPORT_PATH, path, ret, err));
     pthread_mutex_unlock(&store->lock);
     return ok;
@@ -180,7 +217,7 @@ bool store_forget_refusals(struct store *store, int64_t before_ms, struct err *e
                err);
 }
 
-/* A page of files: the callback runs outside any open statement. */
+/* A page of files. */
 struct file_row {
     int64_t id;
     bool lost, there;

@@ -1,6 +1,7 @@
 #include "store/connection.h"
 
 #include <stdio.h>
+#include <string.h>
 
 bool store_due_delivery(struct store *store, const char *destination, int64_t now_ms, bool *found,
                         struct store_delivery *ret, struct err *err)
@@ -138,4 +139,50 @@ bool store_requeue_delivery(struct store *store, int64_t delivery, int64_t now_m
 {
     return transaction_begin(store, err) &&
            transaction_end(store, requeue(store, delivery, now_ms, found, err), err);
+}
+
+static bool unrouted(struct store *store, const char *const *destinations, int count, char name[64],
+                     bool *found, struct err *err)
+{
+    sqlite3_stmt *statement = statement_bind(store, SQL_DELIVERY_DESTINATIONS, "");
+    enum row row = ROW_NONE;
+    *found = false;
+    while (!*found && (row = statement_row(store, statement, err)) == ROW_FOUND) {
+        *found = true;
+        for (int i = 0; i < count; i++)
+            *found &= strcmp(destinations[i], column_text(statement, 0)) != 0;
+        snprintf(name, 64, "%s", column_text(statement, 0));
+    }
+    statement_done(statement);
+    return row != ROW_FAILED;
+}
+
+static bool park_all(struct store *store, const char *destination, int64_t now_ms, int *parked,
+                     struct err *err)
+{
+    static const int64_t any_time = INT64_MAX / 2;
+    struct store_delivery delivery;
+    for (bool found = true; found; *parked += found) {
+        if (!store_due_delivery(store, destination, any_time, &found, &delivery, err))
+            return false;
+        if (found &&
+            !store_park_delivery(store, &delivery, -1, "the destination is not configured", now_ms, err))
+            return false;
+    }
+    return true;
+}
+
+bool store_park_unrouted(struct store *store, const char *const *destinations, int count, int64_t now_ms,
+                         int *ret_parked, struct err *err)
+{
+    char name[64];
+    *ret_parked = 0;
+    for (bool found = true; found;) {
+        pthread_mutex_lock(&store->lock);
+        bool ok = unrouted(store, destinations, count, name, &found, err);
+        pthread_mutex_unlock(&store->lock);
+        if (!ok || (found && !park_all(store, name, now_ms, ret_parked, err)))
+            return false;
+    }
+    return true;
 }

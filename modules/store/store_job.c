@@ -132,6 +132,25 @@ bool store_return_job(struct store *store, const struct store_job *job, const ch
            transaction_end(store, return_job(store, job, reason, detail, now_ms, err), err);
 }
 
+bool store_release_job(struct store *store, const struct store_job *job, int64_t now_ms, struct err *err)
+{
+    return transaction_begin(store, err) &&
+           transaction_end(store,
+                           statement_run(store, statement_bind(store, SQL_JOB_RELEASE, "i", job->id), err) &&
+                               study_refresh(store, job->study, now_ms, err),
+                           err);
+}
+
+bool store_renew_job(struct store *store, const struct store_job *job, int64_t lease_until_ms,
+                     struct err *err)
+{
+    return transaction_begin(store, err) &&
+           transaction_end(
+               store,
+               statement_run(store, statement_bind(store, SQL_JOB_RENEW, "ii", job->id, lease_until_ms), err),
+               err);
+}
+
 static bool fail_job(struct store *store, const struct store_job *job, const char *reason, const char *detail,
                      int64_t now_ms, struct err *err)
 {
@@ -200,13 +219,12 @@ static bool add_findings(struct store *store, int64_t result, const struct store
     return true;
 }
 
-static bool add_report(struct store *store, int64_t result, const struct store_report *report, int64_t now_ms,
-                       struct err *err)
+static bool add_report(struct store *store, enum statement which, int64_t result,
+                       const struct store_report *report, int64_t now_ms, struct err *err)
 {
     return statement_run(store,
-                         statement_bind(store, SQL_REPORT_ADD, "ittttti", result, report->sop_class,
-                                        report->sop_uid, report->series_uid, report->path, report->sha256,
-                                        now_ms),
+                         statement_bind(store, which, "ittttti", result, report->sop_class, report->sop_uid,
+                                        report->series_uid, report->path, report->sha256, now_ms),
                          err);
 }
 
@@ -214,7 +232,7 @@ bool store_add_report(struct store *store, int64_t result, const struct store_re
                       struct err *err)
 {
     return transaction_begin(store, err) &&
-           transaction_end(store, add_report(store, result, report, now_ms, err), err);
+           transaction_end(store, add_report(store, SQL_REPORT_ADD_COPY, result, report, now_ms, err), err);
 }
 
 static bool add_deliveries(struct store *store, int64_t result, const struct store_finish *finish,
@@ -242,7 +260,7 @@ static bool finish_job(struct store *store, const struct store_finish *finish, i
     if (*ret_stale)
         return true;
     return add_result(store, finish, now_ms, &result, err) && add_findings(store, result, finish, err) &&
-           add_report(store, result, &finish->report, now_ms, err) &&
+           add_report(store, SQL_REPORT_ADD, result, &finish->report, now_ms, err) &&
            add_deliveries(store, result, finish, now_ms, err) &&
            event_add(store, job->study, finish->analysed ? "analysed" : "not_analysed", now_ms, err,
                      "revision %d, model %s%s%s", job->revision, *job->model ? job->model : "none",

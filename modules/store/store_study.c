@@ -3,24 +3,30 @@
 #include <stdio.h>
 #include <string.h>
 
+static void read_candidate(sqlite3_stmt *statement, struct store_candidate *candidate)
+{
+    candidate->study = sqlite3_column_int64(statement, 0);
+    candidate->revision = sqlite3_column_int(statement, 1);
+    snprintf(candidate->study_date, sizeof candidate->study_date, "%s", column_text(statement, 2));
+    candidate->cause = sqlite3_column_int(statement, 3)   ? "forced"
+                       : sqlite3_column_int(statement, 4) ? "force_timer"
+                                                          : "quiet";
+    snprintf(candidate->study_uid, UID_SIZE, "%s", column_text(statement, 5));
+    candidate->has_input = sqlite3_column_int(statement, 6) != 0;
+}
+
 int store_complete_candidates(struct store *store, const struct store_timers *timers, int64_t now_ms,
-                              struct store_candidate *candidates, int max, struct err *err)
+                              store_study_held held, void *context, struct store_candidate *candidates,
+                              int max, struct err *err)
 {
     pthread_mutex_lock(&store->lock);
-    sqlite3_stmt *statement = statement_bind(store, SQL_STUDY_QUIET, "iiiii", timers->series_quiet_ms,
-                                             timers->study_quiet_ms, timers->force_ms, now_ms, (int64_t)max);
+    sqlite3_stmt *statement = statement_bind(store, SQL_STUDY_QUIET, "iiii", timers->series_quiet_ms,
+                                             timers->study_quiet_ms, timers->force_ms, now_ms);
     int count = 0;
     enum row row = ROW_NONE;
     while (count < max && (row = statement_row(store, statement, err)) == ROW_FOUND) {
-        struct store_candidate *candidate = &candidates[count++];
-        candidate->study = sqlite3_column_int64(statement, 0);
-        candidate->revision = sqlite3_column_int(statement, 1);
-        snprintf(candidate->study_date, sizeof candidate->study_date, "%s", column_text(statement, 2));
-        snprintf(candidate->study_uid, UID_SIZE, "%s", column_text(statement, 5));
-        candidate->has_input = sqlite3_column_int(statement, 6) != 0;
-        candidate->cause = sqlite3_column_int(statement, 3)   ? "forced"
-                           : sqlite3_column_int(statement, 4) ? "force_timer"
-                                                              : "quiet";
+        read_candidate(statement, &candidates[count]);
+        count += !held(context, candidates[count].study_uid);
     }
     statement_done(statement);
     pthread_mutex_unlock(&store->lock);

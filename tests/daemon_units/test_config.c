@@ -132,6 +132,11 @@ static void a_bad_choice_a_bad_flag_and_a_bad_title_are_refused(void **state)
     refused("[service]\nstation_name = SEVENTEEN_LETTERS\n", 2, "station_name");
 }
 
+static void our_own_title_cannot_be_empty(void **state)
+{
+    refused("[listener]\nae_title =\n", 0, "ae_title");
+}
+
 static const char peer_text[] = "[peer \"PACS\"]\nae_title = ARCHIVE\naddress = 10.0.0.5\nport = 11113\n"
                                 "may_store = yes\nreceives_results = yes\n";
 
@@ -179,6 +184,7 @@ static void a_peer_or_model_needs_a_name_and_others_take_none(void **state)
     refused("[api \"x\"]\nport = 104\n", 2, "name");
     refused("[peer \"\"]\nport = 104\n", 2, "peer");
     refused("[peer PACS]\nport = 104\n", 2, "peer");
+    refused("[peer \"A\" \"B\"]\nport = 104\n", 2, "peer");
 }
 
 static void a_peer_or_model_must_be_complete(void **state)
@@ -263,6 +269,7 @@ int main(void)
         cmocka_unit_test(the_longest_line_is_read_whole),
         cmocka_unit_test(a_bad_number_names_its_limits),
         cmocka_unit_test(a_bad_choice_a_bad_flag_and_a_bad_title_are_refused),
+        cmocka_unit_test(our_own_title_cannot_be_empty),
         cmocka_unit_test(peers_and_models_have_names_and_defaults),
         cmocka_unit_test(a_section_given_twice_is_one),
         cmocka_unit_test(a_peer_or_model_needs_a_name_and_others_take_none),

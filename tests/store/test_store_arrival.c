@@ -53,6 +53,25 @@ static void other_content_raises_the_revision_and_keeps_both_rows(void **state)
     assert_int_equal(events_of(f, first.study, "revision_raised"), 1);
 }
 
+static void a_study_that_is_receiving_is_raised_once(void **state)
+{
+    struct fixture *f = *state;
+    struct store_put at = put(f, (struct arrival){0});
+    for (int i = 0; i < 5; i++)
+        put(f, (struct arrival){.digest = (const char *[]){"b", "c", "d", "e", "f"}[i]});
+    assert_int_equal(revision_of(f, at.study), 2);
+    assert_int_equal(events_of(f, at.study, "revision_raised"), 1);
+}
+
+static void content_that_comes_back_is_the_newest_again(void **state)
+{
+    struct fixture *f = *state;
+    put(f, (struct arrival){.digest = "a"});
+    put(f, (struct arrival){.digest = "b"});
+    assert_int_equal(put(f, (struct arrival){.digest = "a"}).outcome, STORE_CHANGED);
+    assert_string_equal(ask_text(f, "SELECT data_sha256 FROM instance WHERE current = 1"), "a");
+}
+
 static void another_patient_in_a_known_study_writes_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -175,11 +194,11 @@ static void a_lost_object_that_is_sent_again_is_found(void **state)
     int asked = 0, lost;
     bool known;
     put(f, (struct arrival){0});
-    assert_true(store_path_known(f->store, "objects/1.2.1-1.2.1.1.1-aa", &known, &f->err));
+    assert_true(store_object_current(f->store, "objects/1.2.1-1.2.1.1.1-aa", &known, &f->err));
     assert_true(known);
     present = false;
     assert_true(store_check_files(f->store, file_there, &asked, &lost, &f->err));
-    assert_true(store_path_known(f->store, "objects/1.2.1-1.2.1.1.1-aa", &known, &f->err));
+    assert_true(store_object_current(f->store, "objects/1.2.1-1.2.1.1.1-aa", &known, &f->err));
     assert_false(known);
     assert_int_equal(put(f, (struct arrival){0}).outcome, STORE_SAME);
     assert_int_equal(ask(f, "SELECT lost FROM instance"), 0);
@@ -227,6 +246,8 @@ int main(void)
         T(a_second_object_joins_the_study_and_renews_its_timer),
         T(the_same_data_set_changes_nothing),
         T(other_content_raises_the_revision_and_keeps_both_rows),
+        T(a_study_that_is_receiving_is_raised_once),
+        T(content_that_comes_back_is_the_newest_again),
         T(another_patient_in_a_known_study_writes_nothing),
         T(a_side_object_changes_no_state),
         T(our_own_report_that_comes_back_changes_no_state),

@@ -5,11 +5,19 @@
 enum { SERIES_QUIET = 30000, STUDY_QUIET = 60000, FORCE = 500000 };
 static const struct store_timers timers = {SERIES_QUIET, STUDY_QUIET, FORCE};
 
+static const char *held_uid = "";
+
+static bool held(void *context, const char *study_uid)
+{
+    (void)context;
+    return strcmp(study_uid, held_uid) == 0;
+}
+
 static int candidates(struct fixture *f, const struct store_timers *by, int64_t at_ms,
                       struct store_candidate *first)
 {
     struct store_candidate list[8];
-    int count = store_complete_candidates(f->store, by, start_ms + at_ms, list, 8, &f->err);
+    int count = store_complete_candidates(f->store, by, start_ms + at_ms, held, NULL, list, 8, &f->err);
     assert_true(count >= 0);
     if (count > 0)
         *first = list[0];
@@ -76,6 +84,29 @@ static void a_forced_study_is_complete_at_once(void **state)
     queue_one(f, at.study, 1);
     assert_int_equal(candidates(f, &timers, FORCE, &one), 0);
     assert_int_equal(events_of(f, at.study, "forced"), 1);
+}
+
+static void a_held_study_hides_no_other(void **state)
+{
+    struct fixture *f = *state;
+    struct store_candidate one = {0};
+    put(f, (struct arrival){0});
+    struct store_put other =
+        put(f, (struct arrival){.study = "1.2.2", .series = "1.2.2.1", .sop = "1.2.2.1.1"});
+    held_uid = "1.2.1";
+    int count = candidates(f, &timers, STUDY_QUIET, &one);
+    held_uid = "";
+    assert_int_equal(count, 1);
+    assert_int_equal(one.study, other.study);
+    assert_int_equal(candidates(f, &timers, STUDY_QUIET, &one), 2);
+}
+
+static void a_clock_set_back_keeps_no_study_waiting(void **state)
+{
+    struct fixture *f = *state;
+    struct store_candidate one = {0};
+    put(f, (struct arrival){.at_ms = 86400000});
+    assert_int_equal(candidates(f, &timers, 1000, &one), 1);
 }
 
 static void a_study_of_side_objects_is_complete_without_input(void **state)
@@ -197,6 +228,8 @@ int main(void)
         T(a_study_waits_for_each_of_its_series),
         T(a_study_that_never_falls_quiet_is_taken_by_the_force_timer),
         T(a_forced_study_is_complete_at_once),
+        T(a_held_study_hides_no_other),
+        T(a_clock_set_back_keeps_no_study_waiting),
         T(a_study_of_side_objects_is_complete_without_input),
         T(force_says_when_it_is_too_late_or_unknown),
         T(force_of_a_declined_study_is_a_new_revision),
