@@ -1,0 +1,40 @@
+/* What the service has done since it started, for Prometheus. Counters and histograms are process-wide
+ * atomics; what is in the database (states, queues) is read when asked. threads: any. source: Prometheus
+ * exposition format 0.0.4. */
+#ifndef DAEMON_METRICS_H
+#define DAEMON_METRICS_H
+
+#include "daemon/service.h"
+
+#include <stdio.h>
+
+enum metric_counter {
+    METRIC_ASSOCIATIONS,
+    METRIC_OBJECTS_STORED,
+    METRIC_OBJECTS_KNOWN, /* came again with the same data set */
+    METRIC_ATTEMPTS_FAILED,
+    METRIC_RESULTS_ANALYSED,
+    METRIC_RESULTS_NOT_ANALYSED,
+    METRIC_REPORTS_DELIVERED,
+    METRIC_DELIVERIES_RETRIED,
+    METRIC_DELIVERIES_PARKED,
+    METRIC_COUNTERS
+};
+
+enum metric_histogram {
+    METRIC_STORE_SECONDS,  /* C-STORE-RQ read to C-STORE-RSP sent */
+    METRIC_JOB_SECONDS,    /* claimed to recorded */
+    METRIC_ENCODE_SECONDS, /* of the encoder alone */
+    METRIC_SEND_SECONDS,   /* one delivery attempt */
+    METRIC_HISTOGRAMS
+};
+
+void metrics_count(enum metric_counter counter);
+void metrics_observe(enum metric_histogram histogram, double seconds);
+/* status as in a refusal's row: "A700", "reject 1,1,3". */
+void metrics_refused(const char *status);
+
+/* The whole exposition. errors: those of store.h. */
+bool metrics_write(struct service *service, FILE *out, struct err *err);
+
+#endif
