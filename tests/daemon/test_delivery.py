@@ -1,12 +1,11 @@
 """Delivery: a report reaches the PACS once, with one identity, whatever the PACS does meanwhile."""
-import pathlib
 import socket
 import threading
 import time
 
 import pytest
 
-from counterparts import Pacs, send
+from counterparts import send
 from service import TIME_FACTOR, data_set_bytes, wait_for
 from studies import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, Study, ct_study
 
@@ -133,43 +132,63 @@ def test_a_pacs_that_takes_no_report_class_parks_the_delivery(start_daemon, star
     assert daemon.state_of(study.uid) == "undelivered"
 
 
-@pytest.mark.parametrize("status", [0xA700, 0x0110, 0x0213])
-def test_a_temporary_refusal_is_tried_again_with_the_same_report(status, start_daemon, start_pacs):
-    pacs = start_pacs(answer=lambda arrival, number: status if number < 2 else 0x0000)
-    daemon = start_daemon(peers=[pacs.peer()])
-    study = sent_study(daemon)
-    one = wait_delivery(daemon, study.uid, "delivered", 3)
-    assert one["attempts"] == 3 and len(pacs.arrivals) == 3
-    assert len({arrival.sop_uid for arrival in pacs.arrivals}) == 1
-    assert len({arrival.raw for arrival in pacs.arrivals}) == 1
+class Answers:
+    """A status for each study, until it has been given so many times; then Success."""
+
+    def __init__(self, times):
+        self.times, self.statuses, self.given = times, {}, {}
+
+    def __call__(self, arrival, number):
+        uid = arrival.data_set.StudyInstanceUID
+        self.given[uid] = self.given.get(uid, 0) + 1
+        return self.statuses[uid] if self.given[uid] <= self.times else 0x0000
 
 
-@pytest.mark.parametrize("status", [0xC000, 0xC123, 0xA900, 0x0117, 0x0124])
-def test_a_permanent_refusal_parks_the_delivery_until_somebody_retries(status, start_daemon, start_pacs):
-    pacs = start_pacs(answer=lambda arrival, number: status if number < 1 else 0x0000)
+def studies_with_answers(start_daemon, start_pacs, answers, statuses):
+    """One study a status, all at once."""
+    pacs = start_pacs(answer=answers)
     daemon = start_daemon(peers=[pacs.peer()])
-    study = sent_study(daemon)
-    one = wait_delivery(daemon, study.uid, "parked")
-    assert one["status"] == f"0x{status:04X}" and f"0x{status:04x}" in one["cause"].lower()
-    shown = daemon.study(study.uid)
-    assert shown["state"] == "undelivered" and "pacs" in shown["reason"] + shown["explanation"]
+    sent = {status: ct_study() for status in statuses}
+    answers.statuses.update((study.uid, status) for status, study in sent.items())
+    for study in sent.values():
+        send(daemon, study.objects)
+    return pacs, daemon, sent
+
+
+def test_a_temporary_refusal_is_tried_again_with_the_same_report(start_daemon, start_pacs):
+    pacs, daemon, sent = studies_with_answers(start_daemon, start_pacs, Answers(2), [0xA700, 0xA7FF, 0x0110, 0x0213])
+    for study in sent.values():
+        assert wait_delivery(daemon, study.uid, "delivered", 3)["attempts"] == 3
+        arrivals = pacs.of_study(study.uid, accepted_only=False)
+        assert len(arrivals) == 3
+        assert len({one.sop_uid for one in arrivals}) == len({one.raw for one in arrivals}) == 1
+
+
+def test_a_permanent_refusal_parks_the_delivery_until_somebody_retries(start_daemon, start_pacs):
+    pacs, daemon, sent = studies_with_answers(start_daemon, start_pacs, Answers(1),
+                                              [0xC000, 0xC123, 0xA900, 0xA901, 0x0117, 0x0124])
+    parked = {}
+    for status, study in sent.items():
+        one = parked[status] = wait_delivery(daemon, study.uid, "parked")
+        assert one["status"] == f"0x{status:04X}" and f"0x{status:04x}" in one["cause"].lower()
+        shown = daemon.study(study.uid)
+        assert shown["state"] == "undelivered" and "pacs" in shown["reason"] + shown["explanation"]
     time.sleep(2)
-    assert len(pacs.arrivals) == 1
-    assert daemon.post(f"/api/v1/deliveries/{one['id']}/retry").status_code in (200, 202)
-    wait_delivery(daemon, study.uid, "delivered", 2)
-    assert [arrival.sop_uid for arrival in pacs.arrivals] == [pacs.arrivals[0].sop_uid] * 2
-    assert daemon.state_of(study.uid) == "delivered"
+    assert len(pacs.arrivals) == len(sent)
+    for status, study in sent.items():
+        assert daemon.post(f"/api/v1/deliveries/{parked[status]['id']}/retry").status_code in (200, 202)
+        wait_delivery(daemon, study.uid, "delivered", 2)
+        first, second = pacs.of_study(study.uid, accepted_only=False)
+        assert (first.sop_uid, first.raw) == (second.sop_uid, second.raw)
+        assert daemon.state_of(study.uid) == "delivered"
 
 
-@pytest.mark.parametrize("status", [0xB000, 0xB006, 0xB007, 0x0111])
-def test_a_warning_counts_as_delivered(status, start_daemon, start_pacs):
-    pacs = start_pacs(answer=lambda arrival, number: status)
-    daemon = start_daemon(peers=[pacs.peer()])
-    study = sent_study(daemon)
-    one = wait_delivery(daemon, study.uid, "delivered")
-    assert one["status"] == f"0x{status:04X}"
+def test_a_warning_counts_as_delivered(start_daemon, start_pacs):
+    pacs, daemon, sent = studies_with_answers(start_daemon, start_pacs, Answers(99), [0xB000, 0xB006, 0xB007, 0x0111])
+    for status, study in sent.items():
+        assert wait_delivery(daemon, study.uid, "delivered")["status"] == f"0x{status:04X}"
     time.sleep(1.5)
-    assert len(pacs.arrivals) == 1
+    assert len(pacs.arrivals) == len(sent)
 
 
 def test_an_association_rejected_for_good_parks_the_delivery(start_daemon, start_pacs):
