@@ -7,6 +7,7 @@ extern "C" {
 #include "dicom/dicom_head.h"
 #include "dicom/dicom_net.h"
 #include "dicom/dicom_part10.h"
+#include "dicom/dicom_request.h"
 }
 
 #include "dcmtk/config/osconfig.h"
@@ -36,8 +37,6 @@ extern "C" {
 namespace
 {
 std::mutex handover;
-
-constexpr uint32_t max_request_bytes = 1024 * 1024;
 
 enum { MAX_CLASSES = 512 };
 
@@ -235,7 +234,7 @@ int dicom_request_missing(int fd)
         return HEAD;
     uint32_t length = (uint32_t)head[2] << 24 | (uint32_t)head[3] << 16 | (uint32_t)head[4] << 8 | head[5];
     int available = 0;
-    if (length > max_request_bytes || ioctl(fd, FIONREAD, &available) < 0)
+    if (length > DICOM_REQUEST_MAX || ioctl(fd, FIONREAD, &available) < 0)
         return -1;
     return available >= HEAD + (int)length ? 0 : HEAD + (int)length;
 }
@@ -278,6 +277,10 @@ struct dicom_association *dicom_association_receive(struct dicom_acceptor *accep
     if (!association) {
         close(fd);
         err_fail(err, ERR_NOMEM, "no memory for an association");
+        return nullptr;
+    }
+    if (!dicom_request_check(fd, err)) {
+        close(fd);
         return nullptr;
     }
     tune_socket(fd);
