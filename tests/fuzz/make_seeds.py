@@ -141,8 +141,8 @@ def dicom():
         eight = scratch / "eight.dcm"
         eight.write_bytes(part10(EXPLICIT, image(bits=8, stored=8)))
         for name, source, command in (("jpeg-lossless", plain, ["dcmcjpeg", "+e1"]),
-                                      ("jpeg-extended", plain, ["dcmcjpeg", "+ee"]),
-                                      ("jpeg-baseline", eight, ["dcmcjpeg", "+eb"]),
+                                      ("jpeg-extended", plain, ["dcmcjpeg", "+ee", "+un"]),
+                                      ("jpeg-baseline", eight, ["dcmcjpeg", "+eb", "+un"]),
                                       ("jpeg-ls", plain, ["dcmcjpls"]), ("rle-dcmtk", plain, ["dcmcrle"]),
                                       ("deflated", plain, ["dcmconv", "+td"])):
             made = scratch / name
@@ -334,7 +334,55 @@ def job():
     return seeds
 
 
-TARGETS = {"config": config, "dicom": dicom, "job": job, "model_config": model_config, "prompts": prompts,
+def pdu(kind, content):
+    return struct.pack(">BBI", kind, 0, len(content)) + content
+
+
+def request(classes=("1.2.840.10008.1.1", CT), syntaxes=(IMPLICIT, EXPLICIT), called="CARDIOSCRIBE", more=b""):
+    """A-ASSOCIATE-RQ. source: PS3.8 9.3.2."""
+    def part(kind, content):
+        content = content.encode() if isinstance(content, str) else content
+        return struct.pack(">BBH", kind, 0, len(content)) + content
+    contexts = b"".join(part(0x20, bytes([2 * i + 1, 0, 0, 0]) + part(0x30, uid) + b"".join(part(0x40, x) for x in syntaxes))
+                        for i, uid in enumerate(classes))
+    user = part(0x50, part(0x51, struct.pack(">I", 16384)) + part(0x52, "1.2.3.99") + part(0x55, "MADE") + more)
+    return pdu(1, struct.pack(">HH16s16s32x", 1, 0, called.ljust(16).encode(), b"MADE".ljust(16))
+               + part(0x10, "1.2.840.10008.3.1.1.1") + contexts + user)
+
+
+def data(context, content, command=False, last=True):
+    return pdu(4, struct.pack(">IBB", len(content) + 2, context, command | last << 1) + content)
+
+
+def command(*elements):
+    content = b"".join(element(tag, vr, value, IMPLICIT) for tag, vr, value in elements)
+    return element(0x00000000, "UL", len(content), IMPLICIT) + content
+
+
+ECHO = command((0x00000002, "UI", "1.2.840.10008.1.1"), (0x00000100, "US", 0x30), (0x00000110, "US", 1),
+               (0x00000800, "US", 0x101))
+STORE = command((0x00000002, "UI", CT), (0x00000100, "US", 1), (0x00000110, "US", 2), (0x00000700, "US", 0),
+                (0x00000800, "US", 0), (0x00001000, "UI", "1.2.3.4"))
+RELEASE, ABORT = pdu(5, bytes(4)), pdu(7, bytes(4))
+
+
+def association():
+    small = image(IMPLICIT, rows=2, columns=2)
+    half = len(small) // 2
+    stored = data(3, STORE, command=True) + data(3, small)
+    roles = struct.pack(">BBHH", 0x54, 0, 4 + len(CT), len(CT)) + CT.encode() + b"\1\1"
+    return {"echo": request() + data(1, ECHO, command=True) + RELEASE, "half-request": request()[:100],
+            "store": request(syntaxes=(IMPLICIT,)) + stored + stored + RELEASE, "abort": request() + ABORT,
+            "pieces": request(syntaxes=(IMPLICIT,)) + data(3, STORE[:30], command=True, last=False)
+            + data(3, STORE[30:], command=True) + data(3, small[:half], last=False) + data(3, small[half:]) + RELEASE,
+            "stops": request(syntaxes=(IMPLICIT,)) + data(3, STORE, command=True) + data(3, small[:half], last=False),
+            "roles": request(more=roles + b"\x58\0\0\x0a\1\0\0\4user\0\0") + RELEASE,
+            "no-context": request() + data(9, ECHO, command=True), "not-dicom": b"GET / HTTP/1.1\r\n\r\n",
+            "unknown-command": request() + data(1, ECHO.replace(b"\x30\0", b"\x20\0"), command=True) + RELEASE,
+            "too-long": request() + b"\4\0\xff\xff\xff\xff"}
+
+
+TARGETS = {"association": association, "config": config, "dicom": dicom, "job": job, "model_config": model_config, "prompts": prompts,
            "report": report, "rest": rest, "result": result, "safetensors": safetensors, "tokenizer": tokenizer}
 
 
@@ -389,7 +437,8 @@ def dictionaries():
              " /api/v1/deliveries/ /retry /api/v1/refusals accession= patient_id= study_uid= state= since= limit= embedding="
              " revision= model= %2F %00 %c3%a9 2026-11-21 T10:15:30 +01:00 Z queued").split()
     pieces = "[PAD] [UNK] [CLS] [SEP] ## İ ẞ ﬃ 中 각 ́ ​ �".split()
-    return {"dicom": DICOM_WORDS, "safetensors": words({"": json.dumps([{"dtype": "F32", "shape": [1], "data_offsets": 0},
+    pdus = [bytes([kind, 0]) for kind in (1, 2, 3, 4, 5, 6, 7, 0x10, 0x20, 0x30, 0x40, *range(0x50, 0x5A))]
+    return {"dicom": DICOM_WORDS, "association": pdus + [RELEASE, ABORT, CT, MR, IMPLICIT, EXPLICIT, BIG], "safetensors": words({"": json.dumps([{"dtype": "F32", "shape": [1], "data_offsets": 0},
                                                                        "BF16", "F16", "F64", "U8", "__metadata__"])}),
             "model_config": words(model_config()), "prompts": words(prompts()), "result": words(result()),
             "report": words({"": json.dumps(answer())}) + DICOM_WORDS, "job": words(job()), "config": settings,
