@@ -10,14 +10,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
 /* ---- calls allowed whatever their arguments ---- */
 
 // clang-format off
@@ -40,9 +32,11 @@ static const int free_calls[] = {
     SCMP_SYS(clock_gettime), SCMP_SYS(clock_getres), SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep),
     SCMP_SYS(gettimeofday), SCMP_SYS(time), SCMP_SYS(getrandom), SCMP_SYS(sysinfo), SCMP_SYS(uname),
     SCMP_SYS(getrusage),
-#ifdef SANITIZED /* leak check: a twin process stops the threads and looks at them */
-    SCMP_SYS(ptrace), SCMP_SYS(wait4), SCMP_SYS(prctl), SCMP_SYS(getdents64), SCMP_SYS(getppid),
+#if WORKER_SANITIZED /* the leak check's twin process stops the threads and looks at them; UBSan tries memory by
+                        writing it into a pipe */
+    SCMP_SYS(ptrace), SCMP_SYS(wait4), SCMP_SYS(prctl), SCMP_SYS(getdents), SCMP_SYS(getdents64), SCMP_SYS(getppid),
     SCMP_SYS(dup), SCMP_SYS(sched_setaffinity), SCMP_SYS(process_vm_readv),
+    SCMP_SYS(pipe), SCMP_SYS(pipe2), SCMP_SYS(write),
 #endif
 };
 // clang-format on
@@ -82,7 +76,7 @@ static int allow_writing(scmp_filter_ctx filter, int out)
     static const int calls[] = {SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(pwrite64), SCMP_SYS(ftruncate)};
     const int fds[] = {STDOUT_FILENO, STDERR_FILENO, WORKER_PASSED_FD, out};
     int failed = 0;
-    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
+    for (size_t i = WORKER_SANITIZED; i < sizeof calls / sizeof *calls; i++) /* write is free then */
         for (size_t k = 0; failed == 0 && k < sizeof fds / sizeof *fds; k++)
             failed = allow_equal(filter, calls[i], 0, (scmp_datum_t)fds[k]);
     return failed;
@@ -103,7 +97,7 @@ static int allow_questions(scmp_filter_ctx filter)
         failed = allow_equal(filter, SCMP_SYS(fcntl), 1, (scmp_datum_t)of_fd[i]);
     if (failed == 0)
         failed = allow_equal(filter, SCMP_SYS(ioctl), 1, TCGETS);
-#ifdef SANITIZED /* the twin shares its memory, so this is no fork */
+#if WORKER_SANITIZED /* the twin shares its memory, so this is no fork */
     if (failed == 0)
         failed = allow_masked(filter, SCMP_SYS(clone), 0, CLONE_VM, CLONE_VM);
 #endif

@@ -20,6 +20,7 @@ struct beneath {
 
 enum { CREATE_VERSION = 1, RULE_BENEATH = 1 };
 #define READ_FILE   (1ULL << 2)
+#define READ_FOLDER (1ULL << 3)
 #define EVERY_SCOPE 3ULL /* abstract sockets, signals */
 #define EVERY_TCP   3ULL /* bind, connect */
 
@@ -38,9 +39,9 @@ static int make_ruleset(int abi)
 }
 
 /* At the descriptor of a file or folder; takes it. */
-static bool allow_fd(int ruleset, int fd, const char *name, struct err *err)
+static bool allow_fd(int ruleset, int fd, uint64_t allowed, const char *name, struct err *err)
 {
-    struct beneath rule = {.allowed = READ_FILE, .parent_fd = fd};
+    struct beneath rule = {.allowed = allowed, .parent_fd = fd};
     bool ok = syscall(SYS_landlock_add_rule, ruleset, RULE_BENEATH, &rule, 0) == 0;
     if (!ok)
         err_errno(err, "allow reading %s", name);
@@ -51,7 +52,14 @@ static bool allow_fd(int ruleset, int fd, const char *name, struct err *err)
 static bool allow(int ruleset, int folder, const char *name, struct err *err)
 {
     int fd = openat(folder, name, O_PATH | O_CLOEXEC);
-    return fd < 0 || allow_fd(ruleset, fd, name, err);
+    return fd < 0 || allow_fd(ruleset, fd, READ_FILE, name, err);
+}
+
+/* The leak check lists threads and reads maps. */
+static bool allow_sanitizer(int ruleset, struct err *err)
+{
+    int fd = open("/proc/self", O_PATH | O_CLOEXEC);
+    return fd < 0 || allow_fd(ruleset, fd, READ_FILE | READ_FOLDER, "/proc/self", err);
 }
 
 /* Model folders of the Hugging Face cache are folders of links. */
@@ -76,6 +84,8 @@ static bool enter(int ruleset, const char *const *roots, int count, struct err *
         if (!allow(ruleset, AT_FDCWD, roots[i], err) || !allow_links(ruleset, roots[i], err))
             return false;
     }
+    if (WORKER_SANITIZED && !allow_sanitizer(ruleset, err))
+        return false;
     return syscall(SYS_landlock_restrict_self, ruleset, 0) == 0 ||
            err_errno(err, "restrict what can be read");
 }

@@ -21,10 +21,12 @@ static const char *const encodings[] = {
     "ISO-IR-166", "TIS-620",    "ISO-IR-87",  "ISO-IR-159",  "EUC-KR",        "GB2312",       "GBK",
     "GB18030",    "UTF-8",      "EUC-JP",     "ISO-2022-JP", "ISO-2022-JP-1", "ISO-2022-JP-2"};
 
+static volatile iconv_t kept[sizeof encodings / sizeof *encodings];
+
 static void warm_encodings(void)
 {
     for (size_t i = 0; i < sizeof encodings / sizeof *encodings; i++)
-        (void)iconv_open("UTF-8", encodings[i]); /* one that is missing here is missing to DCMTK too */
+        kept[i] = iconv_open("UTF-8", encodings[i]); /* one that is missing here is missing to DCMTK too */
 }
 
 bool warm_libraries(struct err *err)

@@ -13,6 +13,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Shadow memory counts as data and is terabytes. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SHADOWED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SHADOWED 1
+#endif
+#endif
+#ifndef SHADOWED
+#define SHADOWED 0
+#endif
+
 /* ---- everything the child needs, made before the fork: after it only async-signal-safe calls ---- */
 
 enum { MAX_VARIABLES = 8, VARIABLE_SIZE = 4096, MAX_DESCRIPTORS = 64 };
@@ -204,7 +216,7 @@ bool worker_spawn(const char *path, const struct worker_options *options, pid_t 
         return err_fail(err, ERR_NOMEM, "no memory to start a worker");
     launch->pass_fd = options->pass_fd > 2 ? options->pass_fd : 0;
     launch->data_limit.rlim_cur = launch->data_limit.rlim_max =
-        options->data_limit_bytes ? options->data_limit_bytes : RLIM_INFINITY;
+        options->data_limit_bytes && !SHADOWED ? options->data_limit_bytes : RLIM_INFINITY;
     snprintf(launch->path, sizeof launch->path, "%s", path);
     bool ok = set_environment(launch, err) && set_arguments(launch, options, err) &&
               connect_and_spawn(launch, ret_pid, ret_socket, err);
