@@ -9,6 +9,7 @@ enum {
     TEXT_MAX = 64,   /* of a UID or a name */
     APPLICATION_CONTEXT = 0x10,
     PRESENTATION_CONTEXT = 0x20,
+    CONTEXT_ANSWER = 0x21, /* of an A-ASSOCIATE-AC; DCMTK would read it */
     ABSTRACT_SYNTAX = 0x30,
     TRANSFER_SYNTAX = 0x40,
     USER_INFORMATION = 0x50,
@@ -81,36 +82,42 @@ static bool user_item_fits(int type, struct bytes content)
     }
 }
 
+/* With at most one user identity: DCMTK loses all but the last. */
 static bool user_information_fits(struct bytes content)
 {
-    int type;
+    int type, identities = 0;
     struct bytes item;
-    while (content.size > 0)
+    while (content.size > 0) {
         if (!take_item(&content, &type, &item) || !user_item_fits(type, item))
             return false;
-    return true;
+        identities += type == USER_IDENTITY;
+    }
+    return identities <= 1;
 }
 
+/* With at least one transfer syntax: DCMTK would give up over none, and lose the contexts before. */
 static bool context_fits(struct bytes content)
 {
     enum { CONTEXT_HEAD = 4 };
-    int type;
+    int type, syntaxes = 0;
     struct bytes item;
     if (content.size < CONTEXT_HEAD)
         return false;
     content = (struct bytes){content.at + CONTEXT_HEAD, content.size - CONTEXT_HEAD};
-    while (content.size > 0)
+    while (content.size > 0) {
         if (!take_item(&content, &type, &item) ||
             ((type == ABSTRACT_SYNTAX || type == TRANSFER_SYNTAX) && item.size > TEXT_MAX))
             return false;
-    return true;
+        syntaxes += type == TRANSFER_SYNTAX;
+    }
+    return syntaxes > 0;
 }
 
 static const char *item_fault(int type, struct bytes content)
 {
     if (type == APPLICATION_CONTEXT && content.size > TEXT_MAX)
         return "the application context is too long";
-    if (type == PRESENTATION_CONTEXT && !context_fits(content))
+    if (type == CONTEXT_ANSWER || (type == PRESENTATION_CONTEXT && !context_fits(content)))
         return "a presentation context is malformed";
     if (type == USER_INFORMATION && !user_information_fits(content))
         return "the user information is malformed";
@@ -123,11 +130,13 @@ const char *dicom_request_fault(const uint8_t *pdu, size_t size)
         return "it is too short";
     struct bytes rest = {pdu + HEAD_BYTES, size - HEAD_BYTES}, content;
     const char *fault = NULL;
+    int users = 0;
     while (!fault && rest.size > 0) {
         int type;
         fault = take_item(&rest, &type, &content) ? item_fault(type, content) : "an item does not fit";
+        users += !fault && type == USER_INFORMATION;
     }
-    return fault;
+    return !fault && users > 1 ? "there is more than one user information" : fault;
 }
 
 /* The request as it waits in the socket. */

@@ -95,6 +95,29 @@ static void test_a_presentation_context_holds_its_syntaxes(void **state)
     assert_non_null(fault(&request));
 }
 
+static void test_a_presentation_context_has_a_transfer_syntax(void **state)
+{
+    struct request request = begin();
+    assert_non_null(fault_of(0x20, 4, 0x30, "1.2", 3, 3));
+    assert_non_null(fault_of(0x21, 4, 0x40, "1.2", 3, 3)); /* belongs into an answer */
+    put(&request, 0x20, "\1\0\0\0", 4, 4);
+    assert_non_null(fault(&request));
+}
+
+static void test_user_information_and_identity_stand_once(void **state)
+{
+    struct request user = {0}, request = begin();
+    put(&user, 0x58, "\1\0\0\4user\0\0", 10, 10);
+    put(&request, 0x50, user.bytes, user.size, user.size);
+    assert_null(fault(&request));
+    put(&request, 0x50, user.bytes, user.size, user.size);
+    assert_non_null(fault(&request));
+    put(&user, 0x58, "\1\0\0\4user\0\0", 10, 10);
+    request = begin();
+    put(&request, 0x50, user.bytes, user.size, user.size);
+    assert_non_null(fault(&request));
+}
+
 static void test_user_information_holds_its_items(void **state)
 {
     assert_non_null(fault_of(0x50, 0, 0x51, "\0\0\x40", 3, 3));
@@ -128,6 +151,8 @@ int main(void)
         cmocka_unit_test(test_an_ordinary_request_has_no_fault),
         cmocka_unit_test(test_every_cut_inside_an_item_is_a_fault),
         cmocka_unit_test(test_a_presentation_context_holds_its_syntaxes),
+        cmocka_unit_test(test_a_presentation_context_has_a_transfer_syntax),
+        cmocka_unit_test(test_user_information_and_identity_stand_once),
         cmocka_unit_test(test_user_information_holds_its_items),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

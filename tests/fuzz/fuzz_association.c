@@ -68,8 +68,14 @@ static void serve(struct dicom_association *association)
     struct err err = ERR_INIT;
     fuzz_touch_text(dicom_association_calling(association), DICOM_AE_SIZE);
     fuzz_touch_text(dicom_association_called(association), DICOM_AE_SIZE);
-    (void)dicom_association_context_known(association);
+    if (!dicom_association_context_known(association) || !*dicom_association_calling(association) ||
+        !*dicom_association_called(association)) {
+        dicom_association_reject(association, DICOM_REJECT_CALLING_AE);
+        return;
+    }
     bool going = dicom_association_accept(association, &err);
+    if (!going)
+        fuzz_must_refuse(&err);
     for (int i = 0; going && i < COMMANDS_MAX; i++) {
         enum dicom_next next = dicom_association_next(association, &err);
         going = next == DICOM_NEXT_ECHO || (next == DICOM_NEXT_STORE && take_object(association, i));
