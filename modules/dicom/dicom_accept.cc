@@ -21,6 +21,7 @@ extern "C" {
 #include "dcmtk/dcmnet/diutil.h"
 #include "dcmtk/dcmnet/dul.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstring>
@@ -40,16 +41,18 @@ std::mutex handover;
 
 enum { MAX_CLASSES = 512 };
 
-/* Set while this thread's association is inside an object over its limit. shutdown(SHUT_RD) would not do:
- * Linux goes on handing out what has arrived. */
-thread_local bool reading_refused = false;
+/* Bytes this thread's association may still read: none once an object is over its limit, few while a command
+ * is awaited, which dcmnet keeps in memory whatever its size. shutdown(SHUT_RD) would not do: Linux goes on
+ * handing out what has arrived. */
+constexpr uint64_t no_limit = UINT64_MAX, max_command_bytes = 1024 * 1024;
+thread_local uint64_t may_read = no_limit;
 
 /* Whether dcmnet took the socket it was handed: when it finds the peer gone it neither takes nor closes it.
  */
 thread_local bool socket_taken = false;
 
 /* Acknowledges every segment at once: a sender that keeps Nagle's algorithm on would otherwise wait 40 ms an
- * object for our delayed acknowledgement. Refuses to read on once an object is over its limit. */
+ * object for our delayed acknowledgement. Refuses to read on where may_read ends. */
 class QuickConnection : public DcmTCPConnection
 {
   public:
@@ -58,11 +61,13 @@ class QuickConnection : public DcmTCPConnection
     }
     ssize_t read(void *buffer, size_t size) override
     {
-        if (reading_refused) {
+        if (may_read == 0) {
             errno = ECONNABORTED;
             return -1;
         }
         ssize_t got = DcmTCPConnection::read(buffer, size);
+        if (got > 0 && may_read != no_limit)
+            may_read -= std::min<uint64_t>(may_read, static_cast<uint64_t>(got));
         int on = 1;
         setsockopt(getSocket(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
         return got;
@@ -404,9 +409,11 @@ enum dicom_next dicom_association_next(struct dicom_association *association, st
     }
     T_DIMSE_Message message = {};
     DcmDataset *detail = nullptr;
+    may_read = max_command_bytes;
     OFCondition condition = DIMSE_receiveCommand(association->dul, DIMSE_NONBLOCKING,
                                                  association->acceptor->options.dimse_timeout_s,
                                                  &association->context, &message, &detail);
+    may_read = no_limit;
     delete detail;
     return condition.good() ? command_to_next(association, message, err)
                             : condition_to_next(association, condition, err);
@@ -429,8 +436,10 @@ static void count_bytes(void *context, unsigned long bytes)
     /* dcmnet counts in 32 bits */
     association->received_bytes += static_cast<uint32_t>(static_cast<uint32_t>(bytes) -
                                                          static_cast<uint32_t>(association->received_bytes));
-    if (association->received_bytes > association->acceptor->options.max_object_bytes)
-        association->too_large = reading_refused = true;
+    if (association->received_bytes <= association->acceptor->options.max_object_bytes)
+        return;
+    association->too_large = true;
+    may_read = 0;
 }
 
 /* dcmnet does not say whether the meta header was written whole, so the length decides. */
@@ -453,7 +462,7 @@ static bool check_length(const struct dicom_association *association, const char
 static bool receive_failed(struct dicom_association *association, const OFCondition &condition,
                            struct err *err)
 {
-    reading_refused = false;
+    may_read = no_limit;
     if (association->too_large)
         err_fail(err, ERR_PEER, "object larger than %llu bytes",
                  (unsigned long long)association->acceptor->options.max_object_bytes);
