@@ -78,6 +78,8 @@ static void serve(struct dicom_association *association)
         fuzz_must_refuse(&err);
     for (int i = 0; going && i < COMMANDS_MAX; i++) {
         enum dicom_next next = dicom_association_next(association, &err);
+        if (next != DICOM_NEXT_ECHO && next != DICOM_NEXT_STORE && next != DICOM_NEXT_RELEASED)
+            fuzz_must_refuse(&err);
         going = next == DICOM_NEXT_ECHO || (next == DICOM_NEXT_STORE && take_object(association, i));
     }
 }
