@@ -61,6 +61,15 @@ static struct MHD_Response *json_response(const json_t *json)
     return response;
 }
 
+static struct MHD_Response *text_response(struct api_answer *answer)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(strlen(answer->text), answer->text, MHD_RESPMEM_MUST_FREE);
+    if (response)
+        answer->text = NULL;
+    return response;
+}
+
 /* libmicrohttpd closes the file. Turns the answer into a 500 when the file cannot be read. */
 static struct MHD_Response *file_response(struct api_answer *answer)
 {
@@ -86,11 +95,17 @@ static struct MHD_Response *file_response(struct api_answer *answer)
 static enum MHD_Result send_answer(struct exchange *exchange)
 {
     struct api_answer *answer = &exchange->answer;
-    struct MHD_Response *response = *answer->file ? file_response(answer) : json_response(answer->body);
+    /* the type is read afterwards: a file that cannot be read turns into JSON */
+    bool text = answer->text != NULL;
+    struct MHD_Response *response = text            ? text_response(answer)
+                                    : *answer->file ? file_response(answer)
+                                                    : json_response(answer->body);
     if (!response)
         return MHD_NO;
     MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
-                            *answer->file ? "application/dicom" : "application/json; charset=utf-8");
+                            text            ? "text/plain; version=0.0.4; charset=utf-8"
+                            : *answer->file ? "application/dicom"
+                                            : "application/json; charset=utf-8");
     MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (answer->allow)
@@ -220,8 +235,10 @@ static void forget_request(void *context, struct MHD_Connection *connection, voi
                            enum MHD_RequestTerminationCode code)
 {
     struct exchange *exchange = *state;
-    if (exchange)
+    if (exchange) {
         json_decref(exchange->answer.body);
+        free(exchange->answer.text);
+    }
     free(exchange);
     *state = NULL;
 }

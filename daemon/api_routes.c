@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "daemon/api_input.h"
 #include "daemon/api_view.h"
+#include "daemon/metrics.h"
 #include "daemon/readiness.h"
 
 #include <stdarg.h>
@@ -289,6 +290,24 @@ static void post_retry(const struct api_request *request, struct api_answer *ans
         accept_it(&request->service->outbox, answer);
 }
 
+static void get_metrics(const struct api_request *request, struct api_answer *answer)
+{
+    struct err err = ERR_INIT;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    bool ok = out ? metrics_write(request->service, out, &err) : err_errno(&err, "memory for metrics");
+    if (out && fclose(out) != 0 && ok)
+        ok = err_errno(&err, "memory for metrics");
+    if (ok) {
+        answer->status = HTTP_OK;
+        answer->text = text;
+        return;
+    }
+    free(text);
+    answer_failure(answer, &err);
+}
+
 static void get_refusals(const struct api_request *request, struct api_answer *answer)
 {
     struct err err = ERR_INIT;
@@ -302,6 +321,7 @@ static void get_refusals(const struct api_request *request, struct api_answer *a
 // clang-format off
 static const struct api_route routes[] = {
     {"GET",  "/healthz",                      get_health,   {NULL}},
+    {"GET",  "/metrics",                      get_metrics,  {NULL}},
     {"GET",  "/readyz",                       get_ready,    {NULL}},
     {"GET",  "/api/v1/status",                get_status,   {NULL}},
     {"GET",  "/api/v1/studies",               get_studies,  {"accession", "patient_id", "study_uid", "state",

@@ -25,11 +25,12 @@ struct api_request {
     int parameter_count;
 };
 
-/* What is to be sent: a JSON body, or a file as application/dicom when file is not "".
+/* What is to be sent: a JSON body, or plain text, or a file as application/dicom when file is not "".
  * owns: body is the caller's to decref. */
 struct api_answer {
     unsigned status;
     json_t *body;
+    char *text; /* plain text instead; malloc's, the caller's to free */
     char file[PATH_MAX], file_name[80];
     const char *allow; /* the methods of the path, with status 405 */
 };

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum type { TYPE_TEXT, TYPE_INT, TYPE_BOOL, TYPE_AE, TYPE_CHOICE };
+enum type { TYPE_TEXT, TYPE_INT, TYPE_BOOL, TYPE_AE, TYPE_CHOICE, TYPE_UIDS };
 enum scope { SCOPE_CONFIG, SCOPE_PEER, SCOPE_MODEL };
 
-static const char *const type_names[] = {"text", "number", "yes/no", "AE title", "choice"};
+static const char *const type_names[] = {"text", "number", "yes/no", "AE title", "choice", "UIDs"};
 
 struct key {
     const char *section, *name;
@@ -59,8 +59,8 @@ static const struct key keys[] = {
      "a larger object aborts its association"},
     {"listener", "accept_other", TYPE_BOOL, AT(listener.accept_other), "yes", 0, 0, NULL,
      "accept and keep storage classes beyond CT and MR; they are never analysed"},
-    {"listener", "refused_classes", TYPE_TEXT, AT(listener.refused_classes), "", 0, 0, NULL,
-     "SOP Class UIDs never accepted, separated by blanks"},
+    {"listener", "refused_classes", TYPE_UIDS, AT(listener.refused_classes), "", 0, 0, NULL,
+     "SOP Class UIDs never accepted, separated by blanks; may be given several times, for at most 64"},
 
     {"assembly", "series_quiet_s", TYPE_INT, AT(assembly.series_quiet_s), "30", 0, 86400, NULL,
      "seconds without a new object after which a series counts as complete"},
@@ -116,7 +116,7 @@ static const struct key keys[] = {
 };
 // clang-format on
 
-enum { KEY_COUNT = sizeof keys / sizeof *keys };
+enum { KEY_COUNT = sizeof keys / sizeof *keys, MAX_GIVEN = 1024 };
 
 /* inih gives no line number and cuts long lines, so lines are counted and measured as it reads them. */
 struct reader {
@@ -125,6 +125,8 @@ struct reader {
     struct config *config;
     struct err *err;
     bool failed;
+    const void *given[MAX_GIVEN]; /* fields that the file has set */
+    int given_count;
 };
 
 static bool complain(struct reader *reader, const char *what, const char *detail)
@@ -172,6 +174,23 @@ static bool set_number(struct reader *reader, const struct key *key, void *field
     return true;
 }
 
+/* Blanks separate them; what comes again is appended. */
+static bool add_uids(struct reader *reader, const struct key *key, char *field, const char *value)
+{
+    char uid[UID_SIZE];
+    for (const char *at = value + strspn(value, " "); *at; at += strspn(at, " ")) {
+        size_t length = strcspn(at, " "), used = strlen(field);
+        snprintf(uid, sizeof uid, "%.*s", length < UID_SIZE ? (int)length : 0, at);
+        if (!uid_valid(uid))
+            return complain(reader, "not a UID: ", at);
+        if (used + length + 2 > key->size)
+            return complain(reader, "too many UIDs: ", key->name);
+        snprintf(field + used, key->size - used, "%s%s", used ? " " : "", uid);
+        at += length;
+    }
+    return true;
+}
+
 static bool set_value(struct reader *reader, const struct key *key, void *base, const char *value)
 {
     char *field = (char *)base + key->offset;
@@ -191,6 +210,8 @@ static bool set_value(struct reader *reader, const struct key *key, void *base, 
         if (*value && (strlen(value) > 16 || strchr(value, '\\')))
             return complain(reader, "an AE title has 1 to 16 characters: ", value);
         break;
+    case TYPE_UIDS:
+        return add_uids(reader, key, field, value);
     case TYPE_TEXT:
         break;
     }
@@ -253,6 +274,18 @@ static const struct key *find_key(const char *section, const char *name)
     return NULL;
 }
 
+/* inih hands an indented line on as the same key again, so a continued value would silently replace the
+ * first. */
+static bool given_once(struct reader *reader, const struct key *key, const void *field)
+{
+    for (int i = 0; i < reader->given_count; i++)
+        if (reader->given[i] == field && key->type != TYPE_UIDS)
+            return complain(reader, "given twice: ", key->name);
+    if (reader->given_count < MAX_GIVEN)
+        reader->given[reader->given_count++] = field;
+    return true;
+}
+
 static int take_key(void *user, const char *section, const char *name, const char *value)
 {
     struct reader *reader = user;
@@ -271,7 +304,9 @@ static int take_key(void *user, const char *section, const char *name, const cha
     void *base = reader->config;
     if (named)
         base = *kind == 'p' ? (void *)peer_named(reader, label) : (void *)model_named(reader, label);
-    return base ? set_value(reader, key, base, value) : complain(reader, "too many sections: ", section);
+    if (!base)
+        return complain(reader, "too many sections: ", section);
+    return given_once(reader, key, (char *)base + key->offset) && set_value(reader, key, base, value);
 }
 
 static bool is_address(const char *text)
@@ -312,7 +347,7 @@ static bool check_whole(const struct config *config, struct err *err)
 
 static bool parse(struct config *config, FILE *file, struct err *err)
 {
-    struct reader reader = {file, 0, config, err, false};
+    struct reader reader = {.file = file, .config = config, .err = err};
     static const char *const sections[] = {"service",  "listener", "assembly", "pool",
                                            "delivery", "storage",  "api"};
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++)

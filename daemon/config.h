@@ -46,7 +46,7 @@ struct config {
         int max_associations, max_associations_per_peer, max_pdu_bytes, acse_timeout_s, dimse_timeout_s;
         int max_object_mb;
         bool accept_other;
-        char refused_classes[CONFIG_TEXT * 8]; /* SOP Class UIDs separated by blanks */
+        char refused_classes[CONFIG_MAX_CLASSES * UID_SIZE]; /* SOP Class UIDs separated by blanks */
     } listener;
     struct {
         int series_quiet_s, study_quiet_s, study_force_s, max_study_age_days;

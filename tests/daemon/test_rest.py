@@ -11,6 +11,7 @@ import pydicom
 import pytest
 import requests
 import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from conftest import judge_log
 from counterparts import Pacs, Sender, contexts_of, send
@@ -122,7 +123,25 @@ def test_the_daemon_and_openapi_have_the_same_routes():
     served = set(printed.stdout.split("\n")) - {""}
     described = {f"{method.upper()} {path}" for path, one in OPENAPI["paths"].items()
                  for method in METHODS if method in one}
-    assert served == described and len(served) == 10
+    assert served == described and len(served) == 11
+
+
+def test_metrics_say_what_happened_in_a_form_prometheus_reads(scene):
+    answer = ask(scene.daemon, "/metrics")
+    families = {family.name: family for family in text_string_to_metric_families(answer.text)}
+    assert all(family.documentation and family.type != "unknown" for family in families.values())
+    value = lambda family, **labels: sum(
+        sample.value for sample in families[family].samples
+        if all(sample.labels.get(name) == wanted for name, wanted in labels.items())
+        and not sample.name.endswith(("_created", "_bucket", "_sum")))
+    objects = len(scene.study.objects)
+    assert value("cardioscribe_objects_stored") == objects
+    assert value("cardioscribe_refusals", status="reject 1,1,3") == 1
+    assert value("cardioscribe_results_analysed") == value("cardioscribe_reports_delivered") == 1
+    assert value("cardioscribe_studies", state="delivered") == 1
+    assert value("cardioscribe_deliveries", state="delivered") == 1
+    assert value("cardioscribe_store_seconds") == objects
+    assert value("cardioscribe_spool_free_bytes") > value("cardioscribe_spool_reserve_bytes") > 0
 
 
 def test_health_and_readiness(scene):

@@ -84,6 +84,21 @@ static void an_unknown_key_names_file_and_line(void **state)
     refused("port = 104\n", 1, "port");             /* in no section */
 }
 
+static void a_key_given_twice_is_refused_not_replaced(void **state)
+{
+    refused("[listener]\nport = 104\nport = 105\n", 3, "port");
+    refused("[listener]\nae_title = ONE\n  TWO\n", 3, "ae_title"); /* inih: the value goes on */
+    refused("[peer \"A\"]\nport = 1\n[peer \"B\"]\nport = 1\n[peer \"A\"]\nport = 2\n", 6, "port");
+}
+
+static void refused_classes_add_up_and_must_be_uids(void **state)
+{
+    struct config *config = load_good("[listener]\nrefused_classes = 1.2.3 1.2.4\nrefused_classes = 1.2.5\n");
+    assert_string_equal(config->listener.refused_classes, "1.2.3 1.2.4 1.2.5");
+    config_free(config);
+    refused("[listener]\nrefused_classes = 1.2.3 SecondaryCapture\n", 2, "SecondaryCapture");
+}
+
 static void a_line_that_is_neither_key_nor_section_is_refused(void **state)
 {
     refused("[listener]\nport 104\n", 2, "");
@@ -167,13 +182,15 @@ static void peers_and_models_have_names_and_defaults(void **state)
 static void a_section_given_twice_is_one(void **state)
 {
     char text[600];
-    snprintf(text, sizeof text, "%s[api]\nport = 9000\n[peer \"PACS\"]\nport = 4242\n[api]\nport = 9001\n",
+    snprintf(text, sizeof text,
+             "%s[api]\nport = 9001\n[peer \"PACS\"]\nmay_store = yes\n[api]\naddress = 127.0.0.2\n",
              peer_text);
     struct config *config = load_good(text);
     assert_int_equal(config->peer_count, 1);
     assert_string_equal(config->peers[0].ae_title, "ARCHIVE");
-    assert_int_equal(config->peers[0].port, 4242);
+    assert_true(config->peers[0].may_store);
     assert_int_equal(config->api.port, 9001);
+    assert_string_equal(config->api.address, "127.0.0.2");
     config_free(config);
 }
 
@@ -264,6 +281,8 @@ int main(void)
         cmocka_unit_test(an_empty_file_is_all_defaults),
         cmocka_unit_test(values_comments_and_blank_lines_are_read),
         cmocka_unit_test(an_unknown_key_names_file_and_line),
+        cmocka_unit_test(a_key_given_twice_is_refused_not_replaced),
+        cmocka_unit_test(refused_classes_add_up_and_must_be_uids),
         cmocka_unit_test(a_line_that_is_neither_key_nor_section_is_refused),
         cmocka_unit_test(a_long_line_is_refused_not_cut),
         cmocka_unit_test(the_longest_line_is_read_whole),
