@@ -260,7 +260,8 @@ static void tell_receiving(const struct story *story, int64_t receiving_ms)
               "declined.",
               story->to);
     else if (json_is_true(json_object_get(study, "forced")))
-        fputs("An operator called its end; analysis starts once no association that sent it is open.", story->to);
+        fputs("An operator called its end; analysis starts once no association that sent it is open.",
+              story->to);
     else
         fprintf(
             story->to,

@@ -488,10 +488,13 @@ static int create_file(struct dicom_association *association, const char *path, 
     OFCondition condition = DIMSE_createFilestream(OFFilename(path), &association->request, association->dul,
                                                    association->context, 1, &head);
     delete head;
-    int fd = condition.good() ? open(path, O_WRONLY | O_APPEND | O_CLOEXEC) : -1;
+    if (condition.bad()) {
+        err_fail(err, ERR_FULL, "create the incoming file: %s", condition.text());
+        return -1;
+    }
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
     if (fd < 0)
-        err_fail(err, ERR_FULL, "create the incoming file: %s",
-                 condition.bad() ? condition.text() : strerror(errno));
+        err_errno(err, "open the incoming file");
     return fd;
 }
 

@@ -181,14 +181,11 @@ static void peers_and_models_have_names_and_defaults(void **state)
 
 static void a_section_given_twice_is_one(void **state)
 {
-    char text[600];
-    snprintf(text, sizeof text,
-             "%s[api]\nport = 9001\n[peer \"PACS\"]\nmay_store = yes\n[api]\naddress = 127.0.0.2\n",
-             peer_text);
-    struct config *config = load_good(text);
+    struct config *config = load_good("[peer \"PACS\"]\nae_title = ARCHIVE\n[api]\nport = 9001\n"
+                                      "[peer \"PACS\"]\naddress = 10.0.0.5\n[api]\naddress = 127.0.0.2\n");
     assert_int_equal(config->peer_count, 1);
     assert_string_equal(config->peers[0].ae_title, "ARCHIVE");
-    assert_true(config->peers[0].may_store);
+    assert_string_equal(config->peers[0].address, "10.0.0.5");
     assert_int_equal(config->api.port, 9001);
     assert_string_equal(config->api.address, "127.0.0.2");
     config_free(config);
