@@ -89,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     struct dicom_acceptor *acceptor = start();
     struct err err = ERR_INIT;
     struct linger reset = {.l_onoff = 1};
-    int peer, ours;
+    int peer = -1, ours = -1;
     size = size < SENT_MAX ? size : SENT_MAX;
     fuzz_must(connect_pair(&peer, &ours), "the machine has sockets");
     fuzz_must(send(peer, bytes, size, MSG_DONTWAIT) == (ssize_t)size, "what is sent fits the socket");
