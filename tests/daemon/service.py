@@ -127,6 +127,8 @@ class Daemon:
     def ready(self):
         if self.process.poll() is not None:
             raise AssertionError(f"the daemon ended with {self.process.returncode}:\n{self.log()}")
+        if any(mark in self.log(this_start_only=True) for mark in SANITIZER_MARKS):
+            raise AssertionError("a sanitizer complains:\n" + self.log(this_start_only=True)[:4000])
         try:
             return requests.get(self.url + "/readyz", timeout=10 * TIME_FACTOR).status_code == 200
         except requests.ConnectionError:
