@@ -5,17 +5,17 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-void *__real_mmap(void *at, size_t size, int access, int flags, int fd, off_t offset);
+void *__real_mmap64(void *at, size_t size, int access, int flags, int fd, off_t offset);
 int __real_munmap(void *at, size_t size);
-void *__wrap_mmap(void *at, size_t size, int access, int flags, int fd, off_t offset);
+void *__wrap_mmap64(void *at, size_t size, int access, int flags, int fd, off_t offset);
 int __wrap_munmap(void *at, size_t size);
 
 static void *mapped; /* one at a time is all the targets need */
 
-void *__wrap_mmap(void *at, size_t size, int access, int flags, int fd, off_t offset)
+void *__wrap_mmap64(void *at, size_t size, int access, int flags, int fd, off_t offset)
 {
     if (fd < 0 || access != PROT_READ || mapped)
-        return __real_mmap(at, size, access, flags, fd, offset);
+        return __real_mmap64(at, size, access, flags, fd, offset);
     void *block = malloc(size);
     if (block && pread(fd, block, size, offset) == (ssize_t)size)
         return mapped = block;

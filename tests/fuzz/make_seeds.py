@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -107,12 +108,18 @@ def enhanced():
     return part10(EXPLICIT, image(rows=4, columns=4, frames=3, sop_class=ENHANCED_CT, extra=groups))
 
 
-def jpeg_2000(scratch):
+def jpeg_2000(boxes=False):
     from PIL import Image
     out = io.BytesIO()
     Image.frombytes("I;16", (8, 8), struct.pack("<64H", *[i * 60 for i in range(64)])).save(
-        out, "JPEG2000", irreversible=False, num_resolutions=1, no_jp2=True)
+        out, "JPEG2000", irreversible=False, num_resolutions=1, no_jp2=not boxes)
     return out.getvalue()
+
+
+def deflated(dataset):
+    squeeze = zlib.compressobj(wbits=-15)
+    content = squeeze.compress(dataset) + squeeze.flush()
+    return part10("1.2.840.10008.1.2.1.99", content + b"\0" * (len(content) % 2))
 
 
 def dicom():
@@ -128,9 +135,14 @@ def dicom():
         "short-pixels": part10(EXPLICIT, image(rows=16)[:-200]),
         "no-pixels": part10(EXPLICIT, image())[:-140],
         "japanese": part10(EXPLICIT, image(charset="\\ISO 2022 IR 87").replace(b"made", b"\x1b$B;3\x1b(B "[:4])),
+        "deflated": deflated(image()),
         "nested": part10(EXPLICIT, image(extra=_nest(40))),
         "rle": part10("1.2.840.10008.1.2.5",
                       fragments(image(rows=4, columns=4), [rle_frame([i * 100 for i in range(16)])])),
+        "rle-fragments": part10("1.2.840.10008.1.2.5", fragments(
+            image(rows=4, columns=4, frames=2),
+            [rle_frame([i * 100 for i in range(16)])[:70], rle_frame([i * 100 for i in range(16)])[70:],
+             rle_frame(range(16))])),
         "rle-frames": part10("1.2.840.10008.1.2.5", fragments(
             image(rows=4, columns=4, frames=2), [rle_frame([i * 100 for i in range(16)])] * 2)),
     }
@@ -143,16 +155,19 @@ def dicom():
         for name, source, command in (("jpeg-lossless", plain, ["dcmcjpeg", "+e1"]),
                                       ("jpeg-extended", plain, ["dcmcjpeg", "+ee", "+un"]),
                                       ("jpeg-baseline", eight, ["dcmcjpeg", "+eb", "+un"]),
-                                      ("jpeg-ls", plain, ["dcmcjpls"]), ("rle-dcmtk", plain, ["dcmcrle"]),
-                                      ("deflated", plain, ["dcmconv", "+td"])):
+                                      ("jpeg-ls", plain, ["dcmcjpls"]), ("rle-dcmtk", plain, ["dcmcrle"])):
             made = scratch / name
             subprocess.run([*command, source, made], check=True, capture_output=True)
             seeds[name] = made.read_bytes()
-        codestream = jpeg_2000(scratch)
+        codestream = jpeg_2000()
         seeds["jpeg-2000"] = part10("1.2.840.10008.1.2.4.90", fragments(image(stored=16), [codestream]))
         half = len(codestream) // 2 & ~1
         seeds["jpeg-2000-fragments"] = part10("1.2.840.10008.1.2.4.90", fragments(
             image(stored=16), [codestream[:half], codestream[half:]], table=bytes(4)))
+        seeds["jpeg-2000-frames"] = part10("1.2.840.10008.1.2.4.90", fragments(
+            image(stored=16, frames=2), [codestream[:half], codestream[half:], codestream]))
+        seeds["jpeg-2000-boxes"] = part10("1.2.840.10008.1.2.4.90", fragments(image(stored=16), [jpeg_2000(boxes=True)]))
+        seeds["deflated-skipped"] = deflated(image(rows=32, columns=32))
     return seeds
 
 
