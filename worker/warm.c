@@ -13,20 +13,19 @@
 #include <time.h>
 
 /* The C library loads a converter as a shared object when it is first asked for and keeps it while one is
- * open: these are opened and never closed. source: the encodings DCMTK 3.6.7 asks glibc for, one for each
- * defined term of Specific Character Set (PS3.3 C.12.1.1.2). */
-static const char *const encodings[] = {
-    "ASCII",      "ISO-8859-1", "ISO-8859-2", "ISO-8859-3",  "ISO-8859-4",    "ISO-8859-5",   "ISO-8859-6",
-    "ISO-8859-7", "ISO-8859-8", "ISO-8859-9", "ISO-8859-15", "Shift_JIS",     "ISO-IR-13",    "JIS_X0201",
-    "ISO-IR-166", "TIS-620",    "ISO-IR-87",  "ISO-IR-159",  "EUC-KR",        "GB2312",       "GBK",
-    "GB18030",    "UTF-8",      "EUC-JP",     "ISO-2022-JP", "ISO-2022-JP-1", "ISO-2022-JP-2"};
+ * open: these are opened and never closed. source: what DCMTK 3.6.7 asks of glibc for the defined terms of
+ * Specific Character Set (PS3.3 C.12.1.1.2); glibc has none for ISO 2022 IR 87 and 159. */
+static const char *const encodings[] = {"ISO-8859-1", "ISO-8859-2", "ISO-8859-3", "ISO-8859-4", "ISO-8859-5",
+                                        "ISO-8859-6", "ISO-8859-7", "ISO-8859-8", "ISO-8859-9", "Shift_JIS",
+                                        "ISO-IR-166", "EUC-KR",     "GB2312",     "GBK",        "GB18030",
+                                        "UTF-8",      "ASCII"};
 
 static volatile iconv_t kept[sizeof encodings / sizeof *encodings];
 
 static void warm_encodings(void)
 {
     for (size_t i = 0; i < sizeof encodings / sizeof *encodings; i++)
-        kept[i] = iconv_open("UTF-8", encodings[i]); /* one that is missing here is missing to DCMTK too */
+        kept[i] = iconv_open("UTF-8", encodings[i]);
 }
 
 bool warm_libraries(struct err *err)

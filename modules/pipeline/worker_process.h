@@ -24,13 +24,18 @@
 struct worker_process;
 
 struct worker_options {
-    const char *path;              /* the worker binary; NULL: as worker_process_find */
-    int threads;                   /* of the matrix library; 0: one per core */
-    uint64_t data_limit_bytes;     /* RLIMIT_DATA of the child (mapped weights do not count); 0: none, as in
-    builds     with the address or thread sanitizer */
-    int pass_fd;                   /* a descriptor above 2 the child gets as WORKER_PASSED_FD; 0: none */
-    const char *const *read_roots; /* files and folders the child may read, with all they hold; what a job */
-    int read_root_count; /* names must lie in them. Those that do not exist are skipped. Borrowed. */
+    const char *path; /* the worker binary; NULL: as worker_process_find */
+    int threads;      /* of the matrix library; 0: one per core */
+    int pass_fd;      /* a descriptor above 2 the child gets as WORKER_PASSED_FD; 0: none */
+
+    /* RLIMIT_DATA of the child (mapped weights do not count); 0: none. Not set in builds with the address or
+     * thread sanitizer, whose shadow memory counts. */
+    uint64_t data_limit_bytes;
+
+    /* Files and folders the child may read, with all they hold: what a job names must lie in them. Those that
+     * do not exist are skipped. Borrowed for the call. */
+    const char *const *read_roots;
+    int read_root_count;
 };
 
 enum { WORKER_PASSED_FD = 3 };
