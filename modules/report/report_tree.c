@@ -341,6 +341,16 @@ static void add_label_reason(const struct build *b, struct dicom_sr_item *contai
                              reason));
 }
 
+static void add_not_analysed(const struct build *b, struct dicom_sr_item *container)
+{
+    const char *text = b->result->reason_text ? b->result->reason_text : "no explanation";
+    size_t length = strlen(text);
+    length -= length && text[length - 1] == '.';
+    add_comment(b, container,
+                arena_printf(b->arena, "Not analysed (%s): %.*s. This is not a negative result.",
+                             b->result->reason ? b->result->reason : "no reason stated", (int)length, text));
+}
+
 static void add_verdict_comments(const struct build *b, struct dicom_sr_item *container)
 {
     const struct result *result = b->result;
@@ -349,10 +359,7 @@ static void add_verdict_comments(const struct build *b, struct dicom_sr_item *co
                                    : "Research output of an automated algorithm. Not for clinical use. Not "
                                      "reviewed by a physician.");
     if (!result->analysed)
-        add_comment(b, container,
-                    arena_printf(b->arena, "Not analysed: %s (%s). This is not a negative result.",
-                                 result->reason_text ? result->reason_text : "no explanation",
-                                 result->reason ? result->reason : "no reason stated"));
+        add_not_analysed(b, container);
     if (result->has_model && !result->model.trained)
         add_comment(
             b, container,

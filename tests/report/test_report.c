@@ -231,7 +231,7 @@ static void not_analysed_says_why_without_a_model(void **state)
     struct report_facts facts = {.instances = objects, .instance_count = 1};
     struct report *report = build(&result, &facts);
     assert_int_equal(count_in(report, "111017", "111245"), 1);
-    assert_int_equal(count_in(report, "121106", "Not analysed: No model takes MR. (no_model)"), 1);
+    assert_int_equal(count_in(report, "121106", "Not analysed (no_model): No model takes MR. "), 1);
     assert_int_equal(count_in(report, "121071", NULL), 0);
     assert_int_equal(count_in(report, "111028", NULL), 0);
     assert_false(report->header.complete);
