@@ -69,34 +69,40 @@ def test_jpeg_2000_gives_the_same_embedding(plain, tmp_path):
     np.testing.assert_allclose(found["embedding"], embedding, atol=1e-6)
 
 
+def eight_copies(path, folder):
+    """The image at eight positions, so that it makes a volume and its pixels are read; none of what pydicom cannot
+    write again."""
+    paths = [folder / f"{number}.dcm" for number in range(8)]
+    try:
+        image = pydicom.dcmread(path)
+        for number, copy in enumerate(paths):
+            image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{number + 1}"
+            image.ImageOrientationPatient, image.PixelSpacing = [1, 0, 0, 0, 1, 0], [1, 1]
+            image.ImagePositionPatient = [0, 0, 2.0 * number]
+            image.save_as(copy)
+    except (pydicom.errors.InvalidDicomError, AttributeError, ValueError, TypeError):
+        return []
+    return paths
+
+
 @real_data
 def test_no_real_file_needs_what_is_forbidden(tmp_path):
-    """Every image of every transfer syntax, eight times over at eight positions, so that its pixels are read."""
-    analysed = 0
+    decoded = set()
     for path in sorted(one for one in (DATA / "transfer_syntaxes").rglob("*") if one.is_file()):
-        try:
-            image = pydicom.dcmread(path)
-            image.Rows, image.file_meta.TransferSyntaxUID
-        except (pydicom.errors.InvalidDicomError, AttributeError):
-            continue  # no DICOM file, no image
-        if image.file_meta.TransferSyntaxUID.is_private:
-            continue  # pydicom cannot write it
-        for number in range(8):
-            image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{number + 1}"
-            image.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
-            image.ImagePositionPatient = [0, 0, 2.0 * number]
-            image.PixelSpacing = [1, 1]
-            image.save_as(tmp_path / f"{number}.dcm")
-        done = cli("volume", "--nifti", tmp_path / "volume.nii", *(tmp_path / f"{n}.dcm" for n in range(8)))
+        paths = eight_copies(path, tmp_path)
+        if not paths:
+            continue
+        done = cli("volume", "--nifti", tmp_path / "volume.nii", *paths)
         assert "worker_" not in done.stderr and "denied" not in done.stderr, (path, done.stderr)
-        analysed += done.returncode == 0
-    assert analysed >= 10, "hardly a file was decoded: this test tests nothing"
+        if done.returncode == 0:
+            decoded.add(pydicom.dcmread(paths[0], stop_before_pixels=True).file_meta.TransferSyntaxUID.name)
+    assert len(decoded) >= 8, f"hardly a file was decoded, so this tests nothing: {decoded}"
 
 
-CHARACTER_SETS = {"ISO_IR 100": "Cœur".replace("œ", "ö"), "ISO_IR 101": "Srdce říž", "ISO_IR 109": "Koro ĉŭ",
+CHARACTER_SETS = {"ISO_IR 100": "Cör", "ISO_IR 101": "Srdce říž", "ISO_IR 109": "Koro ĉŭ",
                   "ISO_IR 110": "Sirds āē", "ISO_IR 144": "Сердце", "ISO_IR 127": "قلب", "ISO_IR 126": "Καρδια",
                   "ISO_IR 138": "לב", "ISO_IR 148": "Kalp ığ", "ISO_IR 13": "ｼﾝｿﾞｳ", "ISO_IR 166": "หัวใจ",
-                  "ISO_IR 192": "心臓", "GB18030": "心脏", "GBK": "心脏", 
+                  "ISO_IR 192": "心臓", "GB18030": "心脏", "GBK": "心脏",
                   "\\ISO 2022 IR 149": "심장"}  # not IR 87 and 159: glibc's iconv, so Debian's DCMTK, lacks them
 
 
