@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static void set_text(struct err *err, enum err_code code, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void set_text(struct err *err, enum err_code code,
+                                                           const char *fmt, va_list ap)
 {
     err->code = code;
     err->reason[0] = '\0';
