@@ -12,7 +12,7 @@ import pytest
 
 from conftest import real_data
 from counterparts import send
-from service import CLI, DATA, MODEL, TIME_FACTOR, wait_for
+from service import BUILD, CLI, DATA, MODEL, TIME_FACTOR, wait_for
 from studies import Study, ct_study
 from test_worker_faults import children
 
@@ -172,6 +172,9 @@ FAULTS = [("socket", "signal 31 (forbidden system call)", {}),
 @pytest.mark.parametrize("fault, told, keys", FAULTS, ids=[one[0].split(":")[0] for one in FAULTS])
 def test_two_attempts_park_the_study_while_others_go_on(fault, told, keys, start_daemon, start_pacs, deciding_model,
                                                        tmp_path):
+    worker = (BUILD / "worker" / "cardioscribe-worker").read_bytes()
+    if fault == "alloc" and (b"__asan_init" in worker or b"__tsan_init" in worker):
+        pytest.skip("this sanitizer's shadow memory fits no limit, so there is none")
     pacs = start_pacs()
     folder = deciding_model(3)
     daemon = start_daemon(peers=[pacs.peer()], keys={"pool.workers": 2, **keys},
