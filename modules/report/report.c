@@ -169,15 +169,3 @@ bool report_write(const struct report *report, const char *path, struct err *err
 {
     return dicom_sr_write(&report->header, &report->tree, path, err);
 }
-
-bool report_write_class(const struct report *report, const char *sop_class, const char *path, struct err *err)
-{
-    if (strcmp(sop_class, report->header.sop_class) == 0)
-        return report_write(report, path, err);
-    char uid[UID_SIZE];
-    struct dicom_sr_header header = report->header;
-    report_class_uid(header.sop_uid, sop_class, uid);
-    header.sop_class = sop_class;
-    header.sop_uid = uid;
-    return dicom_sr_write(&header, &report->tree, path, err);
-}

@@ -48,11 +48,9 @@ bool report_build(const struct result *result, const struct report_facts *facts,
                   const struct report_codes *codes, struct arena *arena, struct report **ret,
                   struct err *err);
 
-/* Write it in its own class, or, for a peer that refuses that, in another: the same content under
- * report_class_uid's SOP Instance UID. errors: see dicom_sr_write. */
+/* Write it as Comprehensive 3D SR; dicom_sr_reclass makes it another for a peer that refuses that. errors:
+ * see dicom_sr_write. */
 bool report_write(const struct report *report, const char *path, struct err *err);
-bool report_write_class(const struct report *report, const char *sop_class, const char *path,
-                        struct err *err);
 
 /* The SOP Instance UID of a report in another class: the class is part of what an object is. */
 void report_class_uid(const char *sop_uid, const char *sop_class, char uid[UID_SIZE]);

@@ -226,10 +226,3 @@ bool event_add(struct store *store, int64_t study, const char *kind, int64_t now
     return statement_run(store, statement_bind(store, SQL_EVENT_ADD, "iitt", study, now_ms, kind, detail),
                          err);
 }
-
-bool store_event(struct store *store, int64_t study, const char *kind, const char *detail, int64_t now_ms,
-                 struct err *err)
-{
-    return transaction_begin(store, err) &&
-           transaction_end(store, event_add(store, study, kind, now_ms, err, "%s", detail), err);
-}

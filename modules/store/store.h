@@ -239,9 +239,4 @@ bool store_park_unrouted(struct store *store, const char *const *destinations, i
 bool store_requeue_delivery(struct store *store, int64_t delivery, int64_t now_ms, bool *found,
                             struct err *err);
 
-/* ---- everything's history ------------------------------------------------------------------------------ */
-
-bool store_event(struct store *store, int64_t study, const char *kind, const char *detail, int64_t now_ms,
-                 struct err *err);
-
 #endif

@@ -7,6 +7,7 @@
 #include "report/report.h"
 #include "report/result_json.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,6 +70,16 @@ static struct result *read_result(const char *path, struct arena *arena, struct 
     return result;
 }
 
+/* As the courier does it for a peer that takes no Comprehensive 3D SR. */
+static bool reclass(const char *path, const char *sop_class, struct err *err)
+{
+    char other[PATH_MAX];
+    snprintf(other, sizeof other, "%s.other", path);
+    if (!dicom_sr_reclass(path, sop_class, report_class_uid, other, err))
+        return false;
+    return rename(other, path) == 0 || err_errno(err, "rename %s", other);
+}
+
 static bool write_report(char **argv, struct arena *arena, struct dicom_sr_source *source, struct err *err)
 {
     struct options options = {
@@ -88,9 +99,12 @@ static bool write_report(char **argv, struct arena *arena, struct dicom_sr_sourc
     struct report_codes *codes = NULL;
     struct report *report = NULL;
     struct result *result = read_result(argv[1], arena, err);
-    return result && report_codes_load(argv[3], arena, &codes, err) &&
-           report_build(result, &options.facts, codes, arena, &report, err) &&
-           report_write_class(report, options.sop_class, argv[4], err);
+    if (!result || !report_codes_load(argv[3], arena, &codes, err) ||
+        !report_build(result, &options.facts, codes, arena, &report, err) ||
+        !report_write(report, argv[4], err))
+        return false;
+    return strcmp(options.sop_class, DICOM_SR_COMPREHENSIVE_3D) == 0 ||
+           reclass(argv[4], options.sop_class, err);
 }
 
 static bool print_text(const char *path, struct err *err)

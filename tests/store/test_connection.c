@@ -146,16 +146,6 @@ static void close_accepts_null(void **state)
     store_close(NULL);
 }
 
-static void an_event_can_be_added_from_outside(void **state)
-{
-    struct fixture *f = *state;
-    struct store_put at = put(f, (struct arrival){0});
-    assert_true(store_event(f->store, at.study, "note", "100% by hand", start_ms, &f->err));
-    assert_string_equal(ask_text(f, "SELECT detail FROM event WHERE kind = 'note'"), "100% by hand");
-    assert_false(store_event(f->store, 4711, "note", "no such study", start_ms, &f->err));
-    assert_int_equal(f->err.code, ERR_BUG);
-}
-
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 int main(void)
 {
@@ -169,7 +159,6 @@ int main(void)
         T(a_missing_folder_is_an_io_error),
         T(a_reader_elsewhere_does_not_disturb),
         T(close_accepts_null),
-        T(an_event_can_be_added_from_outside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
