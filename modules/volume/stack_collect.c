@@ -1,11 +1,29 @@
 #include "volume/stack.h"
 
 #include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 static const double orientation_tolerance = 1e-3; /* of a direction cosine; source: docs/volumes.md */
 static const double orthogonal_tolerance = 1e-4;
 static const double spacing_tolerance_mm = 1e-3;
+
+bool stack_warn(struct stack *stack, struct err *err, const char *fmt, ...)
+{
+    char text[200];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    if (stack->warning_count == STACK_MAX_WARNINGS)
+        return true;
+    stack->warnings[stack->warning_count] = arena_strdup(stack->arena, text);
+    if (!stack->warnings[stack->warning_count])
+        return err_fail(err, ERR_NOMEM, "out of memory for a warning");
+    stack->warning_count++;
+    return true;
+}
 
 static bool check_pixels(const struct dicom_head *head, const struct dicom_head *first, struct err *err)
 {

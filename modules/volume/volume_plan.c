@@ -1,25 +1,8 @@
 #include "volume/stack.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-bool stack_warn(struct stack *stack, struct err *err, const char *fmt, ...)
-{
-    char text[200];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    if (stack->warning_count == STACK_MAX_WARNINGS)
-        return true;
-    stack->warnings[stack->warning_count] = arena_strdup(stack->arena, text);
-    if (!stack->warnings[stack->warning_count])
-        return err_fail(err, ERR_NOMEM, "out of memory for a warning");
-    stack->warning_count++;
-    return true;
-}
 
 static bool warn_of_heads(struct stack *stack, struct err *err)
 {
