@@ -166,6 +166,7 @@ struct dicom_association {
     const struct dicom_acceptor *acceptor = nullptr;
     std::atomic<bool> interrupted{false};
     bool ended = false;
+    bool rejected = false;
     T_DIMSE_C_StoreRQ request = {};
     T_ASC_PresentationContextID context = 0;
     uint64_t received_bytes = 0;
@@ -332,7 +333,7 @@ void dicom_association_reject(struct dicom_association *association, enum dicom_
     parameters.source = (T_ASC_RejectParametersSource)code.source;
     parameters.reason = (T_ASC_RejectParametersReason)((code.source << 8) | code.reason);
     ASC_rejectAssociation(association->dul, &parameters);
-    association->ended = true;
+    association->ended = association->rejected = true;
 }
 
 bool dicom_association_accept(struct dicom_association *association, struct err *err)
@@ -577,6 +578,9 @@ void dicom_association_close(struct dicom_association *association)
     if (association->dul) {
         if (!association->ended)
             ASC_abortAssociation(association->dul);
+        if (association->rejected) /* the requestor closes, PS3.8 9.2.3 AE-8: a close of ours may overtake the
+                                      answer */
+            ASC_dataWaiting(association->dul, 2);
         ASC_dropSCPAssociation(association->dul, 2);
         ASC_destroyAssociation(&association->dul);
     }
