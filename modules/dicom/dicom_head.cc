@@ -210,9 +210,12 @@ void read_rescale(const frame_groups &groups, struct dicom_frame *frame)
     frame->slope = 1;
     frame->intercept = 0;
     double slope, intercept;
+    frame->bad_rescale = !dicom_value_text(item, DCM_RescaleSlope).empty() ||
+                         !dicom_value_text(item, DCM_RescaleIntercept).empty();
     if (!dicom_value_number(item, DCM_RescaleSlope, &slope) || slope == 0 ||
         !dicom_value_number(item, DCM_RescaleIntercept, &intercept))
         return;
+    frame->bad_rescale = false;
     frame->slope = slope;
     frame->intercept = intercept;
     frame->has_rescale = true;

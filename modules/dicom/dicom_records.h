@@ -39,6 +39,7 @@ struct dicom_frame {
     double spacing_y_mm, spacing_x_mm; /* between rows, between columns */
     double slope, intercept;           /* 1 and 0 when absent, see has_rescale */
     bool has_rescale;
+    bool bad_rescale; /* slope or intercept is there, but the two do not make a rescale */
     bool has_trigger, has_phase_percent, has_temporal_index, has_time;
     double trigger_ms;    /* (0018,1060), enhanced (0020,9153) */
     double phase_percent; /* (0020,9241) Nominal Percentage of Cardiac Phase */

@@ -43,7 +43,13 @@ bool is_ascii(const OFString &text)
     return true;
 }
 
-// A DS or IS value is short; anything after 64 characters is junk.
+// "1,024": a decimal comma or thousands? "0,625" can only be the former.
+bool is_ambiguous(const char *digits)
+{
+    const char *comma = std::strchr(digits, ',');
+    return comma && std::strlen(comma) == 4 && std::strtol(digits, nullptr, 10) != 0;
+}
+
 bool parse_number(const OFString &text, size_t *start, double *number)
 {
     size_t stop = text.find('\\', *start);
@@ -51,8 +57,12 @@ bool parse_number(const OFString &text, size_t *start, double *number)
         stop = text.size();
     OFString value = trimmed(text.c_str() + *start, stop - *start);
     *start = stop + 1;
-    char digits[65];
+    char digits[65]; // a DS or IS value is short
+    if (value.size() >= sizeof digits)
+        return false;
     std::snprintf(digits, sizeof digits, "%s", value.c_str());
+    if (is_ambiguous(digits))
+        return false;
     for (char *c = digits; *c; c++) {
         if (*c == ',')
             *c = '.';
@@ -61,7 +71,7 @@ bool parse_number(const OFString &text, size_t *start, double *number)
     }
     char *end;
     *number = std::strtod(digits, &end);
-    return end != digits && std::isfinite(*number);
+    return end != digits && !*end && std::isfinite(*number);
 }
 
 } // namespace

@@ -12,8 +12,9 @@
  * number, or longer than 1 KiB (no attribute we read may be). */
 OFString dicom_value_text(DcmItem *item, const DcmTagKey &tag);
 
-/* Up to `count` numbers of a DS, IS or binary value. Returns how many were legible: spaces are skipped, a
- * comma is taken as decimal point, reading stops at the first value that is no finite number. */
+/* Up to `count` numbers of a DS, IS or binary value. Returns how many were legible: spaces round a value are
+ * skipped, a comma is taken as decimal point unless it may separate thousands ("1,024"), reading stops at the
+ * first value that is not wholly a finite number. */
 int dicom_value_numbers(DcmItem *item, const DcmTagKey &tag, double *numbers, int count);
 bool dicom_value_number(DcmItem *item, const DcmTagKey &tag, double *number);
 

@@ -113,6 +113,56 @@ static void faulty_numbers_are_read_or_missed_but_never_guessed(void **state)
     assert_false(test->head->frames[0].has_spacing);
 }
 
+static void junk_behind_a_number_makes_it_missing(void **state)
+{
+    struct test *test = *state;
+    static const char *const junk[] = {"1x\\2\\3",  "1,000.5\\2\\3", "1,000\\2\\3",
+                                       "1 0\\2\\3", "1\\2\\3-",      "1O\\2\\3"};
+    for (size_t i = 0; i < sizeof junk / sizeof *junk; i++) {
+        put_image(test, junk[i], "1\\0\\0\\0\\1\\0", "0.5\\0.75");
+        assert_true(load(test));
+        if (test->head->frames[0].has_position)
+            fail_msg("%s was read as %g", junk[i], test->head->frames[0].position_lps[0]);
+    }
+    put_image(test, " 0,625 \\-1,5\\+1e1 ", "1\\0\\0\\0\\1\\0", "0.5\\0.75");
+    assert_true(load(test));
+    assert_true(test->head->frames[0].has_position);
+    assert_float_equal(test->head->frames[0].position_lps[0], 0.625, 0);
+}
+
+/* An image with this rescale; NULL leaves an attribute out. */
+static const struct dicom_frame *with_rescale(struct test *test, const char *intercept, const char *slope)
+{
+    made_begin(&test->file, explicit_le);
+    made_identity(&test->file, ct, "ISO_IR 100", "x");
+    made_pixel_format(&test->file, small);
+    if (intercept)
+        made_text(&test->file, 0x00281052, "DS", intercept);
+    if (slope)
+        made_text(&test->file, 0x00281053, "DS", slope);
+    made_tag(&test->file, 0x7FE00010, "OW", 8);
+    made_put(&test->file, "\0\0\1\0\2\0\3\0", 8);
+    assert_true(load(test));
+    return &test->head->frames[0];
+}
+
+static void an_illegible_rescale_is_not_an_absent_one(void **state)
+{
+    struct test *test = *state;
+    static const char *const bad[][2] = {{"-1O24.0", "1"},  {"-1,024.0", "1"}, {"-1,024", "1"},
+                                         {"-10 24.0", "1"}, {"-1024", "1x"},   {"-1024", "0"},
+                                         {"-1024", NULL},   {NULL, "1"}};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        const struct dicom_frame *frame = with_rescale(test, bad[i][0], bad[i][1]);
+        assert_false(frame->has_rescale);
+        assert_true(frame->bad_rescale);
+    }
+    assert_true(with_rescale(test, " -1024 ", " 1 ")->has_rescale);
+    assert_false(test->head->frames[0].bad_rescale);
+    assert_false(with_rescale(test, NULL, NULL)->bad_rescale);
+    assert_false(with_rescale(test, "", "")->bad_rescale);
+}
+
 static void an_unknown_character_set_keeps_ascii(void **state)
 {
     struct test *test = *state;
@@ -382,6 +432,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(a_plain_image_is_read),
         T(faulty_numbers_are_read_or_missed_but_never_guessed),
+        T(junk_behind_a_number_makes_it_missing),
+        T(an_illegible_rescale_is_not_an_absent_one),
         T(an_unknown_character_set_keeps_ascii),
         T(every_cut_is_an_error_or_a_head_without_pixels),
         T(no_byte_that_changes_brings_it_down),
