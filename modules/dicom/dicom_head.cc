@@ -81,13 +81,15 @@ void read_acquisition(DcmDataset *dataset, struct dicom_head *head)
     dicom_value_number(dataset, DCM_HeartRate, &head->heart_rate);
 }
 
-// Without a value that says otherwise an implicit file leaves US-or-SS attributes unsigned.
+// As a pixel of this value is unpacked: without the bits above Bits Stored, and with its sign.
 int stored_value(DcmDataset *dataset, const DcmTagKey &tag, const struct dicom_head *head)
 {
-    int value = dicom_value_int(dataset, tag, 0);
-    if (head->is_signed && value > 0x7FFF && value <= 0xFFFF)
-        value -= 0x10000;
-    return !head->is_signed && value < 0 && value >= -0x8000 ? value + 0x10000 : value;
+    int64_t value = dicom_value_int(dataset, tag, 0);
+    if (head->bits_stored < 1 || head->bits_stored > 31)
+        return int(value);
+    int64_t range = int64_t(1) << head->bits_stored;
+    value &= range - 1;
+    return int(head->is_signed && value >= range / 2 ? value - range : value);
 }
 
 void read_pixel_description(DcmDataset *dataset, struct dicom_head *head)

@@ -163,6 +163,31 @@ static void an_illegible_rescale_is_not_an_absent_one(void **state)
     assert_false(with_rescale(test, "", "")->bad_rescale);
 }
 
+static void padding_is_read_as_the_pixels_are(void **state)
+{
+    struct test *test = *state;
+    static const struct {
+        uint32_t said;
+        int is_signed, stored, meant;
+    } cases[] = {{63536, 0, 12, 2096},  {63536, 1, 12, -2000}, {63536, 1, 16, -2000},
+                 {63536, 0, 16, 63536}, {2096, 1, 12, -2000},  {4095, 0, 12, 4095}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct made_format format = small;
+        format.is_signed = cases[i].is_signed;
+        format.stored = cases[i].stored;
+        format.high_bit = cases[i].stored - 1;
+        made_begin(&test->file, explicit_le);
+        made_identity(&test->file, ct, "ISO_IR 100", "x");
+        made_pixel_format(&test->file, format);
+        made_short(&test->file, 0x00280120, cases[i].said);
+        made_tag(&test->file, 0x7FE00010, "OW", 8);
+        made_put(&test->file, "\0\0\1\0\2\0\3\0", 8);
+        assert_true(load(test));
+        assert_true(test->head->has_padding);
+        assert_int_equal(test->head->padding, cases[i].meant);
+    }
+}
+
 static void an_unknown_character_set_keeps_ascii(void **state)
 {
     struct test *test = *state;
@@ -434,6 +459,7 @@ int main(void)
         T(faulty_numbers_are_read_or_missed_but_never_guessed),
         T(junk_behind_a_number_makes_it_missing),
         T(an_illegible_rescale_is_not_an_absent_one),
+        T(padding_is_read_as_the_pixels_are),
         T(an_unknown_character_set_keeps_ascii),
         T(every_cut_is_an_error_or_a_head_without_pixels),
         T(no_byte_that_changes_brings_it_down),
