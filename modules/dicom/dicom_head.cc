@@ -85,9 +85,12 @@ void read_acquisition(DcmDataset *dataset, struct dicom_head *head)
 int stored_value(DcmDataset *dataset, const DcmTagKey &tag, const struct dicom_head *head)
 {
     int64_t value = dicom_value_int(dataset, tag, 0);
-    if (head->bits_stored < 1 || head->bits_stored > 31)
+    int bits = head->bits_stored;
+    if (bits < 1 || bits > head->bits_allocated)
+        bits = head->bits_allocated;
+    if (bits < 1 || bits > 31)
         return int(value);
-    int64_t range = int64_t(1) << head->bits_stored;
+    int64_t range = int64_t(1) << bits;
     value &= range - 1;
     return int(head->is_signed && value >= range / 2 ? value - range : value);
 }
@@ -126,6 +129,33 @@ bool check_native_size(const struct dicom_head *head, DcmElement *pixels, double
     return have >= needed || err_fail(err, ERR_INPUT, "pixel data has %.0f bytes of %.0f", have, needed);
 }
 
+bool read_frame_count(DcmDataset *dataset, double *frames, struct err *err)
+{
+    *frames = 1;
+    if (!dicom_value_number(dataset, DCM_NumberOfFrames, frames) &&
+        !dicom_value_text(dataset, DCM_NumberOfFrames).empty())
+        return err_fail(err, ERR_INPUT, "Number of Frames is no number");
+    if (*frames < 1)
+        *frames = 1;
+    return *frames <= max_frames ||
+           err_fail(err, ERR_INPUT, "Number of Frames is %.0f, more than %d", *frames, max_frames);
+}
+
+// MPEG-2, MPEG-4 and HEVC, 1.2.840.10008.1.2.4.100 to .108: frames share fragments; we decode none.
+bool is_film(const char *transfer_syntax)
+{
+    return !std::strncmp(transfer_syntax, "1.2.840.10008.1.2.4.10", 22);
+}
+
+// A fragment is of one frame (PS3.5 A.4), so that there are at least as many.
+bool check_fragments(DcmPixelSequence *sequence, double frames, struct err *err)
+{
+    double fragments = double(sequence->card()) - 1; // the first item is the offset table
+    return frames <= fragments ||
+           err_fail(err, ERR_INPUT, "Number of Frames is %.0f, but pixel data has %.0f fragments", frames,
+                    fragments);
+}
+
 // Sets has_pixels and frame_count.
 bool read_pixel_presence(DcmDataset *dataset, struct dicom_head *head, struct err *err)
 {
@@ -135,20 +165,19 @@ bool read_pixel_presence(DcmDataset *dataset, struct dicom_head *head, struct er
         return true;
     if (head->rows > 65535 || head->columns > 65535)
         return err_fail(err, ERR_INPUT, "%d rows, %d columns", head->rows, head->columns);
-    double frames = 1;
-    dicom_value_number(dataset, DCM_NumberOfFrames, &frames);
-    if (!(frames >= 1))
-        frames = 1;
-    if (frames > max_frames)
-        return err_fail(err, ERR_INPUT, "Number of Frames is %.0f, more than %d", frames, max_frames);
+    double frames;
+    if (!read_frame_count(dataset, &frames, err))
+        return false;
     DcmPixelSequence *fragments = nullptr;
     bool encapsulated = pixels->ident() == EVR_PixelData &&
                         OFstatic_cast(DcmPixelData *, pixels)
                             ->getEncapsulatedRepresentation(dataset->getOriginalXfer(), nullptr, fragments)
                             .good() &&
                         fragments;
-    if (encapsulated && fragments->card() < 2)
+    if (encapsulated && (fragments->card() < 2 || is_film(head->id.transfer_syntax)))
         return true;
+    if (encapsulated && !check_fragments(fragments, frames, err))
+        return false;
     if (!encapsulated && (!pixels->getLengthField() || head->bits_allocated <= 0))
         return true;
     if (!encapsulated && !check_native_size(head, pixels, frames, err))

@@ -188,6 +188,44 @@ static void padding_is_read_as_the_pixels_are(void **state)
     }
 }
 
+/* An encapsulated object of one fragment. */
+static bool load_encapsulated(struct test *test, const char *transfer_syntax, const char *frames)
+{
+    struct made_file *file = &test->file;
+    made_begin(file, transfer_syntax);
+    made_identity(file, ct, "ISO_IR 100", "x");
+    made_short(file, 0x00280002, 1);
+    made_text(file, 0x00280008, "IS", frames);
+    made_short(file, 0x00280010, 2);
+    made_short(file, 0x00280011, 2);
+    made_short(file, 0x00280100, 8);
+    made_tag(file, 0x7FE00010, "OB", 0xFFFFFFFF);
+    made_tag(file, 0xFFFEE000, NULL, 0);
+    made_tag(file, 0xFFFEE000, NULL, 8);
+    made_put(file, "12345678", 8);
+    made_tag(file, 0xFFFEE0DD, NULL, 0);
+    return load(test);
+}
+
+static void more_frames_than_fragments_are_refused(void **state)
+{
+    struct test *test = *state;
+    static const char *const syntaxes[] = {"1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.90",
+                                           "1.2.840.10008.1.2.4.70"};
+    for (size_t i = 0; i < sizeof syntaxes / sizeof *syntaxes; i++) {
+        assert_true(load_encapsulated(test, syntaxes[i], "1"));
+        assert_int_equal(test->head->frame_count, 1);
+        assert_false(load_encapsulated(test, syntaxes[i], "131072"));
+        assert_int_equal(test->err.code, ERR_INPUT);
+        assert_non_null(strstr(test->err.text, "131072"));
+    }
+    assert_false(load_encapsulated(test, syntaxes[0], "1o"));
+    assert_non_null(strstr(test->err.text, "Number of Frames"));
+    /* a film is one fragment, and never decoded here */
+    assert_true(load_encapsulated(test, "1.2.840.10008.1.2.4.102", "131072"));
+    assert_false(test->head->has_pixels);
+}
+
 static void an_unknown_character_set_keeps_ascii(void **state)
 {
     struct test *test = *state;
@@ -460,6 +498,7 @@ int main(void)
         T(junk_behind_a_number_makes_it_missing),
         T(an_illegible_rescale_is_not_an_absent_one),
         T(padding_is_read_as_the_pixels_are),
+        T(more_frames_than_fragments_are_refused),
         T(an_unknown_character_set_keeps_ascii),
         T(every_cut_is_an_error_or_a_head_without_pixels),
         T(no_byte_that_changes_brings_it_down),
