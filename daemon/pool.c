@@ -150,9 +150,12 @@ static bool run_worker(struct slot *slot, const struct config_model *model, cons
     json_decref(job);
     ok = ok && result_from_json(json_object_get(answer, "result"), arena, ret, err);
     json_decref(answer);
-    if (!ok)
-        drop_worker(slot);
-    return ok;
+    if (ok)
+        return true;
+    if (!err->reason[0]) /* refused by the worker, even for want of memory: the study's attempt, not ours */
+        snprintf(err->reason, sizeof err->reason, "worker_%s", err_code_name(err->code));
+    drop_worker(slot);
+    return false;
 }
 
 /* Full, busy or failing storage passes or is put right; the result is worth waiting for. */

@@ -31,8 +31,8 @@ static void rename_predecessors(DcmDataset *dataset, const char *sop_class, dico
             rename_references(series, sop_class, class_uid);
 }
 
-bool dicom_sr_reclass(const char *from, const char *sop_class, dicom_sr_class_uid class_uid, const char *to,
-                      struct err *err)
+static bool reclass(const char *from, const char *sop_class, dicom_sr_class_uid class_uid, const char *to,
+                    struct err *err)
 {
     OFString was_uid;
     char uid[UID_SIZE];
@@ -44,10 +44,21 @@ bool dicom_sr_reclass(const char *from, const char *sop_class, dicom_sr_class_ui
     DcmDataset *dataset = file.getDataset();
     dataset->findAndGetOFString(DCM_SOPInstanceUID, was_uid);
     class_uid(was_uid.c_str(), sop_class, uid);
-    dataset->putAndInsertString(DCM_SOPClassUID, sop_class);
-    dataset->putAndInsertString(DCM_SOPInstanceUID, uid);
+    if (dataset->putAndInsertString(DCM_SOPClassUID, sop_class).bad() ||
+        dataset->putAndInsertString(DCM_SOPInstanceUID, uid).bad())
+        return err_fail(err, ERR_NOMEM, "out of memory for another class");
     rename_predecessors(dataset, sop_class, class_uid);
     condition = file.saveFile(OFFilename(to), EXS_LittleEndianExplicit, EET_ExplicitLength, EGL_recalcGL,
                               EPD_noChange, 0, 0, EWM_createNewMeta);
     return condition.good() || err_fail(err, ERR_IO, "write the report: %s", condition.text());
+}
+
+bool dicom_sr_reclass(const char *from, const char *sop_class, dicom_sr_class_uid class_uid, const char *to,
+                      struct err *err)
+{
+    try {
+        return reclass(from, sop_class, class_uid, to, err);
+    } catch (...) {
+        return err_fail(err, ERR_NOMEM, "out of memory for another class");
+    }
 }

@@ -19,7 +19,7 @@ struct finding {
     const char *reason; /* why undetermined or not assessed; NULL otherwise */
     bool has_score;
     double score;     /* uncalibrated zero-shot score, 0..1: positive side of the pair softmax */
-    double threshold; /* score at or above which the label counts as present */
+    double threshold; /* score above which the label counts as present */
     bool has_probability;
     double probability; /* 0..1, only from a stated calibration */
     double cosine_positive, cosine_negative;
@@ -31,6 +31,7 @@ struct model_identity {
     const char *calibration;                            /* "none" or its identifier */
     bool trained;
     char weights_sha256[DIGEST_HEX_SIZE], prompts_sha256[DIGEST_HEX_SIZE];
+    char config_sha256[DIGEST_HEX_SIZE]; /* config.json and vocab.txt: thresholds, preprocessing, tokens */
 };
 
 /* One series of the study, taken or left, and why. */

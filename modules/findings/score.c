@@ -70,7 +70,7 @@ static void decide(const struct score_config *config, bool trained, struct findi
     finding->reason = trained ? "score_in_undetermined_band" : "model_untrained";
     if (!trained || in_band)
         return;
-    finding->state = finding->score >= config->threshold ? FINDING_PRESENT : FINDING_ABSENT;
+    finding->state = finding->score > config->threshold ? FINDING_PRESENT : FINDING_ABSENT;
     finding->reason = NULL;
 }
 

@@ -15,7 +15,7 @@ enum score_scale_mode { SCORE_EXP, SCORE_RAW, SCORE_FIXED, SCORE_INV_TEMP };
 struct score_config {
     int scale_mode;   /* enum score_scale_mode */
     double scale;     /* factor of the cosines, after score_resolve_scale */
-    double threshold; /* score at or above which a label counts as present */
+    double threshold; /* score above which a label counts as present: a tie of the pair is not "yes" */
     bool has_band;
     double band[2]; /* scores within, ends included, are undetermined */
     bool has_calibration;

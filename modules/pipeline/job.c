@@ -82,7 +82,7 @@ static struct model *job_model(struct job_bench *bench, const json_t *job, struc
     const char *folder = job_text(job, "model", err);
     if (!folder)
         return NULL;
-    if (bench->folder && strcmp(bench->folder, folder) == 0)
+    if (bench->folder && strcmp(bench->folder, folder) == 0 && !model_changed(bench->model))
         return bench->model;
     drop_model(bench);
     char *copy = strdup(folder);
@@ -167,6 +167,16 @@ static bool do_model(struct job_bench *bench, const json_t *job, struct arena *a
     return model && answered(model_json(model, err), ret, err);
 }
 
+/* The digests in the result are those of the files as they were opened. */
+static bool still_the_same(const struct model *model, struct err *err)
+{
+    if (!model_changed(model))
+        return true;
+    err_decline(err, "model_changed", "a file of the model folder changed while the study was analysed");
+    err->code = ERR_BUSY;
+    return false;
+}
+
 static bool do_study(struct job_bench *bench, const json_t *job, struct arena *arena, json_t **ret,
                      struct err *err)
 {
@@ -174,7 +184,7 @@ static bool do_study(struct job_bench *bench, const json_t *job, struct arena *a
     struct result *result;
     struct model *model = job_model(bench, job, err);
     const char **files = model ? job_texts(job, "files", MAX_FILES, arena, &count, err) : NULL;
-    return files && pipeline_run(model, files, count, arena, &result, err) &&
+    return files && pipeline_run(model, files, count, arena, &result, err) && still_the_same(model, err) &&
            answered(json_pack("{s:b,s:o}", "ok", 1, "result", result_to_json(result)), ret, err);
 }
 

@@ -31,8 +31,8 @@ struct job_bench *job_bench_open(void);
 void job_bench_close(struct job_bench *bench); /* accepts NULL */
 
 /* Do one job. in: one line, not trusted. owns: the caller drops the reference. NULL only when there is not
- * even memory for the answer. A folder is opened once and kept until another is named: a changed model needs
- * a new worker. */
+ * even memory for the answer. A folder is opened once and kept until another is named or one of its files
+ * changes; one that changes while a study is analysed fails that job ("model_changed"). */
 json_t *job_answer(struct job_bench *bench, const char *line);
 
 /* What a job asks for ("study"), to tell before doing it; "" when the line is no job. word: 16 bytes. */

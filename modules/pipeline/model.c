@@ -11,9 +11,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+static const char *const file_names[] = {"config.json", "model.safetensors", "vocab.txt", "prompts.json"};
+enum { FILE_COUNT = sizeof file_names / sizeof *file_names };
 
 struct model {
-    struct arena *arena; /* prompts and their embeddings */
+    char folder[PATH_MAX];
+    struct stat files[FILE_COUNT]; /* before any was read */
+    struct arena *arena;           /* prompts and their embeddings */
     struct model_config config;
     struct safetensors *weights;
     struct encoder *encoder;
@@ -28,12 +34,53 @@ static bool path_in(const char *folder, const char *name, char path[PATH_MAX], s
            err_fail(err, ERR_INPUT, "path of the model folder is too long");
 }
 
+static bool stamp(const char *folder, struct stat files[FILE_COUNT], struct err *err)
+{
+    char path[PATH_MAX];
+    for (int i = 0; i < FILE_COUNT; i++) {
+        if (!path_in(folder, file_names[i], path, err))
+            return false;
+        if (stat(path, &files[i]) < 0)
+            return err_errno(err, "%s", file_names[i]);
+    }
+    return true;
+}
+
+static bool same_file(const struct stat *one, const struct stat *other)
+{
+    return one->st_dev == other->st_dev && one->st_ino == other->st_ino && one->st_size == other->st_size &&
+           one->st_mtim.tv_sec == other->st_mtim.tv_sec && one->st_mtim.tv_nsec == other->st_mtim.tv_nsec &&
+           one->st_ctim.tv_sec == other->st_ctim.tv_sec && one->st_ctim.tv_nsec == other->st_ctim.tv_nsec;
+}
+
+bool model_changed(const struct model *model)
+{
+    struct stat now[FILE_COUNT];
+    struct err err = ERR_INIT;
+    if (!stamp(model->folder, now, &err))
+        return true;
+    for (int i = 0; i < FILE_COUNT; i++)
+        if (!same_file(&model->files[i], &now[i]))
+            return true;
+    return false;
+}
+
+/* One digest over what shapes an answer beside weights and prompts. */
+static bool digest_setup(const char *folder, char hex[DIGEST_HEX_SIZE], struct err *err)
+{
+    char path[PATH_MAX], parts[2 * DIGEST_HEX_SIZE];
+    if (!path_in(folder, "config.json", path, err) || !digest_file(path, 0, parts, err) ||
+        !path_in(folder, "vocab.txt", path, err) || !digest_file(path, 0, parts + DIGEST_HEX_SIZE - 1, err))
+        return false;
+    digest_bytes(parts, strlen(parts), hex);
+    return true;
+}
+
 static bool load_config(struct model *model, const char *folder, struct err *err)
 {
     char path[PATH_MAX];
-    if (!path_in(folder, "config.json", path, err) || !model_config_read(path, &model->config, err))
-        return false;
-    return true;
+    return path_in(folder, "config.json", path, err) && model_config_read(path, &model->config, err) &&
+           digest_setup(folder, model->config.identity.config_sha256, err);
 }
 
 static bool load_weights(struct model *model, const char *folder, struct err *err)
@@ -115,8 +162,11 @@ static bool load(struct model *model, const char *folder, struct err *err)
     model->arena = arena_new();
     if (!model->arena)
         return err_fail(err, ERR_NOMEM, "no memory for a model");
-    return load_config(model, folder, err) && load_weights(model, folder, err) &&
-           load_vocab(model, folder, err) && load_prompts(model, folder, err) && embed_prompts(model, err);
+    if (snprintf(model->folder, sizeof model->folder, "%s", folder) >= (int)sizeof model->folder)
+        return err_fail(err, ERR_INPUT, "path of the model folder is too long");
+    return stamp(folder, model->files, err) && load_config(model, folder, err) &&
+           load_weights(model, folder, err) && load_vocab(model, folder, err) &&
+           load_prompts(model, folder, err) && embed_prompts(model, err);
 }
 
 struct model *model_open(const char *folder, struct err *err)

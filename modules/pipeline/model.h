@@ -17,6 +17,10 @@ struct model;
 struct model *model_open(const char *folder, struct err *err);
 void model_close(struct model *model); /* accepts NULL */
 
+/* Has a file of the folder been replaced or written to since model_open began? Then what the model says is
+ * not what its digests name: open it anew. */
+bool model_changed(const struct model *model);
+
 /* Borrowed until model_close. */
 const struct model_identity *model_identity(const struct model *model);
 const char *model_modality(const struct model *model); /* "CT" or "MR": what preprocess.modality takes */

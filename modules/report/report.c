@@ -24,8 +24,8 @@ void report_device_uid(const struct result *result, char uid[UID_SIZE])
     char name[1024];
     const struct model_identity *model = &result->model;
     if (result->has_model)
-        snprintf(name, sizeof name, "device %.256s|%.256s|%s|%s", model->name, model->version,
-                 model->weights_sha256, model->prompts_sha256);
+        snprintf(name, sizeof name, "device %.256s|%.256s|%s|%s|%s", model->name, model->version,
+                 model->weights_sha256, model->prompts_sha256, model->config_sha256);
     else
         snprintf(name, sizeof name, "device " REPORT_PRODUCT "|" CARDIOSCRIBE_VERSION);
     uid_named(name, uid);
@@ -52,11 +52,21 @@ static int not_assessed_count(const struct result *result)
     return count;
 }
 
+/* Files of the study that could not be read are a warning whose stable word is "skipped". */
+static bool skipped_any(const struct result *result)
+{
+    for (int i = 0; i < result->warning_count; i++)
+        if (strncmp(result->warnings[i], "skipped:", 8) == 0)
+            return true;
+    return false;
+}
+
 static bool fill_completion(const struct result *result, const struct report_facts *facts,
                             struct arena *arena, struct dicom_sr_header *header)
 {
     int not_assessed = not_assessed_count(result);
-    header->complete = result->analysed && !facts->input_incomplete && not_assessed == 0;
+    header->complete =
+        result->analysed && !facts->input_incomplete && not_assessed == 0 && !skipped_any(result);
     if (header->complete)
         return true;
     const char *why = "Not every label could be assessed";

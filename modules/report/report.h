@@ -55,7 +55,8 @@ bool report_write(const struct report *report, const char *path, struct err *err
 /* The SOP Instance UID of a report in another class: the class is part of what an object is. */
 void report_class_uid(const char *sop_uid, const char *sop_class, char uid[UID_SIZE]);
 
-/* The Device UID: changes with the model's name, version, weights and prompts, or names the service alone. */
+/* The Device UID: changes with the model's name, version, weights, prompts, configuration and vocabulary, or
+ * names the service alone. */
 void report_device_uid(const struct result *result, char uid[UID_SIZE]);
 
 #endif

@@ -62,11 +62,11 @@ static json_t *model_json(const struct result *result)
     const struct model_identity *model = &result->model;
     if (!result->has_model)
         return json_null();
-    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:b,s:s,s:s}", "name", text_json(model->name), "version",
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:b,s:s,s:s,s:s}", "name", text_json(model->name), "version",
                      text_json(model->version), "manufacturer", text_json(model->manufacturer), "family",
                      text_json(model->family), "calibration", text_json(model->calibration), "trained",
                      model->trained, "weights_sha256", model->weights_sha256, "prompts_sha256",
-                     model->prompts_sha256);
+                     model->prompts_sha256, "config_sha256", model->config_sha256);
 }
 
 static json_t *series_json(const struct result_series *series)
@@ -335,6 +335,7 @@ static void read_model(struct reader *in, const json_t *json, struct result *out
     to->trained = get_bool(in, model, "trained");
     get_digest(in, model, "weights_sha256", to->weights_sha256);
     get_digest(in, model, "prompts_sha256", to->prompts_sha256);
+    get_digest(in, model, "config_sha256", to->config_sha256);
 }
 
 static void read_series(struct reader *in, const json_t *json, struct result *out)

@@ -6,7 +6,7 @@
  *   findings[]                         id, text, state, reason, score, probability, threshold,
  *                                      cosine_positive, cosine_negative
  *   model                              null, or name, version, manufacturer, family, calibration, trained,
- *                                      weights_sha256, prompts_sha256
+ *                                      weights_sha256, prompts_sha256, config_sha256
  *   input                              modality, series[], instances[], key {instance, frame} or null,
  *                                      source_zyx, source_spacing_zyx_mm, input_zyx, warnings[],
  *                                      manifest_sha256

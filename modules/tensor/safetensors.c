@@ -39,7 +39,7 @@ static bool map_descriptor(struct safetensors *file, int fd, const char *path, s
 
 static bool map_file(struct safetensors *file, const char *path, struct err *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* or a FIFO would hang us */
     if (fd < 0)
         return err_errno(err, "open %s", path);
     bool ok = map_descriptor(file, fd, path, err);

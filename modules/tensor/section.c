@@ -100,6 +100,9 @@ static bool read_text(const struct place *at, const struct section_key *key, con
         return wrong(at, err, "not text");
     if (json_string_length(value) == 0 || (double)json_string_length(value) > key->max)
         return wrong(at, err, "empty or too long");
+    const char *text = json_string_value(value);
+    if (text[strspn(text, " \t\r\n")] == '\0')
+        return wrong(at, err, "blank");
     *(const char **)key->into = json_string_value(value);
     return true;
 }

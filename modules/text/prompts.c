@@ -3,12 +3,27 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Something to read, and nothing that would end a line or a string. */
+static bool plain_enough(const char *text, size_t length)
+{
+    bool visible = false;
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c < ' ' || c == 0x7f)
+            return false;
+        visible |= c > ' ';
+    }
+    return visible;
+}
+
 static bool copy_text(const json_t *value, struct arena *arena, const char **ret, const char *where,
                       struct err *err)
 {
     size_t length = json_string_length(value);
     if (!json_is_string(value) || length == 0 || length > PROMPTS_TEXT_MAX)
         return err_fail(err, ERR_INPUT, "%s: not text of 1 to %d bytes", where, PROMPTS_TEXT_MAX);
+    if (!plain_enough(json_string_value(value), length))
+        return err_fail(err, ERR_INPUT, "%s: blank, or has control characters", where);
     *ret = arena_strdup(arena, json_string_value(value));
     return *ret || err_fail(err, ERR_NOMEM, "no memory for prompts");
 }

@@ -49,7 +49,7 @@ def lidc():
 @real_data
 def test_a_real_ct_gives_every_field(lidc):
     assert lidc["analysed"] is True and lidc["reason"] is None
-    assert set(lidc["model"]) >= {"name", "version", "weights_sha256", "prompts_sha256", "trained"}
+    assert set(lidc["model"]) >= {"name", "version", "weights_sha256", "prompts_sha256", "config_sha256", "trained"}
     assert len(lidc["model"]["weights_sha256"]) == len(lidc["model"]["prompts_sha256"]) == 64
     source = lidc["input"]
     assert source["modality"] == "CT"

@@ -300,7 +300,7 @@ def answer():
                "threshold": 0.5, "cosine_positive": 0.3, "cosine_negative": -0.2}
     later = dict(finding, id="b", state="undetermined", reason="model_untrained", score=None, probability=None)
     model = {"name": "m", "version": "1", "manufacturer": "x", "family": "cardiac-clip", "calibration": "none",
-             "trained": True, "weights_sha256": "0" * 64, "prompts_sha256": "a1" * 32}
+             "trained": True, "weights_sha256": "0" * 64, "prompts_sha256": "a1" * 32, "config_sha256": "b2" * 32}
     series = {"series_uid": "1.2.4", "series_number": 3, "modality": "CT", "description": "made", "instances": 1,
               "taken": True, "reason": "chosen"}
     instance = {"sop_class": CT, "sop_uid": "1.2.3.4", "series_uid": "1.2.4", "frames": 2}

@@ -93,7 +93,7 @@ def result_of(source, findings, analysed=True, trained=True, model=True, reason=
         "embedding": [0.6, -0.8] if analysed else None, "findings": findings,
         "model": {"name": "demo", "version": "1.0", "manufacturer": "nobody", "family": "cardiac-clip",
                   "calibration": "none", "trained": trained, "weights_sha256": "ab" * 32,
-                  "prompts_sha256": "cd" * 32} if model else None,
+                  "prompts_sha256": "cd" * 32, "config_sha256": "ef" * 32} if model else None,
         "input": {"modality": str(ds.Modality),
                   "series": [{"series_uid": series, "series_number": int(ds.get("SeriesNumber") or 0),
                               "modality": str(ds.Modality), "description": None, "instances": 1,

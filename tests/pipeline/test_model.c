@@ -125,6 +125,50 @@ static void states_its_identity(void **state)
     model_close(model);
 }
 
+static void config_digest(char hex[DIGEST_HEX_SIZE])
+{
+    struct err err = ERR_INIT;
+    struct model *model = model_open(copy, &err);
+    assert_non_null(model);
+    memcpy(hex, model_identity(model)->config_sha256, DIGEST_HEX_SIZE);
+    model_close(model);
+}
+
+static void configuration_and_vocabulary_are_part_of_the_identity(void **state)
+{
+    char first[DIGEST_HEX_SIZE], other[DIGEST_HEX_SIZE];
+    size_t size;
+    config_digest(first);
+    config_digest(other);
+    assert_string_equal(first, other);
+    change_config("score", "threshold", json_real(0.7));
+    config_digest(other);
+    assert_string_not_equal(first, other);
+    fresh_copy(state);
+    char *vocab = read_demo("vocab.txt", &size);
+    char *line = strstr(vocab, "\nthe\n"); /* a word no prompt needs to keep its place */
+    assert_non_null(line);
+    line[1] = 'q';
+    write_copy("vocab.txt", vocab, size);
+    config_digest(other);
+    assert_string_not_equal(first, other);
+    free(vocab);
+}
+
+static void a_folder_written_to_is_noticed(void **state)
+{
+    struct err err = ERR_INIT;
+    size_t size;
+    struct model *model = model_open(copy, &err);
+    assert_false(model_changed(model));
+    char *bytes = read_demo("model.safetensors", &size);
+    bytes[size - 1] ^= 1;
+    write_copy("model.safetensors", bytes, size);
+    assert_true(model_changed(model));
+    free(bytes);
+    model_close(model);
+}
+
 static void embeds_to_unit_length_and_the_same_every_time(void **state)
 {
     struct err err = ERR_INIT;
@@ -316,6 +360,8 @@ int main(void)
         return 77;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(states_its_identity),
+        cmocka_unit_test_setup(configuration_and_vocabulary_are_part_of_the_identity, fresh_copy),
+        cmocka_unit_test_setup(a_folder_written_to_is_noticed, fresh_copy),
         cmocka_unit_test(embeds_to_unit_length_and_the_same_every_time),
         cmocka_unit_test_setup(untrained_is_always_undetermined, fresh_copy),
         cmocka_unit_test_setup(trained_decides, fresh_copy),

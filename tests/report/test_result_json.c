@@ -87,6 +87,7 @@ static struct result sample(void)
                             .encode_s = 3};
     digest_bytes("w", 1, result.model.weights_sha256);
     digest_bytes("p", 1, result.model.prompts_sha256);
+    digest_bytes("c", 1, result.model.config_sha256);
     digest_bytes("m", 1, result.manifest_sha256);
     return result;
 }

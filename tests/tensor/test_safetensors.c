@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -133,6 +134,20 @@ static void says_io_when_there_is_no_file(void **state)
     assert_string_equal(err.reason, "not_a_file");
 }
 
+static void does_not_wait_for_a_fifo(void **state)
+{
+    struct err err = ERR_INIT;
+    char fifo[] = "/tmp/test_safetensorsXXXXXX";
+    assert_non_null(mkdtemp(fifo));
+    char pipe[64];
+    snprintf(pipe, sizeof pipe, "%s/fifo", fifo);
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    assert_null(safetensors_open(pipe, &err));
+    assert_string_equal(err.reason, "not_a_file");
+    unlink(pipe);
+    rmdir(fifo);
+}
+
 /* Every byte string must be answered, never crashed on: each single-byte change of a good file. */
 static void survives_any_changed_byte(void **state)
 {
@@ -211,6 +226,7 @@ int main(void)
         cmocka_unit_test(refuses_repeated_names_and_shared_bytes),
         cmocka_unit_test(refuses_lengths_beyond_file_and_cap),
         cmocka_unit_test(says_io_when_there_is_no_file),
+        cmocka_unit_test(does_not_wait_for_a_fifo),
         cmocka_unit_test(survives_any_changed_byte),
         cmocka_unit_test(judges_the_shared_files),
     };

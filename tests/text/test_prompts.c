@@ -57,6 +57,12 @@ static void names_what_is_wrong(void **state)
         {"{\"version\":\"1\",\"labels\":[{\"id\":\"a\",\"text\":\"\",\"positive\":\"p\",\"negative\":\"n\"}]"
          "}",
          "labels.a.text"},
+        {"{\"version\":\"1\",\"labels\":[{\"id\":\"a\",\"text\":\" "
+         "\",\"positive\":\"p\",\"negative\":\"n\"}]}",
+         "labels.a.text"},
+        {"{\"version\":\"1\",\"labels\":[{\"id\":\"a\",\"text\":\"A\\nB\",\"positive\":\"p\",\"negative\":"
+         "\"n\"}]}",
+         "labels.a.text"},
         {"{\"version\":\"1\",\"labels\":[{\"id\":\"a\",\"text\":\"A\",\"site\":1}]}", "labels[0].site"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
