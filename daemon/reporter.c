@@ -97,7 +97,8 @@ static bool write_report(struct service *service, const struct store_job *job,
     const struct config *config = service->config;
     struct report *report;
     report_device_uid(result, device_uid);
-    const char *series = arena_printf(arena, "report series|%s|%s", job->study_uid, device_uid);
+    const char *series =
+        arena_printf(arena, "report series|%s|%s|%s", job->study_uid, job->model, device_uid);
     if (!series)
         return err_fail(err, ERR_NOMEM, "no memory for a report");
     uid_named(series, written->series_uid);
