@@ -11,6 +11,7 @@ extern "C" {
 #include <cmath>
 #include <cstring>
 #include <new>
+#include <string>
 
 namespace
 {
@@ -252,12 +253,23 @@ void read_rescale(const frame_groups &groups, struct dicom_frame *frame)
     frame->has_rescale = true;
 }
 
-int stack_hash(const OFString &stack)
+int text_hash(const OFString &text)
 {
     unsigned hash = 2166136261u; // FNV-1a
-    for (size_t i = 0; i < stack.size(); i++)
-        hash = (hash ^ static_cast<unsigned char>(stack[i])) * 16777619u;
-    return stack.empty() ? 0 : int(hash & 0x7FFFFFFF) | 1;
+    for (size_t i = 0; i < text.size(); i++)
+        hash = (hash ^ static_cast<unsigned char>(text[i])) * 16777619u;
+    return text.empty() ? 0 : int(hash & 0x7FFFFFFF) | 1;
+}
+
+int kind_hash(const frame_groups &groups)
+{
+    OFString kind = dicom_value_text(groups.group(DCM_CTImageFrameTypeSequence), DCM_FrameType);
+    kind += dicom_value_text(groups.group(DCM_MRImageFrameTypeSequence), DCM_FrameType);
+    kind += dicom_value_text(groups.group(DCM_CTReconstructionSequence), DCM_ConvolutionKernel);
+    double echo_ms;
+    if (dicom_value_number(groups.group(DCM_MREchoSequence), DCM_EffectiveEchoTime, &echo_ms))
+        kind += std::to_string(std::lround(100 * std::fmax(0, std::fmin(echo_ms, 1e6)))).c_str();
+    return text_hash(kind);
 }
 
 void read_phase(const frame_groups &groups, struct dicom_frame *frame)
@@ -282,7 +294,7 @@ void read_phase(const frame_groups &groups, struct dicom_frame *frame)
         dicom_value_time(dataset, DCM_ContentTime, &frame->time_s) ||
         dicom_value_time(dataset, DCM_AcquisitionTime, &frame->time_s);
     if (content)
-        frame->stack_id_hash = stack_hash(dicom_value_text(content, DCM_StackID));
+        frame->stack_id_hash = text_hash(dicom_value_text(content, DCM_StackID));
 }
 
 // What an enhanced object says in its groups and a classic one at the top.
@@ -320,6 +332,7 @@ bool read_frames(DcmDataset *dataset, struct arena *arena, struct dicom_head *he
         read_plane(groups, &head->frames[i]);
         read_rescale(groups, &head->frames[i]);
         read_phase(groups, &head->frames[i]);
+        head->frames[i].kind_hash = kind_hash(groups);
         if (!i)
             read_shared_acquisition(groups, head);
     }

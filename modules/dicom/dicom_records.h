@@ -46,6 +46,7 @@ struct dicom_frame {
     int temporal_index;   /* (0020,0100), enhanced (0020,9128) */
     double time_s;        /* Content Time, else Acquisition Time, as seconds of the day */
     int stack_id_hash;    /* 0 when there is no Stack ID */
+    int kind_hash;        /* of an enhanced frame's Frame Type, kernel and echo time; 0 without any */
 };
 
 /* One object's head: everything but the pixels. */

@@ -39,6 +39,7 @@ bool stack_warn(struct stack *stack, struct err *err, const char *fmt, ...)
 bool stack_collect(struct stack *stack, const struct dicom_head *const *heads, int head_count,
                    struct err *err);
 bool stack_sort(struct stack *stack, struct err *err); /* positions, duplicates, phases */
+bool stack_check_kinds(struct stack *stack, struct err *err);
 bool stack_grid(struct stack *stack, struct err *err); /* gaps, tilt, spacing, slices */
 
 static inline double stack_dot(const double a[3], const double b[3])

@@ -3,11 +3,14 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const double orientation_tolerance = 1e-3; /* of a direction cosine; source: docs/volumes.md */
 static const double orthogonal_tolerance = 1e-4;
 static const double spacing_tolerance_mm = 1e-3;
+static const double farthest_mm = 1e5;
+enum { TYPE_VALUES = 4 }; /* of Image Type; the later ones differ between slices of one take */
 
 bool stack_warn(struct stack *stack, struct err *err, const char *fmt, ...)
 {
@@ -39,6 +42,29 @@ static bool check_pixels(const struct dicom_head *head, const struct dicom_head 
     return true;
 }
 
+/* Hounsfield units need a rescale that can be read, of every slice or of none. */
+static bool check_rescale(const struct dicom_head *head, const struct dicom_frame *at,
+                          const struct dicom_frame *first, struct err *err)
+{
+    if (head->kind != DICOM_KIND_CT)
+        return true;
+    if (at->bad_rescale)
+        return err_decline(err, "bad_rescale", "rescale slope or intercept of an image cannot be read");
+    if (at->has_rescale != first->has_rescale)
+        return err_decline(err, "mixed_rescale", "only some images of the series have a rescale");
+    return true;
+}
+
+/* Also false of what is no number. */
+static bool is_near(const double *lengths_mm, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (!(fabs(lengths_mm[i]) <= farthest_mm))
+            return false;
+    }
+    return true;
+}
+
 static bool same_direction(const double a[3], const double b[3])
 {
     for (int i = 0; i < 3; i++) {
@@ -54,6 +80,9 @@ static bool check_place(const struct dicom_frame *at, const struct dicom_frame *
         return err_decline(err, "no_geometry", "an image has no position or orientation");
     if (!at->has_spacing)
         return err_decline(err, "no_pixel_spacing", "an image has no pixel spacing");
+    if (!is_near(at->position_lps, 3) || !is_near(&at->spacing_y_mm, 1) || !is_near(&at->spacing_x_mm, 1))
+        return err_decline(err, "absurd_geometry", "an image lies or reaches more than %.0f m away",
+                           farthest_mm / 1000);
     if (fabs(stack_dot(at->row_lps, at->column_lps)) > orthogonal_tolerance)
         return err_decline(err, "oblique_axes", "rows and columns of an image are not at right angles");
     if (!same_direction(at->row_lps, first->row_lps) || !same_direction(at->column_lps, first->column_lps))
@@ -71,11 +100,81 @@ static bool add_frames(struct stack *stack, const struct dicom_head *head, struc
         return false;
     for (int i = 0; i < head->frame_count; i++) {
         const struct dicom_frame *at = &head->frames[i];
-        if (!check_place(at, &first->frames[0], err))
+        if (!check_place(at, &first->frames[0], err) || !check_rescale(head, at, &first->frames[0], err))
             return false;
         stack->frames[stack->frame_count++] = (struct stack_frame){.head = head, .at = at, .frame = i};
     }
     return true;
+}
+
+/* Length of the leading values of an Image Type that name the kind. */
+static size_t type_length(const char *type)
+{
+    size_t length = strcspn(type, "\\");
+    for (int i = 1; i < TYPE_VALUES && type[length]; i++)
+        length += 1 + strcspn(type + length + 1, "\\");
+    return length;
+}
+
+/* What tells the kinds of two frames apart; NULL when nothing does. */
+static const char *difference(const struct stack_frame *left, const struct stack_frame *right)
+{
+    const struct dicom_head *a = left->head, *b = right->head;
+    if (left->at->kind_hash != right->at->kind_hash)
+        return "frame type";
+    if (a == b)
+        return NULL;
+    size_t length = type_length(a->image_type);
+    if (length != type_length(b->image_type) || strncmp(a->image_type, b->image_type, length) != 0)
+        return "image type";
+    if (strcmp(a->kernel, b->kernel) != 0)
+        return "kernel";
+    if (strcmp(a->contrast_agent, b->contrast_agent) != 0)
+        return "contrast agent";
+    if (fabs(a->echo_ms - b->echo_ms) > 0.01)
+        return "echo time";
+    return fabs(a->inversion_ms - b->inversion_ms) > 0.01 ? "inversion time" : NULL;
+}
+
+static int by_reference(const void *left, const void *right)
+{
+    const struct dicom_head *a = *(const struct dicom_head *const *)left;
+    const struct dicom_head *b = *(const struct dicom_head *const *)right;
+    int order = strcmp(a->id.frame_of_reference, b->id.frame_of_reference);
+    return order ? order : (a > b) - (a < b);
+}
+
+/* Some anonymisers give each object a frame of reference of its own (LIDC-IDRI, Sunnybrook); that says
+ * nothing. Two that share one show that it means something. */
+static bool check_references(struct stack *stack, struct err *err)
+{
+    const struct dicom_head **heads =
+        ARENA_ARRAY(stack->arena, const struct dicom_head *, (size_t)stack->frame_count);
+    if (!heads)
+        return err_fail(err, ERR_NOMEM, "out of memory for %d frames", stack->frame_count);
+    for (int i = 0; i < stack->frame_count; i++)
+        heads[i] = stack->frames[i].head;
+    qsort(heads, (size_t)stack->frame_count, sizeof *heads, by_reference);
+    bool differ = false, shared = false;
+    for (int i = 1; i < stack->frame_count; i++) {
+        bool same = strcmp(heads[i - 1]->id.frame_of_reference, heads[i]->id.frame_of_reference) == 0;
+        differ |= !same;
+        shared |= same && heads[i - 1] != heads[i];
+    }
+    if (differ && shared)
+        return err_decline(err, "mixed_series", "images of one series differ in frame of reference");
+    return !differ ||
+           stack_warn(stack, err, "own_references: every object has a frame of reference of its own");
+}
+
+bool stack_check_kinds(struct stack *stack, struct err *err)
+{
+    for (int i = 1; i < stack->frame_count; i++) {
+        const char *word = difference(&stack->frames[0], &stack->frames[i]);
+        if (word)
+            return err_decline(err, "mixed_series", "images of one series differ in %s", word);
+    }
+    return check_references(stack, err);
 }
 
 static void set_normal(struct stack *stack)

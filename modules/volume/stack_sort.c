@@ -187,9 +187,12 @@ static bool check_alike(const struct stack *stack, struct err *err)
 {
     for (int i = 1; i < stack->frame_count; i++) {
         const struct dicom_head *a = stack->frames[i - 1].head, *b = stack->frames[i].head;
-        if (stack->frames[i - 1].position != stack->frames[i].position || a == b)
+        if (stack->frames[i - 1].position != stack->frames[i].position)
             continue;
-        if (strcmp(a->kernel, b->kernel) != 0 || strcmp(a->image_type, b->image_type) != 0 ||
+        bool alike = stack->frames[i - 1].at->kind_hash == stack->frames[i].at->kind_hash;
+        if (a == b && alike)
+            continue;
+        if (!alike || strcmp(a->kernel, b->kernel) != 0 || strcmp(a->image_type, b->image_type) != 0 ||
             strcmp(a->contrast_agent, b->contrast_agent) != 0 || fabs(a->echo_ms - b->echo_ms) > 0.01 ||
             fabs(a->inversion_ms - b->inversion_ms) > 0.01)
             return err_decline(

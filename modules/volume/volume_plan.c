@@ -81,7 +81,7 @@ bool volume_plan(const struct dicom_head *const *heads, int head_count, struct a
     if (!plan || !stack.warnings)
         return err_fail(err, ERR_NOMEM, "out of memory for a volume plan");
     if (!stack_collect(&stack, heads, head_count, err) || !stack_sort(&stack, err) ||
-        !stack_grid(&stack, err) || !warn_of_heads(&stack, err))
+        !stack_check_kinds(&stack, err) || !stack_grid(&stack, err) || !warn_of_heads(&stack, err))
         return false;
     set_geometry(&stack, &plan->geometry);
     plan->slices = stack.slices;

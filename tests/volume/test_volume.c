@@ -380,6 +380,142 @@ static void axes_must_be_at_right_angles(void **state)
     assert_declined(series, "oblique_axes");
 }
 
+static void a_rescale_must_be_legible(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 4, 2);
+    series->frames[2].has_rescale = false;
+    series->frames[2].bad_rescale = true;
+    assert_declined(series, "bad_rescale");
+    for (int i = 0; i < 4; i++)
+        series->heads[i].kind = DICOM_KIND_MR;
+    assert_true(plan(series)); /* has no unit to lose */
+}
+
+static void a_rescale_of_some_slices_only_is_declined(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 4, 2);
+    series->frames[2].has_rescale = false;
+    assert_declined(series, "mixed_rescale");
+    for (int i = 0; i < 4; i++)
+        series->frames[i].has_rescale = false;
+    assert_true(plan(series));
+    assert_true(warned(series, "no_rescale:"));
+}
+
+static void absurd_places_are_declined(void **state)
+{
+    struct series *series = *state;
+    static const double absurd[] = {2e6, -2e6, 1.5e307, INFINITY, NAN};
+    for (size_t i = 0; i < sizeof absurd / sizeof *absurd; i++) {
+        series->count = 0;
+        add_stack(series, 4, 2);
+        frame_of(series, 1)->position_lps[0] = absurd[i];
+        assert_declined(series, "absurd_geometry");
+        frame_of(series, 1)->position_lps[0] = frame_of(series, 0)->position_lps[0];
+        for (int s = 0; s < 4; s++)
+            frame_of(series, s)->spacing_x_mm = absurd[i];
+        assert_declined(series, "absurd_geometry");
+    }
+    series->count = 0;
+    add_stack(series, 4, 2);
+    assert_true(plan(series));
+}
+
+/* ---- kinds ---- */
+
+static void set_kernel(struct dicom_head *head)
+{
+    strcpy(head->kernel, "B70f");
+}
+
+static void set_contrast(struct dicom_head *head)
+{
+    strcpy(head->contrast_agent, "IOMERON");
+}
+
+static void set_echo(struct dicom_head *head)
+{
+    head->echo_ms = 5;
+}
+
+static void set_inversion(struct dicom_head *head)
+{
+    head->inversion_ms = 280;
+}
+
+static void set_reference(struct dicom_head *head)
+{
+    strcpy(head->id.frame_of_reference, "1.2.9");
+}
+
+static void set_type(struct dicom_head *head)
+{
+    strcpy(head->image_type, "ORIGINAL\\PRIMARY\\P\\ND\\NORM");
+}
+
+static void set_frame_kind(struct dicom_head *head)
+{
+    head->frames->kind_hash = 7;
+}
+
+/* Every second slice is of another kind: regular in space, and no volume. */
+static void slices_of_two_kinds_are_no_volume(void **state)
+{
+    struct series *series = *state;
+    static void (*const set[])(struct dicom_head * head) = {
+        set_kernel, set_contrast, set_echo, set_inversion, set_reference, set_type, set_frame_kind};
+    for (size_t k = 0; k < sizeof set / sizeof *set; k++) {
+        series->count = 0;
+        add_stack(series, 13, 2);
+        for (int i = 0; i < 13; i++) {
+            strcpy(series->heads[i].image_type, "ORIGINAL\\PRIMARY\\M\\ND");
+            if (i % 2)
+                set[k](&series->heads[i]);
+        }
+        assert_declined(series, "mixed_series");
+        for (int i = 0; i < 13; i++)
+            set[k](&series->heads[i]);
+        assert_true(plan(series));
+    }
+}
+
+static void what_follows_the_fourth_image_type_value_may_differ(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 4, 2);
+    for (int i = 0; i < 4; i++)
+        strcpy(series->heads[i].image_type,
+               i % 2 ? "ORIGINAL\\PRIMARY\\AXIAL\\CT_SOM5" : "ORIGINAL\\PRIMARY\\AXIAL\\CT_SOM5\\NORM");
+    assert_true(plan(series));
+}
+
+static void references_that_all_differ_say_nothing(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 6, 2);
+    for (int i = 0; i < 6; i++)
+        snprintf(series->heads[i].id.frame_of_reference, UID_SIZE, "1.2.9.%d", i);
+    assert_true(plan(series));
+    assert_true(warned(series, "own_references:"));
+    strcpy(series->heads[0].id.frame_of_reference, "1.2.9.5");
+    assert_declined(series, "mixed_series");
+}
+
+/* Magnitude and phase of one enhanced object are no two moments. */
+static void frames_of_two_kinds_at_one_position_are_declined(void **state)
+{
+    struct series *series = *state;
+    for (int i = 0; i < 12; i++) {
+        add(series, i / 2 * 2.0);
+        series->frames[i].kind_hash = i % 2 ? 5 : 7;
+    }
+    series->heads[0].frame_count = 12;
+    series->count = 1;
+    assert_declined(series, "mixed_phases");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -411,6 +547,13 @@ int main(void)
         T(images_must_be_alike),
         T(images_must_be_parallel),
         T(axes_must_be_at_right_angles),
+        T(a_rescale_must_be_legible),
+        T(a_rescale_of_some_slices_only_is_declined),
+        T(absurd_places_are_declined),
+        T(slices_of_two_kinds_are_no_volume),
+        T(what_follows_the_fourth_image_type_value_may_differ),
+        T(references_that_all_differ_say_nothing),
+        T(frames_of_two_kinds_at_one_position_are_declined),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
