@@ -59,6 +59,7 @@ static const char *reason_sentence(const char *reason)
                  {"single_image", "they hold a single image"},
                  {"no_geometry", "they do not say where their images lie"},
                  {"colour_image", "they are in colour"},
+                 {"no_uid", "their images have no Series or SOP Instance UID"},
                  {"no_series", "there is none"}};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(known[i].reason, reason) == 0)

@@ -49,8 +49,9 @@ static void split(struct study_choice *choice, const struct dicom_head **heads, 
 /* How much a reason says about why a study has no input: the more a series came near, the more. */
 static int telling(const char *reason)
 {
-    static const char *const rising[] = {"other_object", "other_modality", "no_pixels",    "localizer",
-                                         "derived",      "colour_image",   "single_image", "no_geometry"};
+    static const char *const rising[] = {"other_object", "other_modality", "no_pixels",
+                                         "localizer",    "derived",        "colour_image",
+                                         "single_image", "no_geometry",    "no_uid"};
     for (size_t i = 0; i < sizeof rising / sizeof *rising; i++) {
         if (strcmp(rising[i], reason) == 0)
             return (int)i;

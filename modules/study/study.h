@@ -13,7 +13,7 @@ struct study_series {
     bool candidate; /* may be analysed */
     bool chosen;
     const char *reason; /* "chosen", "not_chosen", "other_modality", "other_object", "localizer", "derived",
-                           "no_pixels", "single_image", "no_geometry", "colour_image" */
+                           "no_pixels", "single_image", "no_geometry", "colour_image", "no_uid" */
     double rank;        /* larger is better, among candidates */
 };
 

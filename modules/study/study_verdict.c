@@ -57,6 +57,11 @@ static bool is_grey(const struct dicom_head *head)
     return head->samples_per_pixel == 1 && strncmp(head->photometric, "MONOCHROME", 10) == 0;
 }
 
+static bool is_uid(const char *text)
+{
+    return *text && text[strspn(text, "0123456789.")] == '\0';
+}
+
 static bool is_placed(const struct dicom_head *head)
 {
     return head->frame_count > 0 && head->frames[0].has_position && head->frames[0].has_orientation;
@@ -69,6 +74,15 @@ static bool mostly(const struct study_series *series, bool (*is)(const struct di
     for (int i = 0; i < series->head_count; i++)
         count += is(series->heads[i]);
     return 2 * count > series->head_count;
+}
+
+/* The first object with an image; refusal() has seen that there is one. */
+static const struct dicom_head *lead(const struct study_series *series)
+{
+    int i = 0;
+    while (i + 1 < series->head_count && series->heads[i]->frame_count == 0)
+        i++;
+    return series->heads[i];
 }
 
 /* ---- rank ---- */
@@ -93,7 +107,7 @@ static double along_normal(const struct dicom_frame *at)
 
 static void measure(const struct study_series *series, struct shape *shape)
 {
-    const struct dicom_head *first = series->heads[0];
+    const struct dicom_head *first = lead(series);
     *shape = (struct shape){0};
     for (int i = 0; i < series->head_count; i++)
         shape->frames += series->heads[i]->frame_count;
@@ -137,7 +151,7 @@ static bool is_calcium_score(const struct dicom_head *head)
 
 static bool is_angiography(const struct study_series *series, const struct shape *shape)
 {
-    const struct dicom_head *head = series->heads[0];
+    const struct dicom_head *head = lead(series);
     bool named = described(head, "cta") || described(head, "angio") || described(head, "coronar") ||
                  described(head, "bestdiast") || described(head, "bestsyst");
     bool shaped = *head->contrast_agent && shape->spacing_mm > 0 && shape->spacing_mm <= 1.01;
@@ -148,19 +162,22 @@ static bool is_angiography(const struct study_series *series, const struct shape
 static double rank_ct(const struct study_series *series)
 {
     struct shape shape;
+    const struct dicom_head *head = lead(series);
     measure(series, &shape);
-    double rank = is_angiography(series, &shape) ? 3000 : is_calcium_score(series->heads[0]) ? 2000 : 1000;
-    if (*series->heads[0]->contrast_agent)
+    double rank = is_angiography(series, &shape) ? 3000 : is_calcium_score(head) ? 2000 : 1000;
+    if (*head->contrast_agent)
         rank += 300;
     if (shape.field_mm > 0 && shape.field_mm < 300)
         rank += 200;
-    if (!is_sharp(series->heads[0]->kernel))
+    if (!is_sharp(head->kernel))
         rank += 100;
     return rank + fmin(shape.positions, 4000) / 50; /* at most 80 */
 }
 
 static bool is_cine(const struct dicom_head *head, const struct shape *shape)
 {
+    if (head->frame_count == 0)
+        return false;
     bool timed = head->frames[0].has_trigger || head->frames[0].has_temporal_index || described(head, "cine");
     return timed && shape->positions > 0 && shape->frames >= 8 * shape->positions;
 }
@@ -169,7 +186,7 @@ static double rank_mr(const struct study_series *series)
 {
     struct shape shape;
     measure(series, &shape);
-    double rank = is_cine(series->heads[0], &shape) ? 2000 : 1000;
+    double rank = is_cine(lead(series), &shape) ? 2000 : 1000;
     if (shape.positions >= 3)
         rank += 500;
     return rank + fmin(shape.frames, 40000) / 100; /* at most 400 */
@@ -182,12 +199,13 @@ static const char *refusal(const struct study_series *series, enum dicom_kind wa
 {
     const struct dicom_head *head = series->heads[0];
     int frames = 0;
-    bool grey = true, placed = true;
+    bool grey = true, placed = true, named = true;
     for (int i = 0; i < series->head_count; i++) {
         frames += series->heads[i]->frame_count;
         if (series->heads[i]->has_pixels) {
             grey &= is_grey(series->heads[i]);
             placed &= is_placed(series->heads[i]);
+            named &= is_uid(series->heads[i]->id.sop_uid) && is_uid(series->heads[i]->id.series_uid);
         }
     }
     if (head->kind != DICOM_KIND_CT && head->kind != DICOM_KIND_MR)
@@ -206,6 +224,8 @@ static const char *refusal(const struct study_series *series, enum dicom_kind wa
         return "single_image";
     if (!placed)
         return "no_geometry";
+    if (!named)
+        return "no_uid";
     return NULL;
 }
 

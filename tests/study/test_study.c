@@ -243,6 +243,45 @@ static void to_look_at_a_derived_series_will_do(void **state)
     assert_string_equal(reason_of(made, 2), "chosen");
 }
 
+static void the_first_object_may_have_no_pixels(void **state)
+{
+    struct made *made = *state;
+    static const enum dicom_kind kinds[] = {DICOM_KIND_MR, DICOM_KIND_CT};
+    for (int i = 0; i < 2; i++) {
+        made->count = 0;
+        struct dicom_head *first = add_stack(made, kinds[i], 1, 12, 2);
+        first->has_pixels = false;
+        first->frame_count = 0;
+        first->frames = NULL;
+        choose(made, i ? "CT" : "MR");
+        assert_string_equal(reason_of(made, 1), "chosen");
+    }
+    /* what is said of the images counts, not what is said of an object without */
+    strcpy(made->heads[0].contrast_agent, "IOMERON");
+    choose(made, "CT");
+    double rank = made->choice->chosen->rank;
+    strcpy(made->heads[0].contrast_agent, "");
+    choose(made, "CT");
+    assert_float_equal(made->choice->chosen->rank, rank, 0);
+}
+
+static void an_image_without_its_uids_is_not_analysed(void **state)
+{
+    struct made *made = *state;
+    struct dicom_head *first = add_stack(made, DICOM_KIND_CT, 1, 12, 2);
+    for (int i = 0; i < 12; i++)
+        *first[i].id.series_uid = '\0';
+    choose(made, "CT");
+    assert_string_equal(reason_of(made, 1), "no_uid");
+    assert_null(made->choice->chosen);
+    assert_string_equal(made->choice->reason, "no_uid");
+    made->count = 0;
+    add_stack(made, DICOM_KIND_CT, 1, 12, 2);
+    *made->heads[5].id.sop_uid = '\0';
+    choose(made, "CT");
+    assert_string_equal(reason_of(made, 1), "no_uid");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -256,6 +295,8 @@ int main(void)
         T(soft_kernel_then_more_slices),
         T(a_cine_stack_wins_among_mr),
         T(to_look_at_a_derived_series_will_do),
+        T(the_first_object_may_have_no_pixels),
+        T(an_image_without_its_uids_is_not_analysed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
