@@ -200,14 +200,19 @@ static void *association_main(void *argument)
 
 /* ---- the greeter -------------------------------------------------------------------------------------- */
 
+static enum slot_state state_of(struct slot *slot)
+{
+    pthread_mutex_lock(&slot->receiver->lock);
+    enum slot_state state = slot->state;
+    pthread_mutex_unlock(&slot->receiver->lock);
+    return state;
+}
+
 static void reap_slots(struct receiver *receiver)
 {
     for (int i = 0; i < receiver->slot_count; i++) {
         struct slot *slot = &receiver->slots[i];
-        pthread_mutex_lock(&receiver->lock);
-        bool ended = slot->state == SLOT_ENDED;
-        pthread_mutex_unlock(&receiver->lock);
-        if (!ended)
+        if (state_of(slot) != SLOT_ENDED)
             continue;
         pthread_join(slot->thread, NULL);
         free(slot->studies);
@@ -220,7 +225,7 @@ static void reap_slots(struct receiver *receiver)
 static struct slot *free_slot(struct receiver *receiver)
 {
     for (int i = 0; i < receiver->slot_count; i++)
-        if (receiver->slots[i].state == SLOT_FREE)
+        if (state_of(&receiver->slots[i]) == SLOT_FREE)
             return &receiver->slots[i];
     return NULL;
 }
@@ -421,7 +426,7 @@ void receiver_stop(struct receiver *receiver)
             dicom_association_interrupt(receiver->slots[i].association);
     pthread_mutex_unlock(&receiver->lock);
     for (int i = 0; i < receiver->slot_count; i++)
-        if (receiver->slots[i].state != SLOT_FREE) {
+        if (state_of(&receiver->slots[i]) != SLOT_FREE) {
             pthread_join(receiver->slots[i].thread, NULL);
             free(receiver->slots[i].studies);
         }
