@@ -57,11 +57,6 @@ static bool is_grey(const struct dicom_head *head)
     return head->samples_per_pixel == 1 && strncmp(head->photometric, "MONOCHROME", 10) == 0;
 }
 
-static bool is_uid(const char *text)
-{
-    return *text && text[strspn(text, "0123456789.")] == '\0';
-}
-
 static bool is_placed(const struct dicom_head *head)
 {
     return head->frame_count > 0 && head->frames[0].has_position && head->frames[0].has_orientation;
@@ -205,7 +200,7 @@ static const char *refusal(const struct study_series *series, enum dicom_kind wa
         if (series->heads[i]->has_pixels) {
             grey &= is_grey(series->heads[i]);
             placed &= is_placed(series->heads[i]);
-            named &= is_uid(series->heads[i]->id.sop_uid) && is_uid(series->heads[i]->id.series_uid);
+            named &= uid_valid(series->heads[i]->id.sop_uid) && uid_valid(series->heads[i]->id.series_uid);
         }
     }
     if (head->kind != DICOM_KIND_CT && head->kind != DICOM_KIND_MR)
