@@ -1,5 +1,7 @@
 #include "pipeline/describe.h"
 
+#include "pipeline/prepare.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,8 +104,8 @@ bool describe_series(struct result *result, const struct study_choice *choice, s
 
 /* ---- volume ---- */
 
-bool describe_volume(struct result *result, const struct volume_plan *plan, int phase, struct arena *arena,
-                     struct err *err)
+bool describe_volume(struct result *result, const struct volume_plan *plan, int phase, double spread,
+                     struct arena *arena, struct err *err)
 {
     const struct volume_geometry *geometry = &plan->geometry;
     for (int axis = 0; axis < 3; axis++) {
@@ -114,6 +116,10 @@ bool describe_volume(struct result *result, const struct volume_plan *plan, int 
         return false;
     for (int i = 0; i < plan->warning_count; i++)
         result->warnings[result->warning_count++] = plan->warnings[i];
+    if (spread > PREPARE_MAX_PHASE_SPREAD &&
+        !warn(result, arena, err, "phase_spread: slices of one phase are %.0f %% of the RR interval apart",
+              spread))
+        return false;
     if (geometry->phases == 1)
         return true;
     return warn(result, arena, err, "one_phase: phase %d of %d was analysed", phase + 1, geometry->phases);

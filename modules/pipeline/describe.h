@@ -19,9 +19,10 @@ bool describe_skipped(struct result *result, const struct source *source, struct
 bool describe_series(struct result *result, const struct study_choice *choice, struct arena *arena,
                      struct err *err);
 
-/* Size and spacing of the volume as acquired, its warnings, the phase taken of several. */
-bool describe_volume(struct result *result, const struct volume_plan *plan, int phase, struct arena *arena,
-                     struct err *err);
+/* Size and spacing of the volume as acquired, its warnings, the phase taken of several, and phase percentages
+ * too far apart within a phase (`spread` of prepare_choose_phase). */
+bool describe_volume(struct result *result, const struct volume_plan *plan, int phase, double spread,
+                     struct arena *arena, struct err *err);
 
 /* The objects that fed the encoder in order of position, the key slice (the middle one), the manifest (the
  * volume's, the phase and what was done to the values, as one digest). */

@@ -6,12 +6,10 @@
 #include "pipeline/source.h"
 #include "study/study.h"
 
-#include <math.h>
 #include <string.h>
 
 /* Voxels of one phase, at most: 4 GiB of float. */
 static const int64_t max_voxels = (int64_t)1 << 30;
-static const double read_phase_percent = 75;
 
 struct run {
     struct model *model;
@@ -93,33 +91,6 @@ static bool lay_out(const struct study_choice *choice, struct arena *arena, stru
     return true;
 }
 
-/* Percentage of the RR interval of a phase; -1 when a frame does not say. */
-static double phase_percent(const struct volume_plan *plan, int phase)
-{
-    double percent = -1;
-    for (int z = 0; z < plan->geometry.zyx[0]; z++) {
-        const struct volume_slice *slice = &plan->slices[phase * plan->geometry.zyx[0] + z];
-        if (!slice->head->frames[slice->frame].has_phase_percent)
-            return -1;
-        if (z == 0)
-            percent = slice->head->frames[slice->frame].phase_percent;
-    }
-    return percent;
-}
-
-static int choose_phase(const struct volume_plan *plan)
-{
-    int best = 0;
-    for (int phase = 0; phase < plan->geometry.phases; phase++) {
-        double percent = phase_percent(plan, phase);
-        if (percent < 0)
-            return 0;
-        if (fabs(percent - read_phase_percent) < fabs(phase_percent(plan, best) - read_phase_percent))
-            best = phase;
-    }
-    return best;
-}
-
 /* ---- the steps of a run, in order ---- */
 
 static bool read_study(struct run *run, const char *const *paths, int count, struct err *err)
@@ -158,8 +129,10 @@ static bool plan_volume(struct run *run, struct err *err)
 {
     if (!lay_out(run->choice, run->arena, &run->plan, err))
         return false;
-    run->phase = choose_phase(run->plan);
-    return describe_volume(run->result, run->plan, run->phase, run->arena, err) && pass_gate(run, err);
+    double spread;
+    run->phase = prepare_choose_phase(run->plan, &spread);
+    return describe_volume(run->result, run->plan, run->phase, spread, run->arena, err) &&
+           pass_gate(run, err);
 }
 
 static bool make_input(struct run *run, struct err *err)

@@ -20,7 +20,7 @@
  *          "several_studies", "too_few_slices", "spacing_too_coarse", "volume_too_large", "constant_volume";
  *          the others come from study.h and volume.h.
  *          Several phases: the one nearest to 75 % of the RR interval when every frame says its percentage,
- *          else the first. timing: load_s reading heads, volume_s plan to input tensor, encode_s encode and
+ *          else, and when percentages within a phase are more than 5 points apart, the first. timing: load_s reading heads, volume_s plan to input tensor, encode_s encode and
  *          score.
  * errors:  ERR_IO (a file cannot be opened), ERR_NOMEM, ERR_BUG. threads: one job at a time per model.
  * source:  75 %: mid-diastole, the phase with the least motion at resting heart rates, is what coronary CT is

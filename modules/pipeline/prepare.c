@@ -2,6 +2,47 @@
 
 #include <math.h>
 
+static const double read_phase_percent = 75;
+
+struct percents {
+    double low, high;
+};
+
+/* Percentages of the RR interval in a phase; false when a frame does not say. */
+static bool phase_percents(const struct volume_plan *plan, int phase, struct percents *ret)
+{
+    const struct volume_slice *slices = plan->slices + (size_t)phase * (size_t)plan->geometry.zyx[0];
+    *ret = (struct percents){INFINITY, -INFINITY};
+    for (int z = 0; z < plan->geometry.zyx[0]; z++) {
+        const struct dicom_frame *frame = &slices[z].head->frames[slices[z].frame];
+        if (!frame->has_phase_percent)
+            return false;
+        ret->low = fmin(ret->low, frame->phase_percent);
+        ret->high = fmax(ret->high, frame->phase_percent);
+    }
+    return true;
+}
+
+int prepare_choose_phase(const struct volume_plan *plan, double *ret_spread)
+{
+    int best = 0;
+    double least = INFINITY, spread = 0;
+    *ret_spread = 0;
+    for (int phase = 0; phase < plan->geometry.phases; phase++) {
+        struct percents percents;
+        if (!phase_percents(plan, phase, &percents))
+            return 0;
+        double away = fabs((percents.low + percents.high) / 2 - read_phase_percent);
+        spread = fmax(spread, percents.high - percents.low);
+        if (away < least) {
+            least = away;
+            best = phase;
+        }
+    }
+    *ret_spread = spread;
+    return spread > PREPARE_MAX_PHASE_SPREAD ? 0 : best;
+}
+
 static bool has_padding(const struct volume_plan *plan, int phase)
 {
     int depth = plan->geometry.zyx[0];

@@ -62,6 +62,43 @@ static void what_cannot_be_normalised_is_declined(void **state)
     assert_string_equal(err.reason, "not_finite");
 }
 
+/* Four slices of two phases at these percentages of the RR interval, phase by phase; below 0: not said. */
+static int phase_of(const double percents[8], double *ret_spread)
+{
+    static struct dicom_frame frames[8];
+    static struct dicom_head heads[8];
+    static struct volume_slice slices[8];
+    struct volume_plan plan = {.geometry = {.zyx = {4, 1, 1}, .phases = 2}, .slices = slices};
+    for (int i = 0; i < 8; i++) {
+        frames[i].has_phase_percent = percents[i] >= 0;
+        frames[i].phase_percent = percents[i];
+        heads[i].frames = &frames[i];
+        slices[i].head = &heads[i];
+    }
+    return prepare_choose_phase(&plan, ret_spread);
+}
+
+static void the_phase_nearest_to_75_percent_is_taken(void **state)
+{
+    double spread;
+    assert_int_equal(phase_of((double[]){40, 40, 40, 40, 70, 70, 70, 70}, &spread), 1);
+    assert_float_equal(spread, 0, 0);
+    assert_int_equal(phase_of((double[]){76, 76, 76, 76, 90, 90, 90, 90}, &spread), 0);
+    assert_int_equal(phase_of((double[]){40, 40, 40, 40, 70, -1, 70, 70}, &spread), 0);
+    assert_float_equal(spread, 0, 0);
+    assert_int_equal(phase_of((double[]){40, 42, 41, 40, 72, 70, 75, 70}, &spread), 1);
+    assert_float_equal(spread, 5, 1e-9);
+}
+
+static void phases_of_mixed_percentages_are_not_chosen_by_them(void **state)
+{
+    double spread;
+    assert_int_equal(phase_of((double[]){10, 75, 10, 75, 75, 90, 75, 90}, &spread), 0);
+    assert_float_equal(spread, 65, 1e-9);
+    assert_int_equal(phase_of((double[]){40, 40, 40, 40, 75, 75, 75, 81}, &spread), 0);
+    assert_float_equal(spread, 6, 1e-9);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -70,6 +107,8 @@ int main(void)
         cmocka_unit_test(range01_is_of_the_clip),
         cmocka_unit_test(meanstd_shifts_and_scales),
         cmocka_unit_test(what_cannot_be_normalised_is_declined),
+        cmocka_unit_test(the_phase_nearest_to_75_percent_is_taken),
+        cmocka_unit_test(phases_of_mixed_percentages_are_not_chosen_by_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
