@@ -137,6 +137,16 @@ static void print_model(const json_t *model)
            text_of(model, "weights_sha256"), text_of(model, "prompts_sha256"));
 }
 
+static void print_warnings(const json_t *warnings)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(warnings, i, item)
+    {
+        printf("warning    %s\n", json_string_value(item));
+    }
+}
+
 static void print_input(const json_t *input)
 {
     size_t i;
@@ -148,10 +158,7 @@ static void print_input(const json_t *input)
                (int)json_integer_value(json_object_get(item, "instances")), text_of(item, "reason"),
                text_of(item, "description"));
     }
-    json_array_foreach(json_object_get(input, "warnings"), i, item)
-    {
-        printf("warning    %s\n", json_string_value(item));
-    }
+    print_warnings(json_object_get(input, "warnings"));
 }
 
 static void print_findings(const json_t *findings)
@@ -376,6 +383,7 @@ static void print_volume(const json_t *answer, const char *file)
            json_number_value(json_array_get(spacing, 1)), json_number_value(json_array_get(spacing, 2)),
            (int)json_integer_value(json_object_get(answer, "files")),
            (int)json_integer_value(json_object_get(answer, "skipped")));
+    print_warnings(json_object_get(answer, "warnings"));
 }
 
 /* Only a whole volume gets its name: it is written beside and renamed. */

@@ -325,12 +325,25 @@ static bool do_check(struct job_bench *bench, const json_t *job, struct arena *a
     return answered(answer, ret, err);
 }
 
-static json_t *volume_json(const struct volume_geometry *geometry, int read, int given)
+static json_t *warnings_json(const struct volume_plan *plan)
 {
-    const double *spacing = geometry->spacing_zyx_mm;
-    return json_pack("{s:b,s:[i,i,i],s:i,s:[f,f,f],s:i,s:i}", "ok", 1, "zyx", geometry->zyx[0],
-                     geometry->zyx[1], geometry->zyx[2], "phases", geometry->phases, "spacing_zyx_mm",
-                     spacing[0], spacing[1], spacing[2], "files", read, "skipped", given - read);
+    json_t *list = json_array();
+    for (int i = 0; list && i < plan->warning_count; i++) {
+        if (json_array_append_new(list, json_string(plan->warnings[i])) == 0)
+            continue;
+        json_decref(list);
+        list = NULL;
+    }
+    return list;
+}
+
+static json_t *volume_json(const struct volume_plan *plan, int read, int given)
+{
+    const int *zyx = plan->geometry.zyx;
+    const double *spacing = plan->geometry.spacing_zyx_mm;
+    return json_pack("{s:b,s:[i,i,i],s:i,s:[f,f,f],s:o,s:i,s:i}", "ok", 1, "zyx", zyx[0], zyx[1], zyx[2],
+                     "phases", plan->geometry.phases, "spacing_zyx_mm", spacing[0], spacing[1], spacing[2],
+                     "warnings", warnings_json(plan), "files", read, "skipped", given - read);
 }
 
 static bool do_volume(struct job_bench *bench, const json_t *job, struct arena *arena, json_t **ret,
@@ -344,8 +357,9 @@ static bool do_volume(struct job_bench *bench, const json_t *job, struct arena *
     if (!json_is_integer(fd) || json_integer_value(fd) < 3 || json_integer_value(fd) > 1023)
         return err_fail(err, ERR_INPUT, "the job names no descriptor \"fd\"");
     struct nifti nifti = {.fd = (int)json_integer_value(fd)};
-    return pipeline_volume(files, count, arena, nifti_write_phase, &nifti, &read, err) &&
-           answered(volume_json(&nifti.geometry, read, count), ret, err);
+    struct volume_plan *plan = NULL;
+    return pipeline_volume(files, count, arena, nifti_write_phase, &nifti, &plan, &read, err) &&
+           answered(volume_json(plan, read, count), ret, err);
 }
 
 static const struct {

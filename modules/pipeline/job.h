@@ -12,7 +12,7 @@
  *       -> kind "model" with model, modality, input_zyx, dim; or kind "safetensors" with tensors, bytes,
  * sha256
  *   {"job":"volume","files":[...],"fd":N}       writes NIfTI to the inherited descriptor N
- *       -> zyx, phases, spacing_zyx_mm, files, skipped
+ *       -> zyx, phases, spacing_zyx_mm, warnings, files, skipped
  *
  * An answer has "ok": true and the members above, or "ok": false and "error" {code, reason, text} in the
  * words of base/err.h. A job names files by path; the worker opens them itself. */

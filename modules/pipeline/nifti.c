@@ -24,7 +24,6 @@ bool nifti_write_phase(void *to, const struct volume_geometry *geometry, int pha
     unsigned char header[VOLUME_NIFTI_HEADER_SIZE];
     const int *zyx = geometry->zyx;
     if (phase == 0) {
-        nifti->geometry = *geometry;
         volume_nifti_header(geometry, header);
         if (!write_all(nifti->fd, header, sizeof header, err))
             return false;

@@ -7,7 +7,6 @@
 
 struct nifti {
     int fd;
-    struct volume_geometry geometry; /* of what was written */
 };
 
 /* A pipeline_phase whose `to` is a struct nifti: the header before phase 0, then voxels.

@@ -241,14 +241,13 @@ static bool give_phases(struct source *source, const struct volume_plan *plan, s
 }
 
 bool pipeline_volume(const char *const *paths, int count, struct arena *arena, pipeline_phase phase, void *to,
-                     int *ret_heads_read, struct err *err)
+                     struct volume_plan **ret, int *ret_heads_read, struct err *err)
 {
     struct source source = {0};
     struct study_choice *choice = NULL;
-    struct volume_plan *plan = NULL;
     bool ok = source_read(&source, paths, count, arena, err) && one_study(&source, err) &&
-              choose(&source, NULL, arena, &choice, err) && lay_out(choice, arena, &plan, err) &&
-              give_phases(&source, plan, arena, phase, to, err);
+              choose(&source, NULL, arena, &choice, err) && lay_out(choice, arena, ret, err) &&
+              give_phases(&source, *ret, arena, phase, to, err);
     source_done(&source);
     *ret_heads_read = source.count;
     return ok;

@@ -20,11 +20,11 @@
  *          "several_studies", "too_few_slices", "spacing_too_coarse", "volume_too_large", "constant_volume";
  *          the others come from study.h and volume.h.
  *          Several phases: the one nearest to 75 % of the RR interval when every frame says its percentage,
- *          else, and when percentages within a phase are more than 5 points apart, the first. timing: load_s reading heads, volume_s plan to input tensor, encode_s encode and
- *          score.
- * errors:  ERR_IO (a file cannot be opened), ERR_NOMEM, ERR_BUG. threads: one job at a time per model.
- * source:  75 %: mid-diastole, the phase with the least motion at resting heart rates, is what coronary CT is
- *          read at (SCCT guidelines for performance and acquisition, 2016). */
+ *          else, and when percentages within a phase are more than 5 points apart, the first. timing: load_s
+ * reading heads, volume_s plan to input tensor, encode_s encode and score. errors:  ERR_IO (a file cannot be
+ * opened), ERR_NOMEM, ERR_BUG. threads: one job at a time per model. source:  75 %: mid-diastole, the phase
+ * with the least motion at resting heart rates, is what coronary CT is read at (SCCT guidelines for
+ * performance and acquisition, 2016). */
 bool pipeline_run(struct model *model, const char *const *paths, int count, struct arena *arena,
                   struct result **ret, struct err *err);
 
@@ -39,9 +39,10 @@ typedef bool (*pipeline_phase)(void *to, const struct volume_geometry *geometry,
                                const float *voxels, struct err *err);
 
 /* The series study_choose takes for a look (no modality asked for) as it lies in space, phase by phase,
- * before any resampling. out:    *ret_heads_read of the files were DICOM. errors: ERR_INPUT with the reason
- * when no series fits or the volume cannot be built; ERR_UNSUPPORTED, ERR_IO, ERR_NOMEM; those of `phase`. */
+ * before any resampling to a grid of ours. out: *ret, the plan of what was given, in arena; *ret_heads_read
+ * of the files were DICOM. errors: ERR_INPUT with the reason when no series fits or the volume cannot be
+ * built; ERR_UNSUPPORTED, ERR_IO, ERR_NOMEM; those of `phase`. */
 bool pipeline_volume(const char *const *paths, int count, struct arena *arena, pipeline_phase phase, void *to,
-                     int *ret_heads_read, struct err *err);
+                     struct volume_plan **ret, int *ret_heads_read, struct err *err);
 
 #endif

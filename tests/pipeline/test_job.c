@@ -6,12 +6,15 @@
 
 #include <cmocka.h>
 
+#include "dicom/dicom_head.h"
 #include "pipeline/job.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "../dicom/made_file.h"
 
 static const char *const bad_lines[][2] = {
     {"", "no JSON"},
@@ -91,12 +94,82 @@ static void a_good_file_passes_its_check(void **state)
     unlink(path);
 }
 
+/* One slice of a CT series at this height; what made it stays with the caller. */
+static void make_slice(struct made_file *file, int number, double z)
+{
+    char text[32];
+    made_begin(file, "1.2.840.10008.1.2.1");
+    made_text(file, 0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.2");
+    snprintf(text, sizeof text, "1.2.3.4.%d", number);
+    made_text(file, 0x00080018, "UI", text);
+    made_text(file, 0x0020000D, "UI", "1.2.3");
+    made_text(file, 0x0020000E, "UI", "1.2.3.1");
+    snprintf(text, sizeof text, "0\\0\\%.1f", z);
+    made_text(file, 0x00200032, "DS", text);
+    made_text(file, 0x00200037, "DS", "1\\0\\0\\0\\1\\0");
+    made_short(file, 0x00280002, 1);
+    made_text(file, 0x00280004, "CS", "MONOCHROME2");
+    made_short(file, 0x00280010, 2);
+    made_short(file, 0x00280011, 2);
+    made_text(file, 0x00280030, "DS", "1\\1");
+    made_short(file, 0x00280100, 16);
+    made_short(file, 0x00280101, 12);
+    made_short(file, 0x00280102, 11);
+    made_short(file, 0x00280103, 0);
+    made_text(file, 0x00281052, "DS", "-1024");
+    made_text(file, 0x00281053, "DS", "1");
+    made_tag(file, 0x7FE00010, "OW", 8);
+    made_put(file, "\0\0\1\0\2\0\3\0", 8);
+    made_save(file);
+}
+
+static void a_volume_says_that_it_was_resampled(void **state)
+{
+    struct made_file slices[6] = {0};
+    struct job_bench *bench = job_bench_open();
+    json_t *files = json_array();
+    FILE *out = tmpfile();
+    for (int i = 0; i < 6; i++) {
+        make_slice(&slices[i], i, i == 3 ? 6.3 : 2 * i);
+        json_array_append_new(files, json_string(slices[i].path));
+    }
+    json_t *job = json_pack("{s:s,s:o,s:i}", "job", "volume", "files", files, "fd", fileno(out));
+    char *line = json_dumps(job, 0);
+    json_t *answer = job_answer(bench, line);
+    assert_true(json_is_true(json_object_get(answer, "ok")));
+    assert_int_equal(json_integer_value(json_object_get(answer, "files")), 6);
+    assert_int_equal(json_integer_value(json_array_get(json_object_get(answer, "zyx"), 0)), 6);
+    const json_t *warnings = json_object_get(answer, "warnings");
+    assert_int_equal(json_array_size(warnings), 1);
+    assert_non_null(strstr(json_string_value(json_array_get(warnings, 0)), "resampled: "));
+    json_decref(answer);
+    json_decref(job);
+    free(line);
+    fclose(out);
+    for (int i = 0; i < 6; i++)
+        made_done(&slices[i]);
+    job_bench_close(bench);
+}
+
+static int library_up(void **state)
+{
+    struct err err = ERR_INIT;
+    return dicom_library_init(&err) ? 0 : -1;
+}
+
+static int library_down(void **state)
+{
+    dicom_library_done();
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_volume_says_that_it_was_resampled),
         cmocka_unit_test(every_bad_line_is_refused_with_its_reason),
         cmocka_unit_test(the_kind_of_a_line_is_told),
         cmocka_unit_test(a_good_file_passes_its_check),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, library_up, library_down);
 }
