@@ -411,6 +411,48 @@ static void per_frame_groups_go_before_shared_ones(void **state)
     assert_false(test->head->frames[1].has_spacing);
 }
 
+/* Frames whose Frame Type is this, one item each. */
+static void put_frame_types(struct made_file *file, const char *const types[], int count)
+{
+    made_tag(file, 0x52009230, "SQ", 0xFFFFFFFF);
+    for (int i = 0; i < count; i++) {
+        made_tag(file, 0xFFFEE000, NULL, 0xFFFFFFFF);
+        made_tag(file, 0x00189226, "SQ", 0xFFFFFFFF); /* MR Image Frame Type */
+        made_tag(file, 0xFFFEE000, NULL, 0xFFFFFFFF);
+        made_text(file, 0x00089007, "CS", types[i]);
+        made_tag(file, 0xFFFEE00D, NULL, 0);
+        made_tag(file, 0xFFFEE0DD, NULL, 0);
+        made_tag(file, 0xFFFEE00D, NULL, 0);
+    }
+    made_tag(file, 0xFFFEE0DD, NULL, 0);
+}
+
+static void frames_of_another_type_are_of_another_kind(void **state)
+{
+    struct test *test = *state;
+    static const char *const types[] = {"ORIGINAL\\PRIMARY\\M\\NONE", "ORIGINAL\\PRIMARY\\P\\NONE",
+                                        "ORIGINAL\\PRIMARY\\M\\NONE"};
+    struct made_file *file = &test->file;
+    made_begin(file, explicit_le);
+    made_identity(file, "1.2.840.10008.5.1.4.1.1.4.1", "ISO_IR 100", "x");
+    made_short(file, 0x00280002, 1);
+    made_text(file, 0x00280008, "IS", "3");
+    made_short(file, 0x00280010, 1);
+    made_short(file, 0x00280011, 2);
+    made_short(file, 0x00280100, 8);
+    put_frame_types(file, types, 3);
+    made_tag(file, 0x7FE00010, "OB", 6);
+    made_put(file, "123456", 6);
+    assert_true(load(test));
+    const struct dicom_frame *frames = test->head->frames;
+    assert_int_not_equal(frames[0].kind_hash, 0);
+    assert_int_not_equal(frames[0].kind_hash, frames[1].kind_hash);
+    assert_int_equal(frames[0].kind_hash, frames[2].kind_hash);
+    put_image(test, "1\\2\\3", "1\\0\\0\\0\\1\\0", "0.5\\0.75");
+    assert_true(load(test));
+    assert_int_equal(test->head->frames[0].kind_hash, 0);
+}
+
 static void classes_have_their_kind(void **state)
 {
     (void)state;
@@ -510,6 +552,7 @@ int main(void)
         T(deep_nesting_costs_an_error_not_the_process),
         T(a_flood_of_elements_is_refused),
         T(per_frame_groups_go_before_shared_ones),
+        T(frames_of_another_type_are_of_another_kind),
         T(classes_have_their_kind),
         T(everything_shared_is_read_or_refused_with_a_reason),
     };

@@ -118,6 +118,46 @@ def test_a_missing_slice_is_declined(run, shared, tmp_path):
     assert said.startswith("missing_slices:")
 
 
+def other_kernel(data, place):
+    if place % 2:
+        data.ConvolutionKernel = "B70f"
+
+
+def other_reference(data, place):
+    data.FrameOfReferenceUID = "1.2.3" if place % 2 else "1.2.4"
+
+
+def junk_in_the_rescale(data, place):
+    if place == 7:
+        data["RescaleIntercept"] = pydicom.dataelem.RawDataElement(
+            pydicom.tag.Tag("RescaleIntercept"), "DS", 8, b"-1,024.0", 0, False, True)
+
+
+def half_the_rescale(data, place):
+    if place == 7:
+        del data.RescaleIntercept, data.RescaleSlope
+
+
+def nearly_at_the_moon(data, place):
+    data.ImagePositionPatient[2] = 2e6 * place
+
+
+@pytest.mark.parametrize("change, reason", [
+    (other_kernel, "mixed_series"), (other_reference, "mixed_series"), (junk_in_the_rescale, "bad_rescale"),
+    (half_the_rescale, "mixed_rescale"), (nearly_at_the_moon, "absurd_geometry")])
+def test_a_damaged_series_is_declined(change, reason, run, shared, tmp_path):
+    """LIDC-IDRI slices, regular in space, of which one attribute was changed."""
+    files = files_of(shared, STACKS["lidc"][0])[:16]
+    datasets = sorted(map(pydicom.dcmread, files), key=lambda data: data.ImagePositionPatient[2])
+    changed = []
+    for place, data in enumerate(datasets):
+        change(data, place)
+        changed.append(tmp_path / f"{place}.dcm")
+        data.save_as(changed[-1])
+    said = run("nifti", tmp_path / "none.nii", *changed, rc=2)
+    assert said.startswith(reason + ":")
+
+
 # ---- torch ----
 
 # (z, y, x) steps in LPS, as unit vectors, and how numpy brings [z][y][x] to canonical order
