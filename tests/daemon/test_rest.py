@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from conftest import judge_log
 from counterparts import Pacs, Sender, contexts_of, send
-from service import DAEMON, ROOT, TIME_FACTOR, Daemon, wait_for
+from service import CLI, DAEMON, ROOT, SENDER, TIME_FACTOR, Daemon, wait_for
 from studies import COMPREHENSIVE_3D_SR, ct_study, mr_study, secrets
 
 OPENAPI = yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text())
@@ -142,6 +142,26 @@ def test_metrics_say_what_happened_in_a_form_prometheus_reads(scene):
     assert value("cardioscribe_deliveries", state="delivered") == 1
     assert value("cardioscribe_store_seconds") == objects
     assert value("cardioscribe_spool_free_bytes") > value("cardioscribe_spool_reserve_bytes") > 0
+
+
+def test_the_commands_show_what_rest_says(scene):
+    def cli(*arguments):
+        return subprocess.run([str(CLI), *arguments, "--url", scene.daemon.url], capture_output=True, text=True,
+                              timeout=60 * TIME_FACTOR)
+
+    for arguments, route in ((("studies",), "/api/v1/studies"), (("refusals",), "/api/v1/refusals"),
+                             (("study", scene.study.uid), f"/api/v1/studies/{scene.study.uid}"),
+                             (("events", scene.study.uid), f"/api/v1/studies/{scene.study.uid}/events")):
+        shown = cli(*arguments, "--json")
+        assert shown.returncode == 0, shown.stderr
+        assert json.loads(shown.stdout) == requests.get(scene.daemon.url + route, timeout=30).json()
+        assert cli(*arguments).returncode == 0
+    assert "ready" in cli("status").stdout
+    assert "Comprehensive 3D SR" in cli("report", scene.study.uid).stdout
+    assert cli("force", scene.study.uid).returncode == 1  # it has its answer
+    assert cli("study", "4711").returncode == 1
+    assert subprocess.run([str(CLI), "echo", "--host", "127.0.0.1", "--port", str(scene.daemon.port), "--calling",
+                           SENDER], capture_output=True, timeout=60 * TIME_FACTOR).returncode == 0
 
 
 def test_health_and_readiness(scene):
