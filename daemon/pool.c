@@ -71,8 +71,9 @@ static void drop_worker(struct slot *slot)
     slot->jobs = 0;
 }
 
-/* A worker is ready when it has answered, not when it was started: one that cannot load its dictionary, close
- * its sandbox or open the model must not take a study's attempt. */
+/* A worker is ready when it has answered, not when it was started: one that cannot load its dictionary or
+ * close its sandbox must not take a study's attempt. A refusal is an answer: a model folder damaged since the
+ * start is the concern of that model's jobs. */
 static bool first_answer(struct slot *slot, struct err *err)
 {
     const struct config *config = slot->pool->service->config;
@@ -83,7 +84,7 @@ static bool first_answer(struct slot *slot, struct err *err)
     bool ok = !job || worker_process_call(slot->worker, job, config->pool.job_timeout_s * 1000, &answer, err);
     json_decref(job);
     json_decref(answer);
-    return ok;
+    return ok || strncmp(err->reason, "worker_", 7) != 0;
 }
 
 static bool ensure_worker(struct slot *slot, struct err *err)

@@ -1,7 +1,9 @@
 """A worker that crashes, hangs or is killed costs one job an attempt, and the service nothing."""
 import contextlib
+import json
 import os
 import pathlib
+import shutil
 import signal
 
 from counterparts import findings, send, summary, texts
@@ -148,3 +150,22 @@ def test_no_worker_outlives_a_killed_daemon(start_daemon):
         except FileNotFoundError:
             return True
     wait_for("the worker is gone", gone, 10)
+
+
+def test_a_model_damaged_after_the_start_parks_its_own_studies_only(start_daemon, start_pacs, tmp_path):
+    pacs = start_pacs()
+    fragile, sound = tmp_path / "fragile", tmp_path / "sound"
+    shutil.copytree(MODEL, fragile)
+    shutil.copytree(MODEL, sound)
+    config = json.loads((sound / "config.json").read_text())
+    config["preprocess"]["modality"] = "MR"
+    (sound / "config.json").write_text(json.dumps(config))
+    daemon = start_daemon(peers=[pacs.peer()], models=[{"name": "fragile", "folder": fragile},
+                                                       {"name": "sound", "folder": sound}])
+    (fragile / "prompts.json").write_text("{}")
+    lost, kept = ct_study(), mr_study()
+    send(daemon, lost.objects)
+    judge_parked(daemon, pacs, lost, "worker")
+    send(daemon, kept.objects)
+    shown = daemon.wait_state(kept.uid, "delivered")
+    assert shown["results"][0]["analysed"] and shown["results"][0]["model"]["name"] == "demo-ct"
