@@ -45,18 +45,14 @@ static int timezone_minutes(void)
     return localtime_r(&now, &local) ? (int)(local.tm_gmtoff / 60) : 0;
 }
 
+/* Why the analysis began, and what was there; what of it was used the report says itself. */
 static const char *start_text(const struct service *service, const struct store_job *job,
-                              const struct store_inputs *inputs, const struct result *result,
-                              struct arena *arena)
+                              const struct store_inputs *inputs, struct arena *arena)
 {
-    int taken = 0;
-    for (int i = 0; i < result->series_count; i++)
-        taken += result->series[i].taken;
     const char *cause = job->started_by;
     if (strcmp(cause, "quiet") == 0)
         cause = arena_printf(arena, "quiet %d s", service->config->assembly.study_quiet_s);
-    return arena_printf(arena, "started: %s; input: %d of %d series, %d of %d images; %d other objects kept",
-                        cause ? cause : "quiet", taken, result->series_count, result->instance_count,
+    return arena_printf(arena, "%s; received: %d CT or MR images, %d other objects", cause ? cause : "quiet",
                         inputs->count, inputs->other_count);
 }
 
@@ -109,7 +105,7 @@ static bool write_report(struct service *service, const struct store_job *job,
                                  .revision = job->revision,
                                  .station = config->service.station_name,
                                  .clinical = strcmp(config->service.intended_use, "clinical") == 0,
-                                 .start = start_text(service, job, inputs, result, arena),
+                                 .start = start_text(service, job, inputs, arena),
                                  .input_incomplete = inputs->lost_count > 0,
                                  .timezone_minutes = timezone_minutes()};
     facts.instances = references(job, inputs, arena, &facts.instance_count);
