@@ -30,6 +30,7 @@ extern "C" {
 #include <mutex>
 #include <netinet/tcp.h>
 #include <new>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -263,6 +264,9 @@ void dicom_reject_unread(int fd, enum dicom_reject reason)
     unsigned char drain[4096];
     while (recv(fd, drain, sizeof drain, MSG_DONTWAIT) > 0) /* or the kernel resets and the answer is lost */
         ;
+    /* the requestor closes first, PS3.8 9.2.3 AE-8; briefly, because the caller serves other connections */
+    struct pollfd closing = {fd, POLLRDHUP, 0};
+    poll(&closing, 1, 100);
     shutdown(fd, SHUT_WR);
     close(fd);
 }

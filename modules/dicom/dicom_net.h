@@ -55,7 +55,8 @@ void dicom_acceptor_close(struct dicom_acceptor *acceptor);
  * is complete, or -1 when the peer is gone or speaks something else. source: PS3.8 9.3.2. */
 int dicom_request_missing(int fd);
 
-/* Answer a waiting request with a rejection without reading it, and close the socket. */
+/* Answer a waiting request with a rejection without reading it, and close the socket, at most 0.1 s later so
+ * that the peer can close first. */
 void dicom_reject_unread(int fd, enum dicom_reject reason);
 
 /* Take the socket and read the whole A-ASSOCIATE-RQ, which must have arrived (dicom_request_missing).

@@ -16,6 +16,7 @@ import requests
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, evt
 from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.pdu import A_ASSOCIATE_RJ
 from pynetdicom.sop_class import Verification
 
 import studies
@@ -70,7 +71,9 @@ class Sender:
             setattr(self.entity, name, timeout_s * TIME_FACTOR)
         for sop_class, syntax in dict.fromkeys(contexts):
             self.entity.add_requested_context(sop_class, syntax)
-        self.association = self.entity.associate("127.0.0.1", daemon.port, ae_title=called or daemon.ae_title)
+        self.rejection = None  # as it came: pynetdicom may take a rejection and the close behind it for an abort
+        self.association = self.entity.associate("127.0.0.1", daemon.port, ae_title=called or daemon.ae_title,
+                                                 evt_handlers=[(evt.EVT_PDU_RECV, self.note_rejection)])
         self.held = False
 
     def hold_reactor(self):
@@ -95,10 +98,11 @@ class Sender:
     @property
     def reject(self):
         """(result, source, reason), or None."""
-        primitive = self.association.acceptor.primitive
-        if not self.association.is_rejected:
-            return None
-        return primitive.result, primitive.result_source, primitive.diagnostic
+        return self.rejection
+
+    def note_rejection(self, event):
+        if isinstance(event.pdu, A_ASSOCIATE_RJ):
+            self.rejection = event.pdu.result, event.pdu.source, event.pdu.reason_diagnostic
 
     def accepted(self):
         return {(str(one.abstract_syntax), str(one.transfer_syntax[0]))
