@@ -79,6 +79,8 @@ static const struct key keys[] = {
      "data memory one worker may take, beyond its mapped weights"},
     {"pool", "max_jobs", TYPE_INT, AT(pool.max_jobs), "500", 1, 1000000, NULL,
      "jobs after which a worker is replaced"},
+    {"pool", "replace_above_mb", TYPE_INT, AT(pool.replace_above_mb), "4096", 0, 1048576, NULL,
+     "memory of its own, without mapped weights, above which a worker is replaced after its job; 0: never"},
     {"pool", "worker_file", TYPE_TEXT, AT(pool.worker_file), "", 0, 0, NULL,
      "worker program; empty: found beside the daemon"},
 

@@ -52,7 +52,7 @@ struct config {
         int series_quiet_s, study_quiet_s, study_force_s, max_study_age_days;
     } assembly;
     struct {
-        int workers, threads, job_timeout_s, memory_mb, max_jobs;
+        int workers, threads, job_timeout_s, memory_mb, max_jobs, replace_above_mb;
         char worker_file[CONFIG_TEXT];
     } pool;
     struct {

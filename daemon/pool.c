@@ -87,12 +87,33 @@ static bool first_answer(struct slot *slot, struct err *err)
     return ok || strncmp(err->reason, "worker_", 7) != 0;
 }
 
+/* NULL: it can go on. One that has done no job yet holds what its model needs, as another would. */
+static const char *why_replace(const struct slot *slot, int memory_mb)
+{
+    const struct config *config = slot->pool->service->config;
+    if (!worker_process_alive(slot->worker))
+        return "ended";
+    if (slot->jobs >= config->pool.max_jobs)
+        return "max_jobs";
+    bool marked = config->pool.replace_above_mb > 0 && slot->jobs > 0;
+    return marked && memory_mb > config->pool.replace_above_mb ? "replace_above_mb" : NULL;
+}
+
+static void drop_worn(struct slot *slot)
+{
+    int memory_mb = (int)(worker_process_memory_bytes(slot->worker) >> 20);
+    const char *reason = why_replace(slot, memory_mb);
+    if (!reason)
+        return;
+    log_event(LOG_INFO, "worker_replaced", "reason=%s jobs=%d memory_mb=%d", reason, slot->jobs, memory_mb);
+    drop_worker(slot);
+}
+
 static bool ensure_worker(struct slot *slot, struct err *err)
 {
     struct service *service = slot->pool->service;
-    bool worn = slot->jobs >= service->config->pool.max_jobs;
-    if (slot->worker && (worn || !worker_process_alive(slot->worker)))
-        drop_worker(slot);
+    if (slot->worker)
+        drop_worn(slot);
     if (slot->worker)
         return true;
     struct worker_process *worker = start_worker(service, err);

@@ -267,15 +267,14 @@ pid_t worker_process_pid(const struct worker_process *worker)
 uint64_t worker_process_memory_bytes(const struct worker_process *worker)
 {
     char path[64];
-    unsigned long long pages = 0;
+    unsigned long long resident = 0, shared = 0;
     snprintf(path, sizeof path, "/proc/%d/statm", (int)worker->pid);
     FILE *file = worker->pid ? fopen(path, "re") : NULL;
     if (!file)
         return 0;
-    if (fscanf(file, "%*u %llu", &pages) != 1)
-        pages = 0;
+    bool read = fscanf(file, "%*u %llu %llu", &resident, &shared) == 2 && resident > shared;
     fclose(file);
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+    return read ? (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
 void worker_process_kill(struct worker_process *worker)

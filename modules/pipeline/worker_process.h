@@ -68,7 +68,8 @@ int worker_process_landlock(const struct worker_process *worker);
 
 pid_t worker_process_pid(const struct worker_process *worker);
 
-/* Bytes of memory it holds now; 0 when it is gone. source: proc(5), statm. */
+/* Bytes of memory it holds for itself now, without what is mapped from files (weights, programs); 0 when it
+ * is gone. source: proc(5), statm: resident less shared. */
 uint64_t worker_process_memory_bytes(const struct worker_process *worker);
 
 /* Make the running call, and every later one, end at once with ERR_CANCELLED. Any thread. */
