@@ -55,3 +55,15 @@ void gemm_nn(int m, int n, int k, const float *x, int ldx, const float *w, int l
 {
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1.0f, x, ldx, w, ldw, 0.0f, y, ldy);
 }
+
+void gemm_nn_add(bool add, int m, int n, int k, const float *x, int ldx, const float *w, int ldw, float *y,
+                 int ldy)
+{
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m, n, k, 1.0f, x, ldx, w, ldw, add ? 1.0f : 0.0f,
+                y, ldy);
+}
+
+void gemm_tn(int m, int n, int k, const float *x, int ldx, const float *w, int ldw, float *y, int ldy)
+{
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, k, 1.0f, x, ldx, w, ldw, 0.0f, y, ldy);
+}

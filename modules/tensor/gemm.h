@@ -4,6 +4,8 @@
 #ifndef TENSOR_GEMM_H
 #define TENSOR_GEMM_H
 
+#include <stdbool.h>
+
 /* How many threads a product may use; 0 leaves the library's choice. Call before the first product. */
 void gemm_init(int threads);
 
@@ -18,6 +20,11 @@ void gemm_linear_add(int m, int n, int k, const float *x, const float *w, const 
 /* y[m,n] = alpha * x[m,k] w[n,k]^T */
 void gemm_nt(int m, int n, int k, float alpha, const float *x, int ldx, const float *w, int ldw, float *y,
              int ldy);
+/* y[m,n] = x[m,k] w[k,n]; with add, added to what y holds */
+void gemm_nn_add(bool add, int m, int n, int k, const float *x, int ldx, const float *w, int ldw, float *y,
+                 int ldy);
+/* y[m,n] = x[k,m]^T w[k,n] */
+void gemm_tn(int m, int n, int k, const float *x, int ldx, const float *w, int ldw, float *y, int ldy);
 /* y[m,n] = x[m,k] w[k,n] */
 void gemm_nn(int m, int n, int k, const float *x, int ldx, const float *w, int ldw, float *y, int ldy);
 

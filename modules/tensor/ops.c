@@ -1,19 +1,10 @@
 #include "tensor/ops.h"
 
+#include "tensor/cpu.h"
+
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
-
-/* Only what is inlined for certain is compiled again for each CPU. */
-#define INLINE static inline __attribute__((always_inline))
-
-/* Not with clang: before version 18 it names the function so that no other file finds it. */
-#if defined(__x86_64__) && defined(__linux__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) &&    \
-    !defined(__SANITIZE_THREAD__)
-#define FOR_EACH_CPU __attribute__((target_clones("avx2", "default")))
-#else
-#define FOR_EACH_CPU
-#endif
 
 /* exp to 2 units in the last place; clamped where float has no normal result; what is not finite gives not a
  * number, so that an overflow anywhere reaches the embedding and is refused there.
