@@ -1,0 +1,61 @@
+/* Organs of an organ-grounded model: the table of config.json's section "organ", where an organ's voxels or
+ * tokens lie, and what turns them into one unit vector an organ.
+ *
+ *   pool "mean":    mean of the features inside the organ's mask, optional linear, unit length (CT-GLIP
+ * style) pool "queries": multi-head attention from the organ's learned query over the tokens its mask
+ * touches, linear an organ, unit length (fVLM, RADAR) source: CT-GLIP arXiv 2404.15272;
+ * github.com/alibaba-damo-academy/fvlm and damo-radar; torch MultiheadAttention; docs/model-folder.md. */
+#ifndef ENCODER_ORGAN_H
+#define ENCODER_ORGAN_H
+
+#include "encoder/weights.h"
+
+#include <jansson.h>
+#include <stdint.h>
+
+enum { ORGANS_MAX = 256, ORGAN_LABELS = 256 };
+enum organ_pool { ORGAN_POOL_MEAN, ORGAN_POOL_QUERIES };
+
+struct organ {
+    const char *id, *text;
+};
+
+struct organ_config {
+    int pool; /* enum organ_pool */
+    int query_heads;
+    int count;
+    struct organ *organs;           /* [count] */
+    uint8_t of_label[ORGAN_LABELS]; /* mask label -> organ's number from 1; 0: none */
+};
+
+/* owns: texts in the arena. errors: ERR_INPUT, ERR_UNSUPPORTED (key named), ERR_NOMEM. */
+bool organ_config_read(const json_t *section, struct arena *arena, struct organ_config *ret, struct err *err);
+
+/* W = width of a feature, D = proj_dim, O = organs. */
+struct organ_weights {
+    const float *query;                     /* [O, W]; NULL with pool mean */
+    const float *qkv_weight, *qkv_bias;     /* [3W, W], [3W] */
+    const float *out_weight, *out_bias;     /* [W, W], [W] */
+    const float **proj_weight, **proj_bias; /* [O] of [D, W], [D]; pool mean: all one, or NULL (D = W) */
+    float *state;                           /* room for organ_attend and organ_project */
+};
+
+/* Canonical names: organ.query, organ.attn.{qkv,out}.*, organ.proj.{o}.*; with pool mean vision.proj.*,
+ * optional. errors: those of weights_take. */
+bool organ_bind(struct weights *weights, const struct organ_config *config, int width, int proj_dim,
+                struct organ_weights *ret, struct err *err);
+
+/* flags[cell] = 1 where any voxel of the cell belongs to the organ: max pooling with kernel = stride =
+ * cell_zyx. in: mask [z][y][x] of organ numbers (of_label already applied), zyx a multiple of cell_zyx. */
+void organ_cells(const uint8_t *mask, const int zyx[3], const int cell_zyx[3], int organ, uint8_t *flags);
+
+/* unit[D] of one organ (from 0) from its tokens [count][W], count >= 1. Allocates nothing but the caller's
+ * scores [heads][count]. errors: ERR_INPUT (not finite). */
+bool organ_attend(const struct organ_config *config, const struct organ_weights *weights, int organ,
+                  const float *tokens, int count, float *scores, float *unit, struct err *err);
+
+/* unit[D] of one organ from its mean feature [W]. errors: ERR_INPUT (zero or not finite). */
+bool organ_project(const struct organ_config *config, const struct organ_weights *weights, int organ,
+                   const float *mean, float *unit, struct err *err);
+
+#endif
