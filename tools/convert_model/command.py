@@ -1,0 +1,132 @@
+"""The command line of tools/convert."""
+import argparse
+import json
+import os
+import sys
+
+from convert_model import card, family_cardiac_clip, family_cmr_clip, family_hf_clip, family_radclip, folder
+from convert_model import safetensors_file, vocabulary
+from convert_model.checkpoint import open_checkpoint
+from convert_model.family import Converted
+from convert_model.finite import scalar
+from convert_model.refused import Refused, shown
+from convert_model.rules import match
+
+FAMILIES = {module.FAMILY.system: module.FAMILY for module in (
+    family_cardiac_clip, family_cmr_clip, family_radclip, family_hf_clip)}
+
+ABOUT = """\
+Make a model folder from what a system's authors publish.
+
+  tools/convert cardiac-clip cardiac_clip.ckpt --vocab vocab.txt -o models/cardiac-clip
+  tools/convert radclip RadCLIP.pth --vocab vocab.json merges.txt --openai model.safetensors -o models/radclip
+
+CHECKPOINT is a torch.save file (zip or legacy, .ckpt, .pth, .bin), a .safetensors file, the index of a sharded one,
+or a folder of Hugging Face's. It is read without importing or calling anything that it names; what it names beyond
+tensors is listed, and refused when the weights depend on it. Every name, shape and value is checked; what is wrong
+is said by name. Nothing is written unless all is well.
+"""
+EXIT = "exit status: 0 written; 1 refused, the reason on standard error, nothing written; 2 wrong usage"
+
+
+def read_arguments(arguments):
+    parser = argparse.ArgumentParser(prog="tools/convert", description=ABOUT, epilog=EXIT,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("system", metavar="SYSTEM", choices=FAMILIES, help=", ".join(FAMILIES))
+    parser.add_argument("checkpoint", metavar="CHECKPOINT")
+    parser.add_argument("-o", dest="out", metavar="DIR", required=True, help="the model folder; new or empty")
+    parser.add_argument("--vocab", nargs="+", default=[], metavar="FILE",
+                        help="vocab.txt, or vocab.json and merges.txt (default: those beside the checkpoint)")
+    parser.add_argument("--any-size", action="store_true", help="take a size other than the published one")
+    parser.add_argument("--input", type=lambda text: [int(n) for n in text.split(",")], metavar="Z,Y,X",
+                        help="size of the image, where the positions do not say it")
+    parser.add_argument("--openai", metavar="FILE",
+                        help="radclip: openai/clip-vit-large-patch14; the text tower must equal it bit for bit")
+    parser.add_argument("--text-vectors", metavar="FILE", help="radar: the published text vectors (.pt)")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=JSON",
+                        help="any key of config.json: name='\"site-7\"', score.threshold=0.6, vision.heads=4")
+    return parser.parse_args(arguments)
+
+
+def main(arguments=None):
+    given = read_arguments(arguments)
+    try:
+        convert(FAMILIES[given.system], given)
+    except Refused as refused:
+        print(f"tools/convert: {refused}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"tools/convert: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def convert(family, given):
+    checkpoint = open_checkpoint(given.checkpoint)
+    if checkpoint.unknown:
+        print("names that stayed names: " + ", ".join(map(shown, checkpoint.unknown)), file=sys.stderr)
+    any_size = given.any_size or family.published is None
+    depths = family.depths(checkpoint.tensors) if any_size else family.published_depths
+    kept, sizes, dropped = match(checkpoint, list(family.rules(depths)), family.ignored,
+                                 None if any_size else family.published, family.totals)
+    found = Converted(sizes, depths, {one.canonical for one in kept}, scalars(family, checkpoint),
+                      hf_config(given.checkpoint), given.input, assignments(given.set))
+    config = configured(family, found)
+    vocab = vocabulary.find(family.tokenizer, given.vocab, given.checkpoint)
+    vocabulary.check(family.tokenizer, vocab, sizes.get("V", 0))
+    said = [f"No vocabulary was given: add {' and '.join(vocabulary.NAMES[family.tokenizer])} before use."
+            ] if family.tokenizer and not vocab else []
+    with folder.new_folder(given.out) as made:
+        write(made, family, found, config, vocab, checkpoint, kept, dropped,
+              {"published": not any_size, "said": said})
+    for note in said:
+        print(note, file=sys.stderr)
+
+
+def scalars(family, checkpoint):
+    values = {}
+    for name in family.scalars:
+        tensor = checkpoint.tensors.get(name)
+        if tensor is None or tensor.count != 1 or tensor.fault():
+            raise Refused(f"{name}: missing, or not one value")
+        values[name] = scalar(tensor)
+    return values
+
+
+def hf_config(path):
+    beside = os.path.join(path if os.path.isdir(path) else os.path.dirname(path), "config.json")
+    if not os.path.isfile(beside):
+        return {}
+    value = safetensors_file.parse_json(vocabulary.read(beside), beside)
+    return value if isinstance(value, dict) and value.get("model_type") == "clip" else {}
+
+
+def assignments(texts):
+    pairs = (text.partition("=") for text in texts)
+    return {key: safetensors_file.parse_json(value, f"--set {key}") for key, _, value in pairs}
+
+
+def configured(family, found):
+    config = {"name": family.system, "version": "1", "manufacturer": "unknown", "family": family.name,
+              "trained": True, "license": family.licence, "source": family.source,
+              "intended_use": "Research. Not for clinical use."} | family.config(found)
+    for path, value in found.given.items():
+        *sections, key = path.split(".")
+        target = config
+        for section in sections:
+            target = target.setdefault(section, {})
+            if not isinstance(target, dict):
+                raise Refused(f"--set {path}: {section} is no section")
+        target[key] = value
+    return config
+
+
+def write(made, family, found, config, vocab, checkpoint, kept, dropped, notes):
+    digests = {name: folder.copy(made, name, path) for name, path in vocab.items()}
+    digests["config.json"] = folder.write_json(made, "config.json", config)
+    if family.prompts:
+        labels = {"version": f"{family.system}-published-1", "labels": family.prompts(found)}
+        digests["prompts.json"] = folder.write_json(made, "prompts.json", labels)
+    digests["model.safetensors"] = safetensors_file.write(
+        os.path.join(made, "model.safetensors"), [(one.canonical, one.dtype, one.shape, one.chunks) for one in kept])
+    folder.write_text(made, "README.md", card.card(family, config, checkpoint, kept, dropped, digests, notes))
