@@ -3,8 +3,11 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
+
+import pytest
 
 from counterparts import findings, send, summary, texts
 from service import MODEL, TIME_FACTOR, wait_for
@@ -123,6 +126,7 @@ def test_a_worker_that_dies_between_jobs_is_replaced(start_daemon):
         shown = daemon.wait_state(study.uid, "encoded", "delivered")
         assert shown["results"][0]["analysed"]
     wait_for("ready again", daemon.ready, 20)
+    assert "event=worker_replaced reason=ended jobs=1 " in daemon.log()
 
 
 def test_a_worker_is_replaced_after_so_many_jobs(start_daemon):
@@ -134,6 +138,26 @@ def test_a_worker_is_replaced_after_so_many_jobs(start_daemon):
         daemon.wait_state(study.uid, "encoded", "delivered")
         workers.update(children(daemon))
     assert len(workers) >= 2
+    assert "event=worker_replaced reason=max_jobs jobs=1 " in daemon.log()
+
+
+@pytest.mark.parametrize("mark_mb, replaced", [(1, True), (0, False), (1048576, False)])
+def test_a_worker_is_replaced_above_the_memory_mark(mark_mb, replaced, start_daemon):
+    daemon = start_daemon(keys={"pool.replace_above_mb": mark_mb})
+    (first,) = children(daemon)
+    for _ in range(2):
+        study = ct_study()
+        send(daemon, study.objects)
+        daemon.wait_state(study.uid, "encoded", "delivered")
+    if not replaced:
+        assert children(daemon) == [first] and "event=worker_replaced" not in daemon.log()
+        return
+    lines = wait_for("two replacements", lambda: len(found := re.findall(
+        r"event=worker_replaced (.*)", daemon.log())) == 2 and found)
+    for line in lines:
+        told = dict(word.split("=") for word in line.split())
+        assert told["reason"] == "replace_above_mb" and told["jobs"] == "1" and int(told["memory_mb"]) > 1, line
+    assert first not in wait_for("a worker", lambda: children(daemon))
 
 
 def test_no_worker_outlives_a_killed_daemon(start_daemon):
