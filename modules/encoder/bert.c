@@ -40,7 +40,7 @@ bool bert_bind(struct weights *weights, const struct text_config *config, struct
 bool bert_state_init(struct block_state *state, const struct text_config *config, struct arena *arena,
                      struct err *err)
 {
-    return block_state_init(state, &config->blocks, config->max_len, 0, arena, err);
+    return block_state_init(state, &config->blocks, 1, config->max_len, 0, arena, err);
 }
 
 static bool check_ids(const struct text_config *c, const int *ids, int count, struct err *err)
@@ -72,7 +72,7 @@ static void layer(const struct text_config *c, const struct block_weights *w, st
                   int count)
 {
     int width = c->blocks.width;
-    block_attention(&c->blocks, w, state, count, state->x);
+    block_attention(&c->blocks, w, state, 1, count, false, state->x);
     ops_layer_norm(count, width, state->x, w->ln1_weight, w->ln1_bias, c->blocks.ln_eps, state->x);
     block_mlp(&c->blocks, w, state, count, state->x);
     ops_layer_norm(count, width, state->x, w->ln2_weight, w->ln2_bias, c->blocks.ln_eps, state->x);

@@ -46,45 +46,68 @@ static int max_int(int a, int b)
     return a > b ? a : b;
 }
 
-bool block_state_init(struct block_state *state, const struct encoder_blocks *config, int tokens,
+bool block_state_init(struct block_state *state, const struct encoder_blocks *config, int items, int tokens,
                       int wide_columns, struct arena *arena, struct err *err)
 {
-    size_t rows = (size_t)tokens, width = (size_t)config->width;
+    size_t rows = (size_t)items * (size_t)tokens, width = (size_t)config->width;
     size_t wide = (size_t)max_int(max_int(3 * config->width, config->mlp_dim), wide_columns);
-    *state = (struct block_state){.tokens = tokens, .query_rows = tokens < QUERY_ROWS ? tokens : QUERY_ROWS};
+    int query_rows = tokens < QUERY_ROWS ? tokens : QUERY_ROWS;
+    *state = (struct block_state){.items = items, .tokens = tokens, .query_rows = query_rows};
     state->x = ARENA_ARRAY(arena, float, rows *width);
     state->norm = ARENA_ARRAY(arena, float, rows *width);
     state->wide = ARENA_ARRAY(arena, float, rows *wide);
-    state->scores = ARENA_ARRAY(arena, float, (size_t)state->query_rows *rows);
+    state->scores = ARENA_ARRAY(arena, float, (size_t)query_rows *(size_t)tokens);
     if (state->x && state->norm && state->wide && state->scores)
         return true;
-    return err_fail(err, ERR_NOMEM, "no memory for the run state of %d tokens", tokens);
+    return err_fail(err, ERR_NOMEM, "no memory for the run state of %d x %d tokens", items, tokens);
 }
 
-static void attend_head(struct block_state *state, int tokens, int width, int head_dim, int head)
+/* Row r of the tile is query from + r: it sees the keys 0 .. from + r. */
+static void softmax_causal(int rows, int from, int keys, int ld, float *scores)
 {
-    const float *query = state->wide + (size_t)head * (size_t)head_dim;
-    const float *key = query + width, *value = key + width;
+    for (int r = 0; r < rows; r++) {
+        float *row = scores + (size_t)r * (size_t)ld;
+        int seen = from + r + 1;
+        ops_softmax(1, seen, ld, row);
+        for (int i = seen; i < keys; i++)
+            row[i] = 0;
+    }
+}
+
+/* qkv: [tokens][3W] of one sequence and its head's first column; out: [tokens][W] likewise. */
+static void attend_head(struct block_state *state, int tokens, int width, int head_dim, bool causal,
+                        const float *qkv, float *out)
+{
+    const float *key = qkv + width, *value = key + width;
     float scale = (float)(1.0 / sqrt((double)head_dim));
     for (int from = 0; from < tokens; from += state->query_rows) {
         int rows = tokens - from < state->query_rows ? tokens - from : state->query_rows;
+        int keys = causal ? from + rows : tokens;
         size_t offset = (size_t)from * (size_t)width;
-        gemm_nt(rows, tokens, head_dim, scale, query + 3 * offset, 3 * width, key, 3 * width, state->scores,
+        gemm_nt(rows, keys, head_dim, scale, qkv + 3 * offset, 3 * width, key, 3 * width, state->scores,
                 tokens);
-        ops_softmax(rows, tokens, tokens, state->scores);
-        gemm_nn(rows, head_dim, tokens, state->scores, tokens, value, 3 * width,
-                state->norm + offset + (size_t)head * (size_t)head_dim, width);
+        if (causal)
+            softmax_causal(rows, from, keys, tokens, state->scores);
+        else
+            ops_softmax(rows, keys, tokens, state->scores);
+        gemm_nn(rows, head_dim, keys, state->scores, tokens, value, 3 * width, out + offset, width);
     }
 }
 
 void block_attention(const struct encoder_blocks *config, const struct block_weights *weights,
-                     struct block_state *state, int tokens, const float *in)
+                     struct block_state *state, int items, int tokens, bool causal, const float *in)
 {
-    int width = config->width, head_dim = width / config->heads;
-    gemm_linear(tokens, 3 * width, width, in, weights->qkv_weight, weights->qkv_bias, state->wide);
-    for (int head = 0; head < config->heads; head++)
-        attend_head(state, tokens, width, head_dim, head);
-    gemm_linear_add(tokens, width, width, state->norm, weights->out_weight, weights->out_bias, state->x);
+    int width = config->width, head_dim = width / config->heads, rows = items * tokens;
+    gemm_linear(rows, 3 * width, width, in, weights->qkv_weight, weights->qkv_bias, state->wide);
+    for (int item = 0; item < items; item++) {
+        size_t first = (size_t)item * (size_t)tokens * (size_t)width;
+        for (int head = 0; head < config->heads; head++) {
+            size_t column = (size_t)head * (size_t)head_dim;
+            attend_head(state, tokens, width, head_dim, causal, state->wide + 3 * first + column,
+                        state->norm + first + column);
+        }
+    }
+    gemm_linear_add(rows, width, width, state->norm, weights->out_weight, weights->out_bias, state->x);
 }
 
 static void activate(int act, size_t count, float *x)

@@ -20,13 +20,13 @@ struct block_weights {
     const float *fc2_weight, *fc2_bias; /* [W, M], [W] */
 };
 
-/* Room for the forward pass of up to `tokens` tokens. owns: all in one arena. */
+/* Room for the forward pass of up to `items` sequences of up to `tokens` tokens. owns: all in one arena. */
 struct block_state {
-    int tokens;
+    int items, tokens;
     int query_rows; /* rows of the score tile */
-    float *x;       /* [tokens][W]: the residual stream */
-    float *norm;    /* [tokens][W] */
-    float *wide;    /* [tokens][max(3W, M, extra)] */
+    float *x;       /* [items * tokens][W]: the residual stream */
+    float *norm;    /* [items * tokens][W] */
+    float *wide;    /* [items * tokens][max(3W, M, extra)] */
     float *scores;  /* [query_rows][tokens] */
 };
 
@@ -35,16 +35,16 @@ bool block_bind(struct weights *weights, const char *prefix, int layer, const st
                 bool qkv_bias, struct block_weights *ret, struct err *err);
 
 /* in: wide_columns: what the caller itself puts into a row of `wide`. errors: ERR_NOMEM. */
-bool block_state_init(struct block_state *state, const struct encoder_blocks *config, int tokens,
+bool block_state_init(struct block_state *state, const struct encoder_blocks *config, int items, int tokens,
                       int wide_columns, struct arena *arena, struct err *err);
 
-/* state.wide = in W^T + b, then for every head softmax(q k^T / sqrt(d)) v into state.norm, in tiles of query
- * rows, so that the whole score matrix never exists; then x += norm out^T + b. in: [tokens][W], may be
- * state.norm. */
+/* For each of `items` sequences: state.wide = in W^T + b, then for every head softmax(q k^T / sqrt(d)) v into
+ * state.norm, in tiles of query rows, so that the whole score matrix never exists; then x += norm out^T + b.
+ * causal: a token sees itself and those before it. in: [items * tokens][W], may be state.norm. */
 void block_attention(const struct encoder_blocks *config, const struct block_weights *weights,
-                     struct block_state *state, int tokens, const float *in);
+                     struct block_state *state, int items, int tokens, bool causal, const float *in);
 
-/* x += fc2(act(fc1(in))) */
+/* x += fc2(act(fc1(in))); tokens: of all items together. */
 void block_mlp(const struct encoder_blocks *config, const struct block_weights *weights,
                struct block_state *state, int tokens, const float *in);
 

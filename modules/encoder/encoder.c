@@ -1,7 +1,7 @@
 #include "encoder/encoder.h"
 
 #include "encoder/bert.h"
-#include "encoder/vit.h"
+#include "encoder/vit_tower.h"
 #include "tensor/ops.h"
 
 #include <stdlib.h>
@@ -10,11 +10,27 @@
 struct encoder {
     struct arena *arena;
     struct encoder_config config;
-    struct vit_weights vit;
+    const struct tower *tower;
+    void *image; /* the tower's own */
     struct bert_weights bert;
     const float *logit_scale; /* [] or NULL */
-    struct block_state image_state, text_state;
+    struct block_state text_state;
 };
+
+/* Where an architecture plugs in. NULL with err set: the key that names what is not there. */
+static const struct tower *choose_tower(const struct encoder_sections *sections,
+                                        const struct vision_config *vision, struct err *err)
+{
+    if (vision->arch == ENCODER_VIT && vision->pool != ENCODER_POOL_TOKENS && !sections->organ)
+        return &vit_tower;
+    if (vision->arch == ENCODER_SPACETIME_VIT)
+        err_fail(err, ERR_UNSUPPORTED, "vision.arch: \"spacetime_vit\" is not supported");
+    else if (vision->arch == ENCODER_UNET)
+        err_fail(err, ERR_UNSUPPORTED, "vision.arch: \"unet\" is not supported");
+    else
+        err_fail(err, ERR_UNSUPPORTED, "organ: not supported");
+    return NULL;
+}
 
 /* Optional: a model whose configuration fixes the scale needs none. */
 static bool bind_logit_scale(struct encoder *encoder, struct weights *weights, struct err *err)
@@ -27,18 +43,29 @@ static bool bind_logit_scale(struct encoder *encoder, struct weights *weights, s
     return true;
 }
 
-static bool bind(struct encoder *encoder, const struct safetensors *file, struct err *err)
+static bool bind_text(struct encoder *encoder, struct weights *weights, struct err *err)
 {
-    struct weights weights;
-    return weights_init(&weights, file, encoder->arena, err) &&
-           vit_bind(&weights, &encoder->config.vision, &encoder->vit, err) &&
-           bert_bind(&weights, &encoder->config.text, &encoder->bert, err) &&
-           bind_logit_scale(encoder, &weights, err) && weights_check_all_taken(&weights, err) &&
-           vit_state_init(&encoder->image_state, &encoder->config.vision, encoder->arena, err) &&
-           bert_state_init(&encoder->text_state, &encoder->config.text, encoder->arena, err);
+    const struct text_config *text = &encoder->config.text;
+    if (!encoder->config.has_text)
+        return true;
+    if (text->arch != ENCODER_BERT)
+        return err_fail(err, ERR_UNSUPPORTED, "text.arch: \"clip\" is not supported");
+    return bert_bind(weights, text, &encoder->bert, err) &&
+           bert_state_init(&encoder->text_state, text, encoder->arena, err);
 }
 
-struct encoder *encoder_open(const json_t *vision, const json_t *text, const struct safetensors *weights,
+static bool bind(struct encoder *encoder, const struct encoder_sections *sections,
+                 const struct safetensors *file, struct err *err)
+{
+    struct weights weights;
+    encoder->tower = choose_tower(sections, &encoder->config.vision, err);
+    return encoder->tower && weights_init(&weights, sections->family, file, encoder->arena, err) &&
+           encoder->tower->open(sections, &encoder->config, &weights, &encoder->image, err) &&
+           bind_text(encoder, &weights, err) && bind_logit_scale(encoder, &weights, err) &&
+           weights_check_all_taken(&weights, err);
+}
+
+struct encoder *encoder_open(const struct encoder_sections *sections, const struct safetensors *weights,
                              struct err *err)
 {
     struct encoder *encoder = calloc(1, sizeof *encoder);
@@ -47,7 +74,7 @@ struct encoder *encoder_open(const json_t *vision, const json_t *text, const str
         encoder_close(encoder);
         return NULL;
     }
-    if (encoder_config_read(vision, text, &encoder->config, err) && bind(encoder, weights, err))
+    if (encoder_config_read(sections, &encoder->config, err) && bind(encoder, sections, weights, err))
         return encoder;
     encoder_close(encoder);
     return NULL;
@@ -57,6 +84,8 @@ void encoder_close(struct encoder *encoder)
 {
     if (!encoder)
         return;
+    if (encoder->tower)
+        encoder->tower->close(encoder->image);
     arena_free(encoder->arena);
     free(encoder);
 }
@@ -76,20 +105,23 @@ double encoder_logit_scale(const struct encoder *encoder)
     return encoder->logit_scale ? (double)*encoder->logit_scale : 0.0;
 }
 
-bool encoder_image(struct encoder *encoder, const float *input, float *embedding,
+bool encoder_image(struct encoder *encoder, const struct encoder_input *input, struct encoder_output *ret,
                    const struct encoder_tap *tap, struct err *err)
 {
-    const struct vision_config *c = &encoder->config.vision;
-    size_t count =
-        (size_t)c->channels * (size_t)c->input_zyx[0] * (size_t)c->input_zyx[1] * (size_t)c->input_zyx[2];
-    if (!ops_finite(count, input))
+    const int *zyx = input->zyx;
+    size_t voxels = (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2];
+    size_t count = (size_t)input->items * (size_t)encoder->config.vision.channels * voxels;
+    if (!ops_finite(count, input->values))
         return err_decline(err, "input_not_finite", "the input holds a value that is not finite");
-    return vit_forward(c, &encoder->vit, &encoder->image_state, input, embedding, tap, err);
+    *ret = (struct encoder_output){0};
+    return encoder->tower->run(encoder->image, input, ret, tap, err);
 }
 
 bool encoder_text(struct encoder *encoder, const int *ids, int count, float *embedding,
                   const struct encoder_tap *tap, struct err *err)
 {
+    if (!encoder->config.has_text)
+        return err_fail(err, ERR_UNSUPPORTED, "text: the model has no text tower");
     return bert_forward(&encoder->config.text, &encoder->bert, &encoder->text_state, ids, count, embedding,
                         tap, err);
 }

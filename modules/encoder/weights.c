@@ -8,10 +8,10 @@
 
 enum { NAME_SIZE = 160 };
 
-bool weights_init(struct weights *weights, const struct safetensors *file, struct arena *arena,
-                  struct err *err)
+bool weights_init(struct weights *weights, const char *family, const struct safetensors *file,
+                  struct arena *arena, struct err *err)
 {
-    *weights = (struct weights){.file = file, .arena = arena};
+    *weights = (struct weights){.file = file, .alias = weights_alias_of(family), .arena = arena};
     weights->taken = ARENA_ARRAY(arena, bool, (size_t)safetensors_count(file));
     return weights->taken || err_fail(err, ERR_NOMEM, "no memory to bind weights");
 }
@@ -26,11 +26,13 @@ static void replace(const char *pattern, const char *mark, const char *with, cha
         snprintf(name, NAME_SIZE, "%s", pattern);
 }
 
-static void expand_layer(const char *pattern, int layer, char name[NAME_SIZE])
+static void expand(const char *pattern, int i, int j, char name[NAME_SIZE])
 {
-    char number[16];
-    snprintf(number, sizeof number, "%d", layer);
-    replace(pattern, "{i}", number, name);
+    char number[16], half[NAME_SIZE];
+    snprintf(number, sizeof number, "%d", i);
+    replace(pattern, "{i}", number, half);
+    snprintf(number, sizeof number, "%d", j);
+    replace(half, "{j}", number, name);
 }
 
 static bool same_shape(const struct tensor *tensor, const int *axes)
@@ -95,6 +97,7 @@ static bool take_one(struct weights *weights, const struct tensor *tensor, const
             return err_fail(err, ERR_NOMEM, "no memory for tensor %.90s", tensor->name);
         if (!tensor_to_f32(tensor, copy, err))
             return false;
+        safetensors_drop(weights->file, tensor);
         values = copy;
     }
     if (!check_finite(tensor->name, count, values, err))
@@ -103,11 +106,25 @@ static bool take_one(struct weights *weights, const struct tensor *tensor, const
     return true;
 }
 
+/* How a published name says that query, key and value are three tensors. */
+static const struct {
+    const char *mark, *parts[3];
+} splits[] = {{"{query}", {"query", "key", "value"}}, {"{q}", {"q", "k", "v"}}};
+enum { SPLITS = sizeof splits / sizeof *splits };
+
+static int split_of(const char *pattern)
+{
+    int split = 0;
+    while (split < SPLITS && !strstr(pattern, splits[split].mark))
+        split++;
+    return split;
+}
+
 /* Join query, key and value along the first axis. */
 static bool take_split(struct weights *weights, const char *canonical, const char *pattern, const int *axes,
                        const float **ret, struct err *err)
 {
-    static const char *const parts[] = {"query", "key", "value"};
+    int split = split_of(pattern);
     int part_axes[TENSOR_RANK_MAX] = {axes[0] / 3, axes[1]};
     size_t part_count = (size_t)part_axes[0] * (size_t)(axes[1] ? axes[1] : 1);
     float *joined = ARENA_ARRAY(weights->arena, float, 3 * part_count);
@@ -115,39 +132,62 @@ static bool take_split(struct weights *weights, const char *canonical, const cha
         return err_fail(err, ERR_NOMEM, "no memory for tensor %.90s", canonical);
     for (size_t i = 0; i < 3; i++) {
         char name[NAME_SIZE];
-        replace(pattern, "{qkv}", parts[i], name);
+        replace(pattern, splits[split].mark, splits[split].parts[i], name);
         const struct tensor *tensor = find(weights, name);
         if (!tensor)
             return missing(canonical, name, err);
         if (!check_shape(tensor, part_axes, err) || !tensor_to_f32(tensor, joined + i * part_count, err))
             return false;
+        safetensors_drop(weights->file, tensor);
     }
     *ret = joined;
     return check_finite(canonical, 3 * part_count, joined, err);
 }
 
-bool weights_take(struct weights *weights, const char *name, int layer, const int *axes, const float **ret,
-                  struct err *err)
+bool weights_take_at(struct weights *weights, const char *name, int i, int j, const int *axes,
+                     const float **ret, struct err *err)
 {
     char canonical[NAME_SIZE], alias[NAME_SIZE] = "";
-    expand_layer(name, layer, canonical);
+    expand(name, i, j, canonical);
     const struct tensor *tensor = find(weights, canonical);
     if (tensor)
         return take_one(weights, tensor, axes, ret, err);
-    const char *pattern = weights_alias(name);
+    const char *pattern = weights_alias_find(weights->alias, name);
     if (pattern)
-        expand_layer(pattern, layer, alias);
-    if (strstr(alias, "{qkv}"))
+        expand(pattern, i, j, alias);
+    if (split_of(alias) < SPLITS)
         return take_split(weights, canonical, alias, axes, ret, err);
     tensor = *alias ? find(weights, alias) : NULL;
     return tensor ? take_one(weights, tensor, axes, ret, err) : missing(canonical, alias, err);
+}
+
+bool weights_take(struct weights *weights, const char *name, int layer, const int *axes, const float **ret,
+                  struct err *err)
+{
+    return weights_take_at(weights, name, layer, 0, axes, ret, err);
+}
+
+bool weights_have(const struct weights *weights, const char *name, int i, int j)
+{
+    char full[NAME_SIZE], first[NAME_SIZE];
+    expand(name, i, j, full);
+    if (safetensors_find(weights->file, full))
+        return true;
+    const char *pattern = weights_alias_find(weights->alias, name);
+    if (!pattern)
+        return false;
+    expand(pattern, i, j, full);
+    int split = split_of(full);
+    replace(full, split < SPLITS ? splits[split].mark : "{", split < SPLITS ? splits[split].parts[0] : "{",
+            first);
+    return safetensors_find(weights->file, first) != NULL;
 }
 
 bool weights_check_all_taken(const struct weights *weights, struct err *err)
 {
     for (int i = 0; i < safetensors_count(weights->file); i++) {
         const char *name = safetensors_at(weights->file, i)->name;
-        if (!weights->taken[i] && !weights_alias_ignored(name))
+        if (!weights->taken[i] && !weights_alias_ignored(weights->alias, name))
             return err_decline(err, "weights_unknown", "tensor %.90s has no place in this configuration",
                                name);
     }

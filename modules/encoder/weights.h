@@ -1,5 +1,6 @@
 /* Take weights from a file by canonical name, each shape checked.
- * source: docs/model-folder.md, canonical names; weights_alias.c, published names that are taken as they are.
+ * source: docs/model-folder.md, canonical names; weights_alias_*.c, published names that are taken as they
+ * are.
  */
 #ifndef ENCODER_WEIGHTS_H
 #define ENCODER_WEIGHTS_H
@@ -7,17 +8,21 @@
 #include "base/arena.h"
 #include "tensor/safetensors.h"
 
+struct weights_alias;
+
 /* Which tensors of a file have been taken. What is not float32, not aligned or split over several tensors is
- * converted into the arena; everything else stays where it is mapped. */
+ * converted into the arena, and its pages of the file are given back; everything else stays where it is
+ * mapped. So there is never more than one copy of the weights in memory, and one tensor. */
 struct weights {
     const struct safetensors *file;
+    const struct weights_alias *alias; /* of the family */
     struct arena *arena;
     bool *taken; /* [safetensors_count] */
 };
 
 /* errors: ERR_NOMEM. */
-bool weights_init(struct weights *weights, const struct safetensors *file, struct arena *arena,
-                  struct err *err);
+bool weights_init(struct weights *weights, const char *family, const struct safetensors *file,
+                  struct arena *arena, struct err *err);
 
 /* A tensor of exactly the given shape (leading axes of length 1 may be there or not).
  * in:  name may hold "{i}", which stands for `layer`; axes ends with 0.
@@ -26,6 +31,11 @@ bool weights_init(struct weights *weights, const struct safetensors *file, struc
  * ERR_NOMEM. */
 bool weights_take(struct weights *weights, const char *name, int layer, const int *axes, const float **ret,
                   struct err *err);
+/* The same with two numbers, for "{i}" and "{j}". */
+bool weights_take_at(struct weights *weights, const char *name, int i, int j, const int *axes,
+                     const float **ret, struct err *err);
+/* Is there a tensor of that name, canonical or published? What is optional asks first. */
+bool weights_have(const struct weights *weights, const char *name, int i, int j);
 
 #define WEIGHTS_AXES(...) ((const int[]){__VA_ARGS__, 0})
 

@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "base/digest.h"
+#include "pipeline/job_tensor.h"
 #include "pipeline/model.h"
 #include "pipeline/nifti.h"
 #include "pipeline/pipeline.h"
@@ -188,54 +189,15 @@ static bool do_study(struct job_bench *bench, const json_t *job, struct arena *a
            answered(json_pack("{s:b,s:o}", "ok", 1, "result", result_to_json(result)), ret, err);
 }
 
-/* The tensor's last three axes must be the model's; those before them must be 1. */
-static bool shape_fits(const struct tensor *tensor, const int zyx[3], struct err *err)
-{
-    char text[TENSOR_SHAPE_TEXT];
-    bool fits = tensor->dtype == TENSOR_F32 && tensor->rank >= 3 && tensor->rank <= 5;
-    for (int axis = 0; fits && axis < tensor->rank; axis++) {
-        int from_end = tensor->rank - axis;
-        fits = tensor->shape[axis] == (from_end > 3 ? 1 : zyx[3 - from_end]);
-    }
-    if (fits)
-        return true;
-    tensor_shape_text(tensor->shape, tensor->rank, text);
-    return err_decline(err, "bad_input_tensor", "tensor \"input\" is %s %s; the model takes F32 [%d,%d,%d]",
-                       tensor_dtype_name(tensor->dtype), text, zyx[0], zyx[1], zyx[2]);
-}
-
-static float *read_input(const char *path, const int zyx[3], struct arena *arena, struct err *err)
-{
-    struct safetensors *file = safetensors_open(path, err);
-    if (!file)
-        return NULL;
-    const struct tensor *tensor = safetensors_find(file, "input");
-    float *input = NULL;
-    if (!tensor) {
-        err_decline(err, "bad_input_tensor", "%s has no tensor named \"input\"", path);
-    } else if (shape_fits(tensor, zyx, err)) {
-        input = ARENA_ARRAY(arena, float, (size_t)tensor_count(tensor));
-        if (!input)
-            err_fail(err, ERR_NOMEM, "no memory for the input tensor");
-        else if (!tensor_to_f32(tensor, input, err))
-            input = NULL;
-    }
-    safetensors_close(file);
-    return input;
-}
-
 static bool do_tensor(struct job_bench *bench, const json_t *job, struct arena *arena, json_t **ret,
                       struct err *err)
 {
-    int zyx[3];
     struct result *result;
+    struct encoder_input input;
     struct model *model = job_model(bench, job, err);
     const char *path = model ? job_text(job, "file", err) : NULL;
-    if (!path)
-        return false;
-    model_input_zyx(model, zyx);
-    float *input = read_input(path, zyx, arena, err);
-    return input && pipeline_run_tensor(model, input, arena, &result, err) &&
+    return path && job_tensor_read(model, path, arena, &input, err) &&
+           pipeline_run_tensor(model, &input, arena, &result, err) &&
            answered(json_pack("{s:b,s:o}", "ok", 1, "result", result_to_json(result)), ret, err);
 }
 

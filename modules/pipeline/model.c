@@ -1,6 +1,5 @@
 #include "pipeline/model.h"
 
-#include "encoder/encoder.h"
 #include "pipeline/model_config.h"
 #include "tensor/ops.h"
 #include "tensor/section.h"
@@ -92,11 +91,9 @@ static bool load_weights(struct model *model, const char *folder, struct err *er
     if (!model->weights)
         return err_prefix(err, "model.safetensors");
     safetensors_digest(model->weights, model->config.identity.weights_sha256);
-    model->encoder = encoder_open(model->config.vision, model->config.text, model->weights, err);
+    model->encoder = encoder_open(&model->config.sections, model->weights, err);
     if (!model->encoder)
         return false;
-    if (encoder_config(model->encoder)->vision.channels != 1)
-        return err_fail(err, ERR_UNSUPPORTED, "config.json: vision.channels: only 1 is supported");
     return score_resolve_scale(&model->config.score, encoder_has_logit_scale(model->encoder),
                                encoder_logit_scale(model->encoder), err);
 }
@@ -219,9 +216,15 @@ const struct preprocess *model_preprocess(const struct model *model)
     return &model->config.preprocess;
 }
 
-bool model_encode(struct model *model, const float *input, float *embedding, struct err *err)
+const struct vision_config *model_vision(const struct model *model)
 {
-    return encoder_image(model->encoder, input, embedding, NULL, err);
+    return &encoder_config(model->encoder)->vision;
+}
+
+bool model_encode(struct model *model, const struct encoder_input *input, struct encoder_output *ret,
+                  struct err *err)
+{
+    return encoder_image(model->encoder, input, ret, NULL, err);
 }
 
 bool model_tokenize(struct model *model, const char *text, struct arena *arena, int **ret_ids, int *ret_count,

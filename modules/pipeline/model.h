@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "encoder/encoder.h"
 #include "findings/result.h"
 
 struct model;
@@ -39,9 +40,13 @@ struct preprocess {
 };
 const struct preprocess *model_preprocess(const struct model *model);
 
-/* Encode an input tensor [z][y][x] of exactly model_input_zyx, already preprocessed, to a unit vector.
- * errors: ERR_INPUT when the values are not finite, ERR_NOMEM. */
-bool model_encode(struct model *model, const float *input, float *embedding, struct err *err);
+/* What the encoder takes. Borrowed. */
+const struct vision_config *model_vision(const struct model *model);
+
+/* Encode an input, already preprocessed: encoder_image without a tap. out: borrowed until the next call.
+ * errors: those of encoder_image. */
+bool model_encode(struct model *model, const struct encoder_input *input, struct encoder_output *ret,
+                  struct err *err);
 
 /* Embed one text to a unit vector. errors: ERR_INPUT (not UTF-8), ERR_NOMEM. */
 bool model_embed_text(struct model *model, const char *text, float *embedding, struct err *err);

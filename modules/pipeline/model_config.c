@@ -55,7 +55,9 @@ static bool read_preprocess(const json_t *section, struct preprocess *ret, struc
 
 static bool read_root(struct model_config *config, struct err *err)
 {
-    static const char *const families[] = {"cardiac-clip", NULL};
+    static const char *const families[] = {"cardiac-clip", "cmr-clip", "radclip", "ct-glip",
+                                           "fvlm",         "radar",    "clip",    NULL};
+    struct encoder_sections *sections = &config->sections;
     struct model_identity *id = &config->identity;
     const json_t *score = NULL, *preprocess = NULL;
     const char *ignored_text = NULL;
@@ -72,15 +74,20 @@ static bool read_root(struct model_config *config, struct err *err)
         {"training_data",   SECTION_TEXT,   &ignored_text,     false, .max = 4000},
         {"limitations",     SECTION_TEXT,   &ignored_text,     false, .max = 4000},
         {"source",          SECTION_TEXT,   &ignored_text,     false, .max = 1000},
-        {"vision",          SECTION_OBJECT, &config->vision,   true},
-        {"text",            SECTION_OBJECT, &config->text,     true},
+        {"vision",          SECTION_OBJECT, &sections->vision, true},
+        {"text",            SECTION_OBJECT, &sections->text,   false},
+        {"slice_pool",      SECTION_OBJECT, &sections->slice_pool, false},
+        {"unet",            SECTION_OBJECT, &sections->unet,   false},
+        {"organ",           SECTION_OBJECT, &sections->organ,  false},
         {"score",           SECTION_OBJECT, &score,            false},
         {"preprocess",      SECTION_OBJECT, &preprocess,       true},
     };
     // clang-format on
     if (!section_read(config->root, "", keys, COUNT(keys), err))
         return false;
-    id->family = families[ignored];
+    id->family = sections->family = families[ignored];
+    if (!sections->text && strcmp(id->family, "radar") != 0)
+        return err_fail(err, ERR_INPUT, "text: required, but missing");
     return score_config_read(score, &config->score, err) &&
            read_preprocess(preprocess, &config->preprocess, err);
 }

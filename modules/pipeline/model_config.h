@@ -1,9 +1,10 @@
-/* config.json of a model folder: what the model is and what it wants, both towers' sections passed on unread.
- * source: docs/model-folder.md. */
+/* config.json of a model folder: what the model is and what it wants, the encoder's sections passed on
+ * unread. source: docs/model-folder.md. */
 #ifndef PIPELINE_MODEL_CONFIG_H
 #define PIPELINE_MODEL_CONFIG_H
 
 #include "base/err.h"
+#include "encoder/encoder_config.h"
 #include "findings/score.h"
 #include "pipeline/model.h"
 
@@ -12,9 +13,9 @@
 /* All text is borrowed from `root`. */
 struct model_config {
     json_t *root;
-    struct model_identity identity; /* without digests and calibration */
-    const json_t *vision, *text;
-    struct score_config score; /* scale not yet resolved */
+    struct model_identity identity;   /* without digests and calibration */
+    struct encoder_sections sections; /* the encoder's own */
+    struct score_config score;        /* scale not yet resolved */
     struct preprocess preprocess;
 };
 

@@ -140,6 +140,9 @@ static bool make_input(struct run *run, struct err *err)
     const int *zyx = run->plan->geometry.zyx;
     int out_zyx[3];
     model_input_zyx(run->model, out_zyx);
+    if (model_vision(run->model)->channels != 1)
+        return err_decline(err, "no_study_path", "studies cannot be prepared for a model of %d channels",
+                           model_vision(run->model)->channels);
     run->voxels = room(run->arena, (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2], sizeof(float), err);
     if (!run->voxels || !prepare_voxels(run->plan, run->phase, &run->source, run->voxels, err))
         return false;
@@ -149,13 +152,19 @@ static bool make_input(struct run *run, struct err *err)
            prepare_values(model_preprocess(run->model), run->input, count, err);
 }
 
-static bool encode(struct model *model, const float *input, struct arena *arena, struct result *result,
-                   struct err *err)
+static bool encode(struct model *model, const struct encoder_input *input, struct arena *arena,
+                   struct result *result, struct err *err)
 {
     int64_t start_ms = clock_monotonic_ms();
-    result->embedding = room(arena, (size_t)model_dim(model), sizeof(float), err);
-    if (!result->embedding || !model_encode(model, input, result->embedding, err) ||
-        !model_score(model, result->embedding, arena, &result->findings, &result->finding_count, err))
+    struct encoder_output output;
+    if (!model_encode(model, input, &output, err))
+        return false;
+    size_t dim = (size_t)model_dim(model);
+    result->embedding = room(arena, dim, sizeof(float), err);
+    if (!result->embedding)
+        return false;
+    memcpy(result->embedding, output.vector, dim * sizeof(float));
+    if (!model_score(model, result->embedding, arena, &result->findings, &result->finding_count, err))
         return false;
     result->embedding_dim = model_dim(model);
     result->encode_s = (double)(clock_monotonic_ms() - start_ms) / 1000;
@@ -170,7 +179,9 @@ static bool analyse(struct run *run, const char *const *paths, int count, struct
     int64_t start_ms = clock_monotonic_ms();
     bool ok = plan_volume(run, err) && make_input(run, err);
     run->result->volume_s = (double)(clock_monotonic_ms() - start_ms) / 1000;
-    return ok && encode(run->model, run->input, run->arena, run->result, err) &&
+    struct encoder_input input = {.values = run->input, .items = 1};
+    model_input_zyx(run->model, input.zyx);
+    return ok && encode(run->model, &input, run->arena, run->result, err) &&
            describe_used(run->result, run->plan, run->phase, model_preprocess(run->model), run->arena, err);
 }
 
@@ -216,8 +227,8 @@ bool pipeline_run(struct model *model, const char *const *paths, int count, stru
     return true;
 }
 
-bool pipeline_run_tensor(struct model *model, const float *input, struct arena *arena, struct result **ret,
-                         struct err *err)
+bool pipeline_run_tensor(struct model *model, const struct encoder_input *input, struct arena *arena,
+                         struct result **ret, struct err *err)
 {
     struct result *result = begin(model, arena, err);
     if (!result || !encode(model, input, arena, result, err))

@@ -28,10 +28,10 @@
 bool pipeline_run(struct model *model, const char *const *paths, int count, struct arena *arena,
                   struct result **ret, struct err *err);
 
-/* Encode and score an input tensor [z][y][x] of the model's own shape, already preprocessed: the same record
- * without series and instances. errors: those of model_encode. */
-bool pipeline_run_tensor(struct model *model, const float *input, struct arena *arena, struct result **ret,
-                         struct err *err);
+/* Encode and score an input that is already preprocessed: the same record without series and instances.
+ * errors: those of model_encode. */
+bool pipeline_run_tensor(struct model *model, const struct encoder_input *input, struct arena *arena,
+                         struct result **ret, struct err *err);
 
 /* Gets one phase: voxels [z][y][x], rescaled, padding untouched; borrowed for the call. False stops, err set.
  */

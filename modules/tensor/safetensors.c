@@ -258,6 +258,15 @@ const struct tensor *safetensors_find(const struct safetensors *file, const char
     return bsearch(&key, file->tensors, (size_t)file->count, sizeof key, by_name);
 }
 
+void safetensors_drop(const struct safetensors *file, const struct tensor *tensor)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = ((uintptr_t)tensor->data + page - 1) / page * page;
+    uintptr_t end = ((uintptr_t)tensor->data + tensor->bytes) / page * page;
+    if (from < end)
+        madvise((void *)from, end - from, MADV_DONTNEED); /* a hint: nothing is lost when it fails */
+}
+
 void safetensors_digest(const struct safetensors *file, char hex[DIGEST_HEX_SIZE])
 {
     digest_bytes(file->map, file->map_bytes, hex);

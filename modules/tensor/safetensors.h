@@ -30,6 +30,10 @@ const struct tensor *safetensors_at(const struct safetensors *file, int index);
 /* NULL when there is none of that name. */
 const struct tensor *safetensors_find(const struct safetensors *file, const char *name);
 
+/* The bytes of a tensor are not needed for now: give its whole pages back. They can be read again at any
+ * time. */
+void safetensors_drop(const struct safetensors *file, const struct tensor *tensor);
+
 /* SHA-256 of the bytes that are mapped. */
 void safetensors_digest(const struct safetensors *file, char hex[DIGEST_HEX_SIZE]);
 

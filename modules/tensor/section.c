@@ -57,6 +57,29 @@ static bool read_int3(const struct place *at, const struct section_key *key, con
     return true;
 }
 
+static bool read_axes(const struct place *at, const struct section_key *key, const json_t *value, int *into,
+                      struct err *err)
+{
+    if (json_array_size(value) != 2)
+        return json_array_size(value) == 3 ? read_int3(at, key, value, into, err)
+                                           : wrong(at, err, "not a list of two or three whole numbers");
+    into[0] = 1;
+    return read_int(at, key, json_array_get(value, 0), into + 1, err) &&
+           read_int(at, key, json_array_get(value, 1), into + 2, err);
+}
+
+static bool read_ints(const struct place *at, const struct section_key *key, const json_t *value, int *into,
+                      struct err *err)
+{
+    if (!json_is_array(value) || json_array_size(value) > (size_t)key->most)
+        return wrong(at, err, "not a list of whole numbers, or too long");
+    for (size_t i = 0; i < json_array_size(value); i++)
+        if (!read_int(at, key, json_array_get(value, i), into + i, err))
+            return false;
+    *key->count = (int)json_array_size(value);
+    return true;
+}
+
 static bool read_number2(const struct place *at, const struct section_key *key, const json_t *value,
                          double *into, struct err *err)
 {
@@ -115,6 +138,10 @@ static bool read_value(const struct place *at, const struct section_key *key, co
         return read_int(at, key, value, key->into, err);
     case SECTION_INT3:
         return read_int3(at, key, value, key->into, err);
+    case SECTION_AXES:
+        return read_axes(at, key, value, key->into, err);
+    case SECTION_INTS:
+        return read_ints(at, key, value, key->into, err);
     case SECTION_NUMBER:
         return read_number(at, key, value, key->into, err);
     case SECTION_NUMBER2:
@@ -128,6 +155,9 @@ static bool read_value(const struct place *at, const struct section_key *key, co
     case SECTION_OBJECT:
         *(const json_t **)key->into = value;
         return json_is_object(value) || wrong(at, err, "not an object");
+    case SECTION_LIST:
+        *(const json_t **)key->into = value;
+        return json_is_array(value) || wrong(at, err, "not a list");
     }
     return wrong(at, err, "unknown kind of key");
 }

@@ -11,12 +11,15 @@
 enum section_kind {
     SECTION_INT,     /* int *, within min..max */
     SECTION_INT3,    /* int[3], each within min..max */
+    SECTION_AXES,    /* int[3] of z, y, x, each within min..max; two numbers are y and x, z is 1 */
+    SECTION_INTS,    /* int[most], each within min..max; *count of them */
     SECTION_NUMBER,  /* double *, within min..max */
     SECTION_NUMBER2, /* double[2], each within min..max, first below second */
     SECTION_BOOL,    /* bool *; true, false, 1 or 0 */
     SECTION_WORD,    /* int *: index of the word in `words` */
     SECTION_TEXT,    /* const char **, 1..max bytes, borrowed from the JSON value */
-    SECTION_OBJECT   /* const json_t **, borrowed */
+    SECTION_OBJECT,  /* const json_t **, borrowed */
+    SECTION_LIST     /* const json_t **: an array, borrowed */
 };
 
 struct section_key {
@@ -27,6 +30,7 @@ struct section_key {
     double min, max;
     const char *const *words; /* ends with NULL */
     bool *present;            /* set when the key is there and not null; may be NULL */
+    int *count, most;         /* of SECTION_INTS */
 };
 
 /* in: `name` of the section for messages, "" for the top level. errors: ERR_INPUT. */

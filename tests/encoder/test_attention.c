@@ -52,8 +52,8 @@ static void check(int tokens, const struct encoder_blocks *config, const struct 
     struct arena *arena = arena_new();
     struct block_state state;
     static float qkv[TOKENS_MAX * 3 * WIDTH];
-    assert_true(block_state_init(&state, config, tokens, 0, arena, &err));
-    block_attention(config, weights, &state, tokens, in);
+    assert_true(block_state_init(&state, config, 1, tokens, 0, arena, &err));
+    block_attention(config, weights, &state, 1, tokens, false, in);
     for (int i = 0; i < tokens * 3 * WIDTH; i++)
         qkv[i] =
             (float)dot(in + i / (3 * WIDTH) * WIDTH, weights->qkv_weight + i % (3 * WIDTH) * WIDTH, WIDTH);

@@ -20,7 +20,8 @@ static bool read_texts(const char *vision, const char *text, struct encoder_conf
 {
     json_t *one = json_loads(vision, 0, NULL), *two = json_loads(text, 0, NULL);
     assert_true(one && two);
-    bool ok = encoder_config_read(one, two, ret, err);
+    const struct encoder_sections sections = {.family = "cardiac-clip", .vision = one, .text = two};
+    bool ok = encoder_config_read(&sections, ret, err);
     json_decref(one);
     json_decref(two);
     return ok;
@@ -44,8 +45,18 @@ static void derives_grid_and_tokens(void **state)
 static void names_the_key_that_is_wrong(void **state)
 {
     static const char *const cases[][3] = {
-        {",\"time_pos\":4", "", "vision.time_pos: unknown key"},
-        {",\"arch\":\"unet\"", "", "vision.arch"},
+        {",\"colour\":4", "", "vision.colour: unknown key"},
+        {",\"time_pos\":4", "", "vision.time_pos: only with arch spacetime_vit"},
+        {",\"attn\":\"divided_time_space\"", "", "vision.attn"},
+        {",\"arch\":\"spacetime_vit\"", "", "vision.attn"},
+        {",\"taps\":[0]", "", "vision.taps: only with pool tokens"},
+        {",\"taps\":[0,2],\"pool\":\"tokens\"", "", "vision.taps: 2"},
+        {",\"taps\":[1,1],\"pool\":\"tokens\"", "", "vision.taps: 1"},
+        {",\"taps\":[0,1,0,1,0,1,0,1,0,1,0,1,0,1,0,1,0],\"pool\":\"tokens\"", "", "vision.taps"},
+        {",\"pos_resize\":\"nearest\"", "", "vision.pos_resize"},
+        {",\"input\":[16]", "", "vision.input: not a list of two or three"},
+        {",\"arch\":\"unet\"", "", "vision.patch: unknown key"},
+        {",\"arch\":\"mit\"", "", "vision.arch"},
         {",\"input\":[16,24,33]", "", "vision.patch: 16 does not divide input 33"},
         {",\"input\":[1024,1024,1024],\"patch\":[4,4,4]", "", "vision.input"},
         {",\"patch\":[16,24,256],\"input\":[16,24,256]", "", "vision.patch"},
@@ -53,15 +64,17 @@ static void names_the_key_that_is_wrong(void **state)
         {",\"width\":0", "", "vision.width"},
         {",\"depth\":1000", "", "vision.depth"},
         {",\"ln_eps\":0", "", "vision.ln_eps"},
-        {",\"cls_token\":false", "", "vision.cls_token"},
+        {",\"cls_token\":false", "", "vision.pool: cls needs cls_token"},
         {",\"proj_dim\":21", "", "text.proj_dim: 20 differs from vision.proj_dim 21"},
-        {"", ",\"arch\":\"clip\"", "text.arch"},
+        {"", ",\"arch\":\"gpt\"", "text.arch"},
+        {"", ",\"arch\":\"clip\",\"causal\":false", "text.causal"},
+        {"", ",\"arch\":\"clip\",\"type_emb\":true", "text.type_emb"},
         {"", ",\"max_len\":65", "text.max_len: 65 is over max_pos 64"},
         {"", ",\"causal\":true", "text.causal"},
-        {"", ",\"pool\":\"eos\"", "text.pool"},
+        {"", ",\"pool\":\"eos_token\"", "text.pool"},
         {"", ",\"do_lower_case\":null", "text.do_lower_case: required"},
         {"", ",\"vocab\":-1", "text.vocab"},
-        {"", ",\"pad_id\":0", "text.pad_id: unknown key"},
+        {"", ",\"pads\":0", "text.pads: unknown key"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char vision[600], text[600];

@@ -49,8 +49,7 @@ static bool open_encoder(const char *folder, struct opened *ret, struct err *err
         return false;
     snprintf(path, sizeof path, "%s/model.safetensors", folder);
     ret->weights = safetensors_open(path, err);
-    ret->encoder =
-        ret->weights ? encoder_open(ret->config.vision, ret->config.text, ret->weights, err) : NULL;
+    ret->encoder = ret->weights ? encoder_open(&ret->config.sections, ret->weights, err) : NULL;
     return ret->encoder;
 }
 
@@ -73,9 +72,17 @@ static float *read_floats(const char *path, size_t count, struct err *err)
     return (float *)(void *)bytes;
 }
 
-static size_t input_count(const int zyx[3])
+static struct encoder_input input_of(const struct vision_config *vision, const float *values)
 {
-    return (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2];
+    struct encoder_input input = {.values = values, .items = 1};
+    memcpy(input.zyx, vision->input_zyx, sizeof input.zyx);
+    return input;
+}
+
+static size_t input_count(const struct vision_config *vision)
+{
+    const int *zyx = vision->input_zyx;
+    return (size_t)vision->channels * (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2];
 }
 
 /* Peak memory of this process in kB: of its own address space, not of what forked it. */
@@ -96,15 +103,14 @@ static bool run_image(const struct opened *opened, const char *input_path, char 
 {
     const struct vision_config *vision = &encoder_config(opened->encoder)->vision;
     const struct encoder_tap tap = {write_stage, out_folder};
-    float *input = read_floats(input_path, input_count(vision->input_zyx), err);
-    float *embedding = calloc((size_t)vision->proj_dim, sizeof *embedding);
+    struct encoder_output output;
+    float *values = read_floats(input_path, input_count(vision), err);
+    struct encoder_input input = input_of(vision, values);
     int64_t start_ms = clock_monotonic_ms();
-    bool ok =
-        input && embedding && encoder_image(opened->encoder, input, embedding, out_folder ? &tap : NULL, err);
+    bool ok = values && encoder_image(opened->encoder, &input, &output, out_folder ? &tap : NULL, err);
     if (ok && !out_folder)
         printf("%.3f %ld\n", (double)(clock_monotonic_ms() - start_ms) / 1000, peak_kb());
-    free(embedding);
-    free(input);
+    free(values);
     return ok;
 }
 
@@ -134,19 +140,18 @@ static int text(const char *model, char *out_folder, char **words, int count)
 
 static bool print_scores(struct model *model, const char *input_path, struct arena *arena, struct err *err)
 {
-    int zyx[3], count;
+    int count;
     struct finding *findings;
-    model_input_zyx(model, zyx);
-    float *input = read_floats(input_path, input_count(zyx), err);
-    float *embedding = calloc((size_t)model_dim(model), sizeof *embedding);
-    bool ok = input && embedding && model_encode(model, input, embedding, err) &&
-              model_score(model, embedding, arena, &findings, &count, err);
+    struct encoder_output output;
+    float *values = read_floats(input_path, input_count(model_vision(model)), err);
+    struct encoder_input input = input_of(model_vision(model), values);
+    bool ok = values && model_encode(model, &input, &output, err) &&
+              model_score(model, output.vector, arena, &findings, &count, err);
     for (int i = 0; ok && i < count; i++)
         printf("%s %s %s %.9g %.9g %.9g\n", findings[i].id, finding_state_name(findings[i].state),
                findings[i].reason ? findings[i].reason : "-", findings[i].score, findings[i].cosine_positive,
                findings[i].cosine_negative);
-    free(embedding);
-    free(input);
+    free(values);
     return ok;
 }
 
