@@ -4,7 +4,6 @@
 #include "dicom/dicom_head.h"
 #include "tensor/gemm.h"
 
-#include <iconv.h>
 #include <jansson.h>
 #include <sched.h>
 #include <stddef.h>
@@ -12,29 +11,12 @@
 #include <sys/resource.h>
 #include <time.h>
 
-/* The C library loads a converter as a shared object when it is first asked for and keeps it while one is
- * open: these are opened and never closed. source: what DCMTK 3.6.7 asks of glibc for the defined terms of
- * Specific Character Set (PS3.3 C.12.1.1.2); glibc has none for ISO 2022 IR 87 and 159. */
-static const char *const encodings[] = {"ISO-8859-1", "ISO-8859-2", "ISO-8859-3", "ISO-8859-4", "ISO-8859-5",
-                                        "ISO-8859-6", "ISO-8859-7", "ISO-8859-8", "ISO-8859-9", "Shift_JIS",
-                                        "ISO-IR-166", "EUC-KR",     "GB2312",     "GBK",        "GB18030",
-                                        "UTF-8",      "ASCII"};
-
-static volatile iconv_t kept[sizeof encodings / sizeof *encodings];
-
-static void warm_encodings(void)
-{
-    for (size_t i = 0; i < sizeof encodings / sizeof *encodings; i++)
-        kept[i] = iconv_open("UTF-8", encodings[i]);
-}
-
 bool warm_libraries(struct err *err)
 {
     char hex[DIGEST_HEX_SIZE];
     tzset();
     json_object_seed(0);
     digest_bytes("", 0, hex);
-    warm_encodings();
     return dicom_library_init(err);
 }
 

@@ -1,6 +1,7 @@
 extern "C" {
 #include "dicom/dicom_head.h"
 }
+#include "dicom/dicom_charset.hh"
 
 #include <dcmtk/config/osconfig.h>
 #include <dcmtk/dcmdata/dcdict.h>
@@ -47,6 +48,7 @@ extern "C" bool dicom_library_init(struct err *err)
         if (!dcmDataDict.isDictionaryLoaded())
             return err_fail(err, ERR_IO,
                             "DCMTK's data dictionary cannot be read (DCMDICTPATH, package libdcmtk17)");
+        dicom_charset_load();
         dcmDisableGethostbyaddr.set(OFTrue);
         // dcmnet leaves Nagle's algorithm on for connections it opens, unless the environment says so.
         setenv("TCP_NODELAY", "1", 1);

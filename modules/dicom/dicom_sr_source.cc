@@ -2,6 +2,7 @@ extern "C" {
 #include "dicom/dicom_sr.h"
 }
 
+#include "dicom/dicom_charset.hh"
 #include "dicom/dicom_load.hh"
 #include "dicom/dicom_sr_source.hh"
 
@@ -10,7 +11,6 @@ extern "C" {
 #include <dcmtk/dcmdata/dcsequen.h>
 
 #include <algorithm>
-#include <functional>
 #include <memory>
 #include <new>
 #include <sstream>
@@ -297,61 +297,36 @@ void copy_offset(dicom_sr_source *source, DcmItem &from)
     source->offset_minutes = minutes;
 }
 
-// Give each text of the item, those in sequences too, to `change`; false as soon as it says so.
-bool each_text(DcmItem &item, const std::function<bool(DcmElement &, const std::string &)> &change)
+bool decode(DcmElement &element, const std::string &charset)
 {
+    char *text = nullptr;
+    std::string utf8;
+    if (element.getString(text).bad() || !text || dicom_charset_plain(text))
+        return true;
+    bool known = dicom_charset_decode(text, charset, element.ident() == EVR_PN, utf8);
+    if (element.putString((known ? utf8 : dicom_charset_marked(text)).c_str()).bad())
+        throw std::bad_alloc();
+    return known;
+}
+
+// Every text of the item, those in sequences too; an item may name a character set of its own (PS3.3
+// C.12.1.1.2). False when there was one that could not be decoded.
+bool decode_all(DcmItem &item, std::string charset)
+{
+    bool known = true;
     DcmObject *object = nullptr;
+    if (item.tagExists(DCM_SpecificCharacterSet))
+        get_text(item, DCM_SpecificCharacterSet, charset);
     while ((object = item.nextInContainer(object)) != nullptr) {
-        char *text = nullptr;
-        if (object->ident() == EVR_SQ) {
-            auto *sequence = static_cast<DcmSequenceOfItems *>(object);
-            for (unsigned long i = 0; i < sequence->card(); i++) {
-                if (!each_text(*sequence->getItem(i), change))
-                    return false;
-            }
-        } else if (static_cast<DcmElement *>(object)->getString(text).good() && text) {
-            if (!change(*static_cast<DcmElement *>(object), text))
-                return false;
+        if (object->ident() != EVR_SQ) {
+            known = decode(*static_cast<DcmElement *>(object), charset) && known;
+            continue;
         }
+        auto *sequence = static_cast<DcmSequenceOfItems *>(object);
+        for (unsigned long i = 0; i < sequence->card(); i++)
+            known = decode_all(*sequence->getItem(i), charset) && known;
     }
-    return true;
-}
-
-bool is_ascii(const std::string &text)
-{
-    for (char c : text) {
-        if ((c & '\x80') != 0 || c == '\033')
-            return false;
-    }
-    return true;
-}
-
-bool ascii_already(DcmElement &, const std::string &text)
-{
-    return is_ascii(text);
-}
-
-bool no_escape(DcmElement &, const std::string &text)
-{
-    return text.find('\033') == std::string::npos;
-}
-
-bool mark_unknown(DcmElement &element, const std::string &text)
-{
-    std::string clean = text;
-    for (char &c : clean)
-        c = (c & '\x80') != 0 || c == '\033' ? '?' : c;
-    return element.putString(clean.c_str()).good();
-}
-
-bool decode_all(DcmItem &item, const std::string &charset)
-{
-    return each_text(item, [&charset](DcmElement &element, const std::string &text) {
-        std::string utf8;
-        if (is_ascii(text))
-            return true;
-        return dicom_sr_decode(text, charset, utf8) && element.putString(utf8.c_str()).good();
-    });
+    return known;
 }
 
 // What is read at all, taken out of the data set so that no other attribute can spoil the conversion.
@@ -375,30 +350,13 @@ void take_all(DcmItem &from, DcmItem &to)
     take(from, to, DCM_RequestAttributesSequence);
 }
 
-// A failed conversion leaves half of the texts converted: each try has its own copy.
-void to_utf8(dicom_sr_source *source, DcmDataset &taken)
-{
-    std::string charset;
-    get_text(taken, DCM_SpecificCharacterSet, charset);
-    if (each_text(taken, ascii_already))
-        return;
-    DcmDataset by_library(taken), by_us(taken);
-    if (by_library.convertToUTF8().good() && each_text(by_library, no_escape)) {
-        taken = by_library;
-    } else if (decode_all(by_us, charset)) {
-        taken = by_us;
-    } else {
-        each_text(taken, mark_unknown);
-        note(source, DCM_SpecificCharacterSet,
-             " does not fit the text: characters that are not ASCII became question marks");
-    }
-}
-
 bool read_source(dicom_sr_source *source, DcmItem &all, const char *path, struct err *err)
 {
     DcmDataset taken;
     take_all(all, taken);
-    to_utf8(source, taken);
+    if (!decode_all(taken, ""))
+        note(source, DCM_SpecificCharacterSet,
+             " does not fit the text: characters that are not ASCII became question marks");
     if (!get_text(taken, DCM_StudyInstanceUID, source->study_uid) || source->study_uid.empty() ||
         source->study_uid.size() > 64)
         return err_decline(err, "no_study_uid", "%s has no Study Instance UID", path);

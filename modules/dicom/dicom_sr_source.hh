@@ -16,8 +16,4 @@ struct dicom_sr_source {
     int offset_minutes = 0; // Timezone Offset From UTC
 };
 
-// Text of a data set in `charset`, the value of (0008,0005) as it stands, to UTF-8. False when bytes do not
-// fit.
-bool dicom_sr_decode(const std::string &text, const std::string &charset, std::string &utf8);
-
 #endif

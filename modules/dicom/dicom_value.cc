@@ -1,5 +1,7 @@
 #include "dicom/dicom_value.hh"
 
+#include "dicom/dicom_charset.hh"
+
 #include <climits>
 #include <cmath>
 #include <cstdio>
@@ -33,14 +35,6 @@ DcmElement *element_of(DcmItem *item, const DcmTagKey &tag)
     if (!item || item->findAndGetElement(tag, element).bad() || !element)
         return nullptr;
     return element->getLengthField() <= max_text_bytes ? element : nullptr;
-}
-
-bool is_ascii(const OFString &text)
-{
-    for (size_t i = 0; i < text.size(); i++)
-        if (static_cast<unsigned char>(text[i]) >= 0x80 || text[i] == '\033')
-            return false;
-    return true;
 }
 
 // "1,024": a decimal comma or thousands? "0,625" can only be the former.
@@ -166,24 +160,16 @@ void dicom_value_copy(char *field, size_t size, const OFString &text)
     field[length] = '\0';
 }
 
-OFString dicom_charset::to_utf8(const OFString &text)
+dicom_charset::dicom_charset(DcmItem *dataset)
+    : dataset_(dataset), charset_(dicom_value_text(dataset, DCM_SpecificCharacterSet).c_str())
 {
-    if (is_ascii(text))
-        return text;
-    if (state_ == unasked)
-        state_ =
-            converter_.selectCharacterSet(*OFstatic_cast(DcmItem *, dataset_)).good() ? usable : unusable;
-    OFString converted;
-    if (state_ == usable && converter_.convertString(text, converted, "\\").good())
-        return converted;
-    converted = text;
-    for (size_t i = 0; i < converted.size(); i++)
-        if (static_cast<unsigned char>(converted[i]) >= 0x80)
-            converted[i] = '?';
-    return converted;
 }
 
 void dicom_charset::copy(char *field, size_t size, const DcmTagKey &tag)
 {
-    dicom_value_copy(field, size, to_utf8(dicom_value_text(dataset_, tag)));
+    OFString value = dicom_value_text(dataset_, tag);
+    std::string text(value.c_str(), value.size()), utf8;
+    if (!dicom_charset_decode(text, charset_, false, utf8))
+        utf8 = dicom_charset_marked(text);
+    dicom_value_copy(field, size, OFString(utf8.c_str(), utf8.size()));
 }

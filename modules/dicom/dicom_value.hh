@@ -3,10 +3,10 @@
 #define DICOM_VALUE_HH
 
 #include <dcmtk/config/osconfig.h>
-#include <dcmtk/dcmdata/dcspchrs.h>
 #include <dcmtk/dcmdata/dctk.h>
 
 #include <cstddef>
+#include <string>
 
 /* The value as bytes, all values joined by backslash, without padding; "" when absent, empty, not text or
  * number, or longer than 1 KiB (no attribute we read may be). */
@@ -35,17 +35,12 @@ void dicom_value_copy(char *field, size_t size, const OFString &text);
 class dicom_charset
 {
   public:
-    explicit dicom_charset(DcmItem *dataset) : dataset_(dataset)
-    {
-    }
+    explicit dicom_charset(DcmItem *dataset);
     void copy(char *field, size_t size, const DcmTagKey &tag);
 
   private:
-    OFString to_utf8(const OFString &text);
-
     DcmItem *dataset_;
-    DcmSpecificCharacterSet converter_;
-    enum { unasked, usable, unusable } state_ = unasked;
+    std::string charset_;
 };
 
 #endif

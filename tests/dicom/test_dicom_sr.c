@@ -310,6 +310,7 @@ static void names_become_utf8(void **state)
          "Yamada^Tarou=\xE5\xB1\xB1\xE7\x94\xB0^\xE5\xA4\xAA\xE9\x83\x8E", ""},
         {"\\ISO 2022 IR 149", "Hong^Gildong=\033$)C\xFB\xF3^\033$)C\xD1\xCE\xD4\xD7",
          "Hong^Gildong=\xE6\xB4\xAA^\xE5\x90\x89\xE6\xB4\x9E", ""},
+        {"\\ISO 2022 IR 149", "Hong=\033$)C\xFB\xF3^\xD1\xCE", "Hong=?$)C??^??", "SpecificCharacterSet"},
         {"ISO 2022 IR 13\\ISO 2022 IR 87", "\xD4\xCF\xC0\xDE",
          "\xEF\xBE\x94\xEF\xBE\x8F\xEF\xBE\x80\xEF\xBE\x9E", ""},
         {"\\ISO 2022 IR 87", "Broken=\033$B;3E\033(B", "Broken=?$B;3E?(B", "SpecificCharacterSet"},
