@@ -19,6 +19,7 @@ enum dicom_kind dicom_class_kind(const char *sop_class);
  * out:    *ret and its frames live in `arena`. Absent attributes are "" or 0. The data set is parsed to its
  *         end, so a truncated file fails here; pixel data is skipped, not read.
  * errors: ERR_INPUT (not DICOM, damaged, truncated; frame count, rows or columns absurd), ERR_IO, ERR_NOMEM.
+ *         What is neither CT nor MR may have no number as frame count: frame_count is 0 then.
  * threads: any. */
 bool dicom_head_read(const char *path, struct arena *arena, struct dicom_head **ret, struct err *err);
 

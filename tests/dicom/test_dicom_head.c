@@ -237,6 +237,42 @@ static void an_unknown_character_set_keeps_ascii(void **state)
     assert_null(test->head->frames);
 }
 
+static void text_of_every_character_set_becomes_utf8(void **state)
+{
+    struct test *test = *state;
+    static const struct {
+        const char *charset, *sent, *wanted;
+    } texts[] = {
+        {"", "Brust 1", "Brust 1"},
+        {"ISO_IR 144", "\xC1\xE0\xE3\xDA", "\xD0\xA1\xD1\x80\xD1\x83\xD0\xBA"},
+        {"ISO_IR 166", "\xA1", "\xE0\xB8\x81"},
+        {"ISO_IR 203", "\xA4", "\xE2\x82\xAC"},
+        {"ISO_IR 192", "\xE7\x8E\x8B", "\xE7\x8E\x8B"},
+        {"GB18030", "\xCD\xF5", "\xE7\x8E\x8B"},
+        {"GBK", "\xCD\xF5", "\xE7\x8E\x8B"},
+        {"\\ISO 2022 IR 58", "A \033$)A\xCD\xF5", "A \xE7\x8E\x8B"},
+        {"\\ISO 2022 IR 87", "A \033$B;3ED\033(B B", "A \xE5\xB1\xB1\xE7\x94\xB0 B"},
+        {"\\ISO 2022 IR 159", "\033$(D0!\033(B", "\xE4\xB8\x82"},
+        {"ISO 2022 IR 13\\ISO 2022 IR 87", "\xD4 \033$B;3\033(J", "\xEF\xBE\x94 \xE5\xB1\xB1"},
+        {"\\ISO 2022 IR 100\\ISO 2022 IR 144", "\033-A\xE4\033-L\xC1", "\xC3\xA4\xD0\xA1"},
+        /* in a text ^ is a character; in a name it would end what the escape began */
+        {"\\ISO 2022 IR 149", "\033$)C\xFB\xF3^\xD1\xCE", "\xE6\xB4\xAA^\xE5\x90\x89"},
+        {"\\ISO 2022 IR 149", "\033$)C\xFB\xF3\t\xD1\xCE", "?$)C?? ??"},
+        {"\\ISO 2022 IR 87", "\033$B;3E\033(B", "?$B;3E?(B"},
+        {"\\ISO 2022 IR 87", "\033$Z;3", "?$Z;3"},
+        {"ISO_IR 192", "A \xE7\x8E", "A ??"},
+        {"GB18030", "\033$)A", "?$)A"},
+        {"", "\xE4", "?"},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        made_begin(&test->file, explicit_le);
+        made_identity(&test->file, ct, texts[i].charset, texts[i].sent);
+        assert_true(load(test));
+        if (strcmp(test->head->id.series_description, texts[i].wanted) != 0)
+            fail_msg("text %zu became %s", i, test->head->id.series_description);
+    }
+}
+
 static void every_cut_is_an_error_or_a_head_without_pixels(void **state)
 {
     struct test *test = *state;
@@ -309,6 +345,25 @@ static void absurd_frame_counts_are_refused(void **state)
     made_put(&test->file, "12345678", 8);
     assert_false(load(test));
     assert_int_equal(test->err.code, ERR_INPUT);
+}
+
+static void a_frame_count_that_is_no_number_spoils_only_what_is_analysed(void **state)
+{
+    static const char *const classes[] = {ct, "1.2.840.10008.5.1.4.1.1.481.2"};
+    struct test *test = *state;
+    for (int i = 0; i < 2; i++) {
+        made_begin(&test->file, explicit_le);
+        made_identity(&test->file, classes[i], "ISO_IR 100", "x");
+        made_text(&test->file, 0x00280008, "IS", "1A");
+        made_short(&test->file, 0x00280010, 2);
+        made_short(&test->file, 0x00280011, 2);
+        made_short(&test->file, 0x00280100, 16);
+        made_tag(&test->file, 0x7FE00010, "OW", 8);
+        made_put(&test->file, "12345678", 8);
+        assert_int_equal(load(test), i);
+    }
+    assert_false(test->head->has_pixels);
+    assert_int_equal(test->head->frame_count, 0);
 }
 
 static void missing_rows_mean_no_pixels(void **state)
@@ -542,11 +597,13 @@ int main(void)
         T(padding_is_read_as_the_pixels_are),
         T(more_frames_than_fragments_are_refused),
         T(an_unknown_character_set_keeps_ascii),
+        T(text_of_every_character_set_becomes_utf8),
         T(every_cut_is_an_error_or_a_head_without_pixels),
         T(no_byte_that_changes_brings_it_down),
         T(what_is_no_dicom_is_refused),
         T(more_pixels_than_bytes_are_refused),
         T(absurd_frame_counts_are_refused),
+        T(a_frame_count_that_is_no_number_spoils_only_what_is_analysed),
         T(missing_rows_mean_no_pixels),
         T(long_identifiers_are_refused),
         T(deep_nesting_costs_an_error_not_the_process),
