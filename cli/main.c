@@ -18,6 +18,7 @@ static const struct command {
     {"tokenize", "--model DIR [--json] TEXT", "token ids of a text", local_tokenize},
     {"model",    "check [--json] PATH", "check a model folder or one .safetensors file", local_model},
     {"volume",   "PATH... --nifti OUT.nii [--json]", "the chosen series as it lies in space", local_volume},
+    {"token",    "[--out FILE]", "a new token for REST, and its digest for the configuration", local_token},
     {"status",   "[REMOTE]", "is the daemon ready, and what is wrong if not", remote_status},
     {"studies",  "[REMOTE] [--accession A] [--patient-id P] [--study-uid U] [--state S] [--since T]",
                  "what was received, where it is, and why", remote_studies},
@@ -43,8 +44,8 @@ static enum cli_exit print_help(void)
     printf("usage: cardioscribe COMMAND ...\n\n");
     for (int i = 0; i < COMMAND_COUNT; i++)
         print_command(stdout, &commands[i]);
-    printf("\nREMOTE: --url URL (default $CARDIOSCRIBE_URL or http://127.0.0.1:8042), --token-file FILE, "
-           "--json\n"
+    printf("\nREMOTE: --url URL (default $CARDIOSCRIBE_URL or http://127.0.0.1:8042),\n"
+           "        --token-file FILE (default $CARDIOSCRIBE_TOKEN_FILE), --json\n"
            "ID: the number of a study in the list, or its Study Instance UID.\n"
            "Exit: 0 done, 1 refused or bad input, 2 wrong usage, 3 daemon not reachable.\n"
            "Not for clinical use.\n");

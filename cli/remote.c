@@ -65,9 +65,10 @@ static void take_option(struct remote *remote, int which)
 static bool read_arguments(struct remote *remote, int count, char **arguments, const char *allowed,
                            bool wants_id)
 {
-    const char *url = getenv("CARDIOSCRIBE_URL");
+    const char *url = getenv("CARDIOSCRIBE_URL"), *token_file = getenv("CARDIOSCRIBE_TOKEN_FILE");
     remote->name = arguments[0];
     remote->url = url && *url ? url : "http://127.0.0.1:8042";
+    remote->token_file = token_file && *token_file ? token_file : NULL;
     for (int which; (which = getopt_long(count, arguments, "", known, NULL)) != -1;) {
         if (which == '?' || !(strchr(allowed, which) || strchr(rest_options, which))) {
             cli_usage(remote->name, "an option is wrong");

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct rest {
     CURL *curl;
@@ -22,10 +23,22 @@ struct body {
 static const size_t max_body = (size_t)256 << 20;
 static const long answer_within_s = 60, connect_within_s = 5;
 
+/* A token is a password. */
+static bool is_private(const char *file, struct err *err)
+{
+    struct stat status;
+    if (stat(file, &status) != 0)
+        return err_errno(err, "%s", file);
+    return !(status.st_mode & (S_IRWXG | S_IRWXO)) ||
+           err_fail(err, ERR_INPUT, "%s holds a token, but others may read it: chmod 600", file);
+}
+
 static bool add_token(struct rest *rest, const char *file, struct err *err)
 {
     char header[1100];
     size_t size;
+    if (!is_private(file, err))
+        return false;
     char *token = file_read(file, 1000, &size, err);
     if (!token)
         return false;
@@ -38,6 +51,8 @@ static bool add_token(struct rest *rest, const char *file, struct err *err)
         snprintf(header, sizeof header, "Authorization: Bearer %s", token);
         rest->headers = curl_slist_append(rest->headers, header);
     }
+    explicit_bzero(header, sizeof header);
+    explicit_bzero(token, size);
     free(token);
     return clean || err_fail(err, ERR_INPUT, "%s does not hold one token", file);
 }

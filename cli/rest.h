@@ -9,9 +9,10 @@
 
 struct rest;
 
-/* in: url without a path ("http://127.0.0.1:8042"), token_file NULL or a file that holds a bearer token.
- * owns: the caller closes. errors: ERR_IO (token file), ERR_INPUT (a token with control characters),
- * ERR_NOMEM. */
+/* in: url without a path ("http://127.0.0.1:8042"), token_file NULL or a file that holds a bearer token
+ * and that nobody but its owner may touch.
+ * owns: the caller closes. errors: ERR_IO (token file), ERR_INPUT (a file that others may read, a token with
+ * control characters), ERR_NOMEM. */
 struct rest *rest_open(const char *url, const char *token_file, struct err *err);
 void rest_close(struct rest *rest); /* accepts NULL */
 

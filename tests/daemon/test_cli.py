@@ -1,8 +1,10 @@
 """The commands that ask the daemon, against a stand-in that records what it is asked and answers as told."""
+import hashlib
 import http.server
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -42,10 +44,10 @@ def daemon():
     server.server_close()
 
 
-def cli(daemon, *arguments):
+def cli(daemon, *arguments, **environment):
     url = f"http://127.0.0.1:{daemon.server_address[1]}"
     return subprocess.run([str(CLI), *map(str, arguments)], capture_output=True, text=True, timeout=60,
-                          env={**os.environ, "CARDIOSCRIBE_URL": url})
+                          env={**os.environ, "CARDIOSCRIBE_URL": url, **environment})
 
 
 def test_each_command_asks_its_one_question(daemon):
@@ -70,14 +72,54 @@ def test_what_the_user_types_is_escaped(daemon):
 
 
 def test_the_token_is_sent_and_its_file_checked(daemon, tmp_path):
-    token = tmp_path / "token"
-    token.write_text("secret-1\n")
+    token, other = tmp_path / "token", tmp_path / "other"
+    for path, text in ((token, "secret-1\n"), (other, "secret-2\n")):
+        path.write_text(text)
+        path.chmod(0o600)
     assert cli(daemon, "status", "--token-file", token).returncode == 0
+    assert daemon.asked.pop()[2] == "Bearer secret-1"
+    assert cli(daemon, "status", CARDIOSCRIBE_TOKEN_FILE=str(other)).returncode == 0
+    assert daemon.asked.pop()[2] == "Bearer secret-2"
+    assert cli(daemon, "status", "--token-file", token, CARDIOSCRIBE_TOKEN_FILE=str(other)).returncode == 0
     assert daemon.asked.pop()[2] == "Bearer secret-1"
     token.write_text("two\nlines\n")
     assert cli(daemon, "status", "--token-file", token).returncode == 1
     assert cli(daemon, "status", "--token-file", tmp_path / "none").returncode == 1
+    for mode in (0o640, 0o604, 0o620):
+        other.chmod(mode)
+        done = cli(daemon, "status", "--token-file", other)
+        assert done.returncode == 1 and "chmod 600" in done.stderr and "secret" not in done.stderr
     assert daemon.asked == []
+
+
+def test_a_token_is_made_once_with_its_digest(tmp_path):
+    made = set()
+    for _ in range(3):
+        done = subprocess.run([str(CLI), "token"], capture_output=True, text=True, timeout=60)
+        token, line = done.stdout.splitlines()
+        assert done.returncode == 0 and re.fullmatch(r"cardioscribe-[0-9a-f]{64}", token)
+        assert line == f"token_sha256 = {hashlib.sha256(token.encode()).hexdigest()}" and token not in done.stderr
+        made.add(token)
+    assert len(made) == 3
+
+
+def test_a_token_goes_into_a_file_of_its_own(tmp_path):
+    path = tmp_path / "token"
+
+    def make(*arguments, umask=0):
+        return subprocess.run([str(CLI), "token", *map(str, arguments)], capture_output=True, text=True, timeout=60,
+                              umask=umask)
+    done = make("--out", path)
+    token = path.read_text()
+    assert done.returncode == 0 and path.stat().st_mode & 0o777 == 0o600
+    assert done.stdout == f"token_sha256 = {hashlib.sha256(token.strip().encode()).hexdigest()}\n"
+    assert token.strip() not in done.stdout + done.stderr
+    again = make("--out", path)  # never over a token that may be in use
+    assert again.returncode == 1 and again.stdout == "" and path.read_text() == token
+    assert make("--out", tmp_path / "none" / "token").returncode == 1
+    assert make("--out").returncode == 2 and make("--url", "x").returncode == 2 and make("more").returncode == 2
+    full = make("--out", "/dev/full")
+    assert full.returncode == 1 and full.stdout == ""
 
 
 def test_a_list_is_a_table_and_json_is_raw(daemon):
