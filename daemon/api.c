@@ -4,7 +4,6 @@
 #include "daemon/api.h"
 
 #include "base/digest.h"
-#include "base/file.h"
 #include "daemon/api_input.h"
 #include "daemon/api_routes.h"
 
@@ -17,20 +16,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-    POOL_THREADS = 4,
-    MAX_CONNECTIONS = 64,
-    IDLE_S = 30,
-    MAX_BODY = 4096,
-    MAX_PATH = 256,
-    MIN_TOKEN = 16,
-    MAX_TOKEN = 1000
-};
+enum { POOL_THREADS = 4, MAX_CONNECTIONS = 64, IDLE_S = 30, MAX_BODY = 4096, MAX_PATH = 256 };
 
 struct api {
     struct service *service;
     struct MHD_Daemon *server;
-    char token_sha256[DIGEST_HEX_SIZE]; /* "" when none is asked */
 };
 
 /* From the first header to the last byte out. */
@@ -124,17 +114,22 @@ static const char *header_of(const struct exchange *exchange, const char *name)
     return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
 }
 
-/* Both digests have one length, so the time taken says nothing about the token. */
-static bool token_right(const struct api *api, const char *header)
+/* Digests have one length, and every one is compared to its end: the time taken says nothing about a token.
+ */
+static bool token_right(const char *digests, const char *header)
 {
     char digest[DIGEST_HEX_SIZE];
+    bool right = false;
     if (!header || strncasecmp(header, "Bearer ", 7) != 0)
         return false;
     digest_bytes(header + 7, strlen(header + 7), digest);
-    volatile unsigned char difference = 0;
-    for (int i = 0; i < DIGEST_HEX_SIZE - 1; i++)
-        difference = (unsigned char)(difference | (digest[i] ^ api->token_sha256[i]));
-    return difference == 0;
+    for (const char *at = digests; *at; at += DIGEST_HEX_SIZE - 1, at += *at == ' ') {
+        volatile unsigned char difference = 0;
+        for (int i = 0; i < DIGEST_HEX_SIZE - 1; i++)
+            difference = (unsigned char)(difference | (digest[i] ^ at[i]));
+        right |= difference == 0;
+    }
+    return right;
 }
 
 static bool host_is_here(const char *host)
@@ -155,14 +150,15 @@ static bool host_is_here(const char *host)
 /* False with the answer set. */
 static bool may_enter(struct exchange *exchange, const char *method, const char *path)
 {
-    const struct api *api = exchange->api;
+    const struct config *config = exchange->api->service->config;
+    const char *digests = config->api.token_sha256;
     bool reads = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
     if (reads && strcmp(path, "/healthz") == 0)
         return true;
-    if (*api->token_sha256 && !token_right(api, header_of(exchange, MHD_HTTP_HEADER_AUTHORIZATION)))
+    if (*digests && !token_right(digests, header_of(exchange, MHD_HTTP_HEADER_AUTHORIZATION)))
         api_refuse(&exchange->answer, MHD_HTTP_UNAUTHORIZED, "unauthorized",
                    "give the token as \"Authorization: Bearer TOKEN\"");
-    else if (!*api->token_sha256 && !host_is_here(header_of(exchange, MHD_HTTP_HEADER_HOST)))
+    else if (!*digests && !host_is_here(header_of(exchange, MHD_HTTP_HEADER_HOST)))
         api_refuse(&exchange->answer, MHD_HTTP_FORBIDDEN, "forbidden",
                    "without a token this interface is for this machine alone: Host must be 127.0.0.1 or"
                    " localhost");
@@ -251,34 +247,6 @@ static size_t leave_escaped(void *context, struct MHD_Connection *connection, ch
 
 /* ---- start and stop ------------------------------------------------------------------------------------ */
 
-static bool take_token(struct api *api, char *token, size_t size)
-{
-    while (size > 0 && strchr(" \t\r\n", token[size - 1]))
-        token[--size] = '\0';
-    char *first = token + strspn(token, " \t\r\n");
-    size_t length = strlen(first);
-    if (length < MIN_TOKEN || first + length != token + size || strpbrk(first, " \t\r\n"))
-        return false;
-    digest_bytes(first, length, api->token_sha256);
-    return true;
-}
-
-static bool read_token(struct api *api, const char *path, struct err *err)
-{
-    size_t size;
-    if (!*path)
-        return true;
-    char *token = file_read(path, MAX_TOKEN, &size, err);
-    if (!token)
-        return err_prefix(err, "api.token_file");
-    bool ok = take_token(api, token, size);
-    explicit_bzero(token, size);
-    free(token);
-    return ok ||
-           err_fail(err, ERR_INPUT, "api.token_file %s: one token of at least %d characters without blanks",
-                    path, MIN_TOKEN);
-}
-
 static bool listen_on(struct api *api, struct err *err)
 {
     const struct config *config = api->service->config;
@@ -305,7 +273,7 @@ struct api *api_start(struct service *service, struct err *err)
         return NULL;
     }
     api->service = service;
-    if (read_token(api, service->config->api.token_file, err) && listen_on(api, err))
+    if (listen_on(api, err))
         return api;
     api_stop(api);
     return NULL;

@@ -11,10 +11,10 @@
  * GET  /api/v1/refusals                  ?since= limit=
  * POST /api/v1/deliveries/{id}/retry
  *
- * Everything is in docs/openapi.yaml. HEAD answers as GET. Errors are {"error": {"code", "text"}}. With a
- * token file every request but GET /healthz needs "Authorization: Bearer TOKEN". Without one, requests must
- * name this machine in Host, so that a web page that resolves its own name to 127.0.0.1 reads nothing.
- * Nothing is logged here, and nothing is kept. */
+ * Everything is in docs/openapi.yaml. HEAD answers as GET. Errors are {"error": {"code", "text"}}. With
+ * api.token_sha256 every request but GET /healthz needs "Authorization: Bearer TOKEN", a token with one of
+ * these digests. Without it, requests must name this machine in Host, so that a web page that resolves its
+ * own name to 127.0.0.1 reads nothing. Nothing is logged here, and nothing is kept. */
 #ifndef DAEMON_API_H
 #define DAEMON_API_H
 
@@ -26,7 +26,7 @@ struct api;
 
 /* Listen on config api.address:api.port. A force and a retry ring the rooms' bells; service is borrowed until
  * api_stop. Signals must be blocked already: the threads inherit the mask.
- * errors: ERR_IO (token file, address in use), ERR_INPUT (token too short or with blanks), ERR_NOMEM. */
+ * errors: ERR_IO (address in use), ERR_NOMEM. */
 struct api *api_start(struct service *service, struct err *err);
 
 /* Answer what is being answered, close, join. Accepts NULL. */

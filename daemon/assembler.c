@@ -78,11 +78,12 @@ static bool complete_study(struct assembler *assembler, const struct store_candi
                            struct arena *arena, struct err *err)
 {
     struct service *service = assembler->service;
+    const struct config *config = service->config;
     struct store_series *series;
     struct store_new_job jobs[CONFIG_MAX_MODELS];
     int series_count;
     int64_t now_ms = clock_unix_ms();
-    const char *decline = decline_reason(service->config, candidate, now_ms);
+    const char *decline = decline_reason(config, candidate, now_ms);
     if (decline) {
         log_event(LOG_INFO, "study_declined", "study=%lld reason=%s", (long long)candidate->study, decline);
         return store_decline_study(service->store, candidate->study, candidate->revision, decline, now_ms,
@@ -90,7 +91,7 @@ static bool complete_study(struct assembler *assembler, const struct store_candi
     }
     if (!store_input_series(service->store, candidate->study, arena, &series, &series_count, err))
         return false;
-    int count = choose_jobs(service->config, series, series_count, jobs);
+    int count = choose_jobs(config, series, series_count, jobs);
     if (!store_queue_study(service->store, candidate->study, candidate->revision, candidate->cause, jobs,
                            count, now_ms, err))
         return false;

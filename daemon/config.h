@@ -1,14 +1,22 @@
-/* The configuration: one INI file, one key table. Parsing, --check, --print-keys, the sample file and the
- * manual are all made from or checked against the table. threads: read-only after config_load. */
+/* The configuration: one INI file, one key table. Parsing, --check, --print-keys, reloading, the sample file
+ * and the manual are all made from or checked against the table. threads: read-only once published, see
+ * daemon/service.h. */
 #ifndef DAEMON_CONFIG_H
 #define DAEMON_CONFIG_H
 
+#include "base/digest.h"
 #include "base/err.h"
 #include "dicom/dicom_net.h"
 
 #include <stdio.h>
 
-enum { CONFIG_TEXT = 256, CONFIG_MAX_PEERS = 64, CONFIG_MAX_MODELS = 16, CONFIG_MAX_CLASSES = 64 };
+enum {
+    CONFIG_TEXT = 256,
+    CONFIG_MAX_PEERS = 64,
+    CONFIG_MAX_MODELS = 16,
+    CONFIG_MAX_CLASSES = 64,
+    CONFIG_MAX_TOKENS = 16
+};
 
 /* [peer "NAME"]: another application entity. */
 struct config_peer {
@@ -31,6 +39,7 @@ struct config_model {
 };
 
 struct config {
+    struct config *replaced; /* the one that ran before; freed together */
     char path[CONFIG_TEXT];
     struct {
         char state_folder[CONFIG_TEXT];
@@ -44,7 +53,7 @@ struct config {
         int port;
         char ae_title[DICOM_AE_SIZE];
         int max_associations, max_associations_per_peer, max_pdu_bytes, acse_timeout_s, dimse_timeout_s;
-        int max_object_mb;
+        int idle_timeout_s, keepalive_s, max_object_mb;
         bool accept_other;
         char refused_classes[CONFIG_MAX_CLASSES * UID_SIZE]; /* SOP Class UIDs separated by blanks */
     } listener;
@@ -64,7 +73,7 @@ struct config {
     struct {
         char address[CONFIG_TEXT];
         int port;
-        char token_file[CONFIG_TEXT];
+        char token_sha256[CONFIG_MAX_TOKENS * DIGEST_HEX_SIZE]; /* digests separated by blanks, lower case */
     } api;
     struct config_peer peers[CONFIG_MAX_PEERS];
     int peer_count;
@@ -74,7 +83,23 @@ struct config {
 
 /* Read and check a file. owns: caller frees. errors: ERR_INPUT with file, line and key; ERR_IO. */
 struct config *config_load(const char *path, struct err *err);
+/* And every one that it replaced. */
 void config_free(struct config *config);
+
+/* Keys as "section.key", "peer" when any peer differs, "model" when the list of models does; separated by
+ * blanks, "" for none. */
+enum { CONFIG_CHANGES = 1024 };
+struct config_changes {
+    char applied[CONFIG_CHANGES], after_restart[CONFIG_CHANGES];
+};
+
+/* What `wanted`, loaded from the file again, makes of the running configuration: its reloadable keys, and of
+ * the rest what runs. All of [peer] is reloadable; a model's folder and the list of models are not.
+ * owns:   caller frees; both arguments are borrowed.
+ * errors: ERR_INPUT when the two do not fit together (the last token removed while the address that is served
+ *         is beyond loopback); ERR_NOMEM. */
+struct config *config_merge(const struct config *running, const struct config *wanted,
+                            struct config_changes *ret, struct err *err);
 
 /* One line a key, tab separated: section, key, type or limits, default, reloadable, help. */
 void config_print_keys(FILE *out);

@@ -1,4 +1,6 @@
 /* Threads: one a destination, all woken by the outbox bell; no state is shared between them but the database.
+ * A route looks its destination up in the running configuration before each delivery; one whose destination
+ * is gone parks what waits for it. The list of routes belongs to main, which alone starts and stops.
  * Waiting is a row: the next attempt's time is in the delivery, so back-off survives a restart. Stop:
  * service->stopping and the bell; a C-STORE under way ends by its own time-outs. */
 #include "daemon/courier.h"
@@ -22,9 +24,8 @@ enum { SR_CLASSES = 3 };
 
 struct route {
     struct courier *courier;
-    const struct config_peer *peer;
+    const char *name; /* of the peer; borrowed from the configuration that brought it */
     pthread_t thread;
-    bool started;
     unsigned seed, seen;
 };
 
@@ -134,14 +135,22 @@ static void send_in_some_class(struct service *service, struct dicom_sender *sen
     }
 }
 
-static void try_delivery(struct route *route, const struct store_delivery *delivery, struct arena *arena,
+static const struct config_peer *destination(const struct config *config, const char *name)
+{
+    for (int i = 0; i < config->peer_count; i++)
+        if (config->peers[i].receives_results && strcmp(config->peers[i].name, name) == 0)
+            return &config->peers[i];
+    return NULL;
+}
+
+static void try_delivery(struct route *route, const struct config *config, const struct config_peer *to,
+                         const struct store_delivery *delivery, struct arena *arena,
                          struct store_report **ret, struct attempt *attempt)
 {
-    const struct config *config = route->courier->service->config;
     struct dicom_peer peer = {.our_ae = config->listener.ae_title,
-                              .ae_title = route->peer->ae_title,
-                              .host = route->peer->address,
-                              .port = route->peer->port,
+                              .ae_title = to->ae_title,
+                              .host = to->address,
+                              .port = to->port,
                               .connect_timeout_s = config->delivery.connect_timeout_s,
                               .acse_timeout_s = config->listener.acse_timeout_s,
                               .dimse_timeout_s = config->listener.dimse_timeout_s,
@@ -168,7 +177,7 @@ static bool record_attempt(struct route *route, const struct store_delivery *del
     struct service *service = route->courier->service;
     const struct config *config = service->config;
     int64_t now_ms = clock_unix_ms();
-    const char *name = route->peer->name;
+    const char *name = route->name;
     char status[8] = "none";
     if (attempt->status >= 0)
         snprintf(status, sizeof status, "%04X", (unsigned)attempt->status & 0xffffU);
@@ -198,7 +207,8 @@ static bool record_attempt(struct route *route, const struct store_delivery *del
 
 enum look { LOOK_EMPTY, LOOK_SENT, LOOK_FAILED };
 
-static bool attempt_delivery(struct route *route, const struct store_delivery *delivery, struct err *err)
+static bool attempt_delivery(struct route *route, const struct config *config, const struct config_peer *to,
+                             const struct store_delivery *delivery, struct err *err)
 {
     struct attempt attempt;
     struct store_report *report = NULL;
@@ -206,35 +216,59 @@ static bool attempt_delivery(struct route *route, const struct store_delivery *d
     if (!arena)
         return err_fail(err, ERR_NOMEM, "no memory for a delivery");
     int64_t begin_ms = clock_monotonic_ms();
-    try_delivery(route, delivery, arena, &report, &attempt);
+    try_delivery(route, config, to, delivery, arena, &report, &attempt);
     metrics_observe(METRIC_SEND_SECONDS, (double)(clock_monotonic_ms() - begin_ms) / 1000);
     bool ok = record_attempt(route, delivery, report, &attempt, err);
     arena_free(arena);
     return ok;
 }
 
+static bool park_unrouted(struct service *service, struct err *err)
+{
+    const struct config *config = service->config;
+    const char *names[CONFIG_MAX_PEERS];
+    int count = 0, parked;
+    for (int i = 0; i < config->peer_count; i++)
+        if (config->peers[i].receives_results)
+            names[count++] = config->peers[i].name;
+    if (!store_park_unrouted(service->store, names, count, clock_unix_ms(), &parked, err))
+        return false;
+    if (parked)
+        log_event(LOG_WARNING, "deliveries_unrouted", "parked=%d cause=\"the destination is not configured\"",
+                  parked);
+    return true;
+}
+
+static enum look look_failed(const struct route *route, const struct config *config, const struct err *err)
+{
+    log_event(LOG_ERROR, "delivery_not_recorded", "peer=%s cause=%s, will retry in %d s",
+              log_text(route->name), log_text(err->text), config->delivery.backoff_first_s);
+    return LOOK_FAILED;
+}
+
 static enum look deliver_one(struct route *route)
 {
+    struct service *service = route->courier->service;
+    const struct config *config = service->config;
+    const struct config_peer *to = destination(config, route->name);
     struct store_delivery delivery;
     struct err err = ERR_INIT;
     bool found = false;
-    bool ok = store_due_delivery(route->courier->service->store, route->peer->name, clock_unix_ms(), &found,
-                                 &delivery, &err);
+    bool ok = to ? store_due_delivery(service->store, to->name, clock_unix_ms(), &found, &delivery, &err)
+                 : park_unrouted(service, &err);
     if (ok && !found)
         return LOOK_EMPTY;
-    if (ok && attempt_delivery(route, &delivery, &err))
+    if (ok && attempt_delivery(route, config, to, &delivery, &err))
         return LOOK_SENT;
-    log_event(LOG_ERROR, "delivery_not_recorded", "peer=%s cause=%s, will retry in %d s",
-              log_text(route->peer->name), log_text(err.text),
-              route->courier->service->config->delivery.backoff_first_s);
-    return LOOK_FAILED;
+    return look_failed(route, config, &err);
 }
 
 /* An outcome that could not be recorded is sent again: not before the first back-off, whatever rings. */
 static void pause_after_failure(struct route *route)
 {
     const struct service *service = route->courier->service;
-    int64_t until_ms = clock_monotonic_ms() + service->config->delivery.backoff_first_s * 1000LL;
+    const struct config *config = service->config;
+    int64_t until_ms = clock_monotonic_ms() + config->delivery.backoff_first_s * 1000LL;
     while (!service->stopping && clock_monotonic_ms() < until_ms)
         bell_wait(&route->courier->service->outbox, &route->seen, LOOK_MS);
 }
@@ -254,40 +288,50 @@ static void *route_main(void *argument)
 
 static bool start_route(struct courier *courier, const struct config_peer *peer)
 {
-    struct route *route = &courier->routes[courier->route_count++];
-    route->courier = courier;
-    route->peer = peer;
-    route->seed = (unsigned)clock_unix_ms() + (unsigned)courier->route_count;
-    route->started = pthread_create(&route->thread, NULL, route_main, route) == 0;
-    return route->started;
+    if (courier->route_count == CONFIG_MAX_PEERS)
+        return false;
+    struct route *route = &courier->routes[courier->route_count];
+    *route = (struct route){.courier = courier,
+                            .name = peer->name,
+                            .seed = (unsigned)clock_unix_ms() + (unsigned)courier->route_count};
+    if (pthread_create(&route->thread, NULL, route_main, route) != 0)
+        return false;
+    courier->route_count++;
+    return true;
 }
 
-static bool park_unrouted(struct service *service, struct err *err)
+static bool has_route(const struct courier *courier, const char *name)
 {
-    const char *names[CONFIG_MAX_PEERS];
-    int count = 0, parked;
-    for (int i = 0; i < service->config->peer_count; i++)
-        if (service->config->peers[i].receives_results)
-            names[count++] = service->config->peers[i].name;
-    if (!store_park_unrouted(service->store, names, count, clock_unix_ms(), &parked, err))
-        return false;
-    if (parked)
-        log_event(LOG_WARNING, "deliveries_unrouted", "parked=%d cause=\"the destination is not configured\"",
-                  parked);
-    return true;
+    bool found = false;
+    for (int i = 0; i < courier->route_count && !found; i++)
+        found = strcmp(courier->routes[i].name, name) == 0;
+    return found;
+}
+
+void courier_follow(struct courier *courier)
+{
+    const struct config *config = courier->service->config;
+    for (int i = 0; i < config->peer_count; i++) {
+        const struct config_peer *peer = &config->peers[i];
+        if (peer->receives_results && !has_route(courier, peer->name) && !start_route(courier, peer))
+            log_event(LOG_ERROR, "destination_not_served",
+                      "peer=%s cause=\"no thread or no place for it\", takes effect after restart",
+                      log_text(peer->name));
+    }
 }
 
 struct courier *courier_start(struct service *service, struct err *err)
 {
     if (!park_unrouted(service, err))
         return NULL;
+    const struct config *config = service->config;
     struct courier *courier = calloc(1, sizeof *courier);
     bool ok = courier != NULL;
     if (ok)
         courier->service = service;
-    for (int i = 0; ok && i < service->config->peer_count; i++)
-        if (service->config->peers[i].receives_results)
-            ok = start_route(courier, &service->config->peers[i]);
+    for (int i = 0; ok && i < config->peer_count; i++)
+        if (config->peers[i].receives_results)
+            ok = start_route(courier, &config->peers[i]);
     if (ok)
         return courier;
     err_fail(err, ERR_NOMEM, "no memory or thread for a courier");
@@ -301,9 +345,7 @@ void courier_stop(struct courier *courier)
     if (!courier)
         return;
     bell_ring(&courier->service->outbox);
-    for (int i = 0; i < courier->route_count; i++) {
-        if (courier->routes[i].started)
-            pthread_join(courier->routes[i].thread, NULL);
-    }
+    for (int i = 0; i < courier->route_count; i++)
+        pthread_join(courier->routes[i].thread, NULL);
     free(courier);
 }

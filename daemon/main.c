@@ -12,7 +12,6 @@
 #include "daemon/receiver.h"
 #include "dicom/dicom_head.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -35,6 +34,7 @@ static const char usage[] =
 
 struct rooms {
     struct service service;
+    struct config *config; /* the running one, which holds those that it replaced */
     struct arena *arena;
     struct janitor *janitor;
     struct pool *pool;
@@ -101,13 +101,51 @@ static sigset_t block_signals(void)
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGHUP, SIG_IGN);
     return set;
 }
 
-static int wait_for_end(const sigset_t *set)
+/* What cannot be read, or does not fit, changes nothing. */
+static struct config *read_again(const struct config *running, struct config_changes *ret)
+{
+    struct err err = ERR_INIT;
+    struct config *wanted = config_load(running->path, &err);
+    struct config *merged = wanted ? config_merge(running, wanted, ret, &err) : NULL;
+    config_free(wanted);
+    if (!merged)
+        log_event(LOG_ERROR, "reload_refused", "cause=%s, the running configuration stays",
+                  log_text(err.text));
+    return merged;
+}
+
+static void publish(struct rooms *rooms, struct config *config)
+{
+    config->replaced = rooms->config;
+    rooms->config = config;
+    rooms->service.config = config;
+    log_set_level(config->service.log_level);
+    courier_follow(rooms->courier);
+}
+
+static void reload(struct rooms *rooms)
+{
+    struct config_changes changes;
+    struct config *config = read_again(rooms->config, &changes);
+    if (!config)
+        return;
+    if (*changes.applied)
+        publish(rooms, config);
+    else
+        config_free(config);
+    if (*changes.after_restart)
+        log_event(LOG_WARNING, "reload_incomplete", "keys=\"%s\", takes effect after restart",
+                  changes.after_restart);
+    log_event(LOG_INFO, "reloaded", "applied=\"%s\"", changes.applied);
+}
+
+static int wait_for_end(struct rooms *rooms, const sigset_t *set)
 {
     uint64_t watchdog_us = 0;
     bool watched = sd_watchdog_enabled(0, &watchdog_us) > 0;
@@ -115,16 +153,22 @@ static int wait_for_end(const sigset_t *set)
                             watched ? (long)(watchdog_us / 2 % 1000000) * 1000 : 0};
     for (;;) {
         int number = sigtimedwait(set, NULL, &step);
-        if (number > 0)
+        if (number > 0 && number != SIGHUP)
             return number;
-        if (errno == EAGAIN && watched)
+        if (watched)
             sd_notify(0, "WATCHDOG=1");
+        if (number != SIGHUP)
+            continue;
+        sd_notify(0, "RELOADING=1");
+        reload(rooms);
+        sd_notify(0, "READY=1");
     }
 }
 
+/* Takes the configuration. */
 static int serve(struct config *config)
 {
-    struct rooms rooms = {.service = {.config = config, .started_ms = clock_unix_ms()}};
+    struct rooms rooms = {.service = {.config = config, .started_ms = clock_unix_ms()}, .config = config};
     struct err err = ERR_INIT;
     sigset_t signals = block_signals();
     bell_init(&rooms.service.arrivals);
@@ -138,13 +182,14 @@ static int serve(struct config *config)
                   config->listener.address, config->listener.port, log_text(config->listener.ae_title),
                   config->api.address, config->api.port, config->model_count, config->service.intended_use);
         sd_notify(0, "READY=1");
-        int number = wait_for_end(&signals);
+        int number = wait_for_end(&rooms, &signals);
         sd_notify(0, "STOPPING=1");
         log_event(LOG_INFO, "stopping", "signal=%d", number);
     } else {
         log_event(LOG_ERROR, "not_started", "code=%s cause=%s", err_code_name(err.code), log_text(err.text));
     }
     close_rooms(&rooms);
+    config_free(rooms.config);
     log_event(LOG_INFO, "stopped", "clean=%s", ok ? "yes" : "no");
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
@@ -209,11 +254,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", err.text);
         return EXIT_FAILURE;
     }
-    if (arguments.check)
-        printf("%s: correct, %d peers, %d models\n", arguments.config, config->peer_count,
-               config->model_count);
-    else
-        status = serve(config);
+    if (!arguments.check)
+        return serve(config);
+    printf("%s: correct, %d peers, %d models\n", arguments.config, config->peer_count, config->model_count);
     config_free(config);
-    return arguments.check ? EXIT_SUCCESS : status;
+    return EXIT_SUCCESS;
 }

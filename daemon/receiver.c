@@ -30,7 +30,7 @@ struct slot {
     pthread_t thread;
     struct receiver *receiver;
     struct dicom_association *association;
-    const struct config_peer *peer; /* NULL until the calling AE is known */
+    const struct config_peer *peer; /* as it was when admitted; NULL until the calling AE is known */
     int fd;
     char address[DICOM_ADDRESS_SIZE];
     char (*studies)[UID_SIZE];
@@ -94,7 +94,8 @@ static int slots_of(struct receiver *receiver, const struct config_peer *peer)
 {
     int count = 0;
     for (int i = 0; i < receiver->slot_count; i++)
-        count += receiver->slots[i].state == SLOT_ACTIVE && receiver->slots[i].peer == peer;
+        count += receiver->slots[i].state == SLOT_ACTIVE && receiver->slots[i].peer &&
+                 strcmp(receiver->slots[i].peer->name, peer->name) == 0;
     return count;
 }
 

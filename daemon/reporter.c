@@ -46,13 +46,10 @@ static int timezone_minutes(void)
 }
 
 /* Why the analysis began, and what was there; what of it was used the report says itself. */
-static const char *start_text(const struct service *service, const struct store_job *job,
-                              const struct store_inputs *inputs, struct arena *arena)
+static const char *start_text(const struct store_job *job, const struct store_inputs *inputs,
+                              struct arena *arena)
 {
-    const char *cause = job->started_by;
-    if (strcmp(cause, "quiet") == 0)
-        cause = arena_printf(arena, "quiet %d s", service->config->assembly.study_quiet_s);
-    return arena_printf(arena, "%s; received: %d CT or MR images, %d other objects", cause ? cause : "quiet",
+    return arena_printf(arena, "%s; received: %d CT or MR images, %d other objects", job->started_by,
                         inputs->count, inputs->other_count);
 }
 
@@ -105,7 +102,7 @@ static bool write_report(struct service *service, const struct store_job *job,
                                  .revision = job->revision,
                                  .station = config->service.station_name,
                                  .clinical = strcmp(config->service.intended_use, "clinical") == 0,
-                                 .start = start_text(service, job, inputs, arena),
+                                 .start = start_text(job, inputs, arena),
                                  .input_incomplete = inputs->lost_count > 0,
                                  .timezone_minutes = timezone_minutes()};
     facts.instances = references(job, inputs, arena, &facts.instance_count);

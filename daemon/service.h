@@ -1,5 +1,5 @@
-/* What every room of the daemon works with. Built by main before the first room opens; the pointers do not
- * change afterwards. Flags are written by the room named and read by readiness. */
+/* What every room of the daemon works with. Built by main before the first room opens; of the pointers only
+ * `config` changes afterwards. Flags are written by the room named and read by readiness. */
 #ifndef DAEMON_SERVICE_H
 #define DAEMON_SERVICE_H
 
@@ -12,8 +12,11 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+/* The running configuration is immutable; a reload (daemon/reload.h) publishes another one through the atomic
+ * pointer. A room reads it once for each decision, and may keep what it found there: every configuration that
+ * was ever published stays valid until the service has stopped. */
 struct service {
-    const struct config *config;
+    const struct config *_Atomic config;
     struct store *store;
     struct spool *spool;
     const struct report_codes *codes;

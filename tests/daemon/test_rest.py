@@ -1,5 +1,6 @@
 """The REST interface of the real daemon: every route against docs/openapi.yaml, and against bad clients."""
 import concurrent.futures
+import hashlib
 import io
 import json
 import re
@@ -382,10 +383,9 @@ def test_without_a_token_only_this_machine_is_a_host(scene):
 TOKEN = "correct-horse-battery-staple"
 
 
-def test_a_token_is_asked_of_everything_but_health(start_daemon, tmp_path):
-    path = tmp_path / "token"
-    path.write_text(f"\n{TOKEN} \n")
-    daemon = start_daemon(keys={"api.token_file": path}, wait=False).launch()
+def test_a_token_is_asked_of_everything_but_health(start_daemon):
+    digests = [hashlib.sha256(token.encode()).hexdigest() for token in ("another-client's", TOKEN)]
+    daemon = start_daemon(keys={"api.token_sha256": " ".join(digests).upper()}, wait=False).launch()
     right = {"Authorization": f"Bearer {TOKEN}"}
 
     def ready():
@@ -398,7 +398,7 @@ def test_a_token_is_asked_of_everything_but_health(start_daemon, tmp_path):
     ask(daemon, "/healthz")
     for headers in ({}, {"Authorization": TOKEN}, {"Authorization": f"Basic {TOKEN}"}, {"Authorization": "Bearer "},
                     {"Authorization": f"Bearer {TOKEN[:-1]}"}, {"Authorization": f"Bearer {TOKEN}x"},
-                    {"Authorization": f"Bearer {TOKEN.upper()}"}):
+                    {"Authorization": f"Bearer {TOKEN.upper()}"}, {"Authorization": f"Bearer {digests[1]}"}):
         for route, one in OPENAPI["paths"].items():
             for method in METHODS:
                 if method in one and route != "/healthz":
@@ -406,18 +406,17 @@ def test_a_token_is_asked_of_everything_but_health(start_daemon, tmp_path):
         answer = requests.get(daemon.url + "/nothing", headers=headers, timeout=30)
         assert answer.status_code == 401 and answer.headers["WWW-Authenticate"].startswith("Bearer")
     assert ask(daemon, "/api/v1/studies", headers=right)["studies"] == []
+    assert ask(daemon, "/api/v1/studies", headers={"Authorization": "Bearer another-client's"})["studies"] == []
     assert ask(daemon, "/api/v1/studies", headers={**right, "Host": "ai.hospital.example"})["studies"] == []
     assert TOKEN not in daemon.log()
 
 
-@pytest.mark.parametrize("content", ["short", "", "two words that are long enough", None])
-def test_a_bad_token_file_stops_the_start(start_daemon, tmp_path, content):
-    path = tmp_path / "token"
-    if content is not None:
-        path.write_text(content)
-    daemon = start_daemon(keys={"api.token_file": path}, wait=False).launch()
+@pytest.mark.parametrize("content", ["short", TOKEN, "0" * 63, "0" * 64 + " " + TOKEN, f"cardioscribe-{64 * 'a'}"])
+def test_a_token_in_place_of_its_digest_stops_the_start(start_daemon, content):
+    daemon = start_daemon(keys={"api.token_sha256": content}, wait=False).launch()
     assert daemon.process.wait(60 * TIME_FACTOR) != 0
-    assert "token_file" in daemon.log()
+    assert "token_sha256" in daemon.log() and "cardioscribe token" in daemon.log()
+    assert content.split()[-1] not in daemon.log()
 
 
 def test_a_full_disk_is_not_ready_and_says_so(start_daemon):

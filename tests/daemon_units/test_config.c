@@ -209,13 +209,157 @@ static void a_peer_or_model_must_be_complete(void **state)
     refused("[peer \"PACS\"]\nae_title = A\naddress = pacs.example.org\nmay_store = yes\n", 0, "IPv4");
 }
 
+#define DIGEST_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define DIGEST_B "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void digests_of_tokens_add_up_in_lower_case(void **state)
+{
+    struct config *config = load_good("[api]\ntoken_sha256 = " DIGEST_A " " DIGEST_B "\ntoken_sha256 ="
+                                      " 0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789ABCDEF\n");
+    assert_string_equal(config->api.token_sha256, DIGEST_A " " DIGEST_B " " DIGEST_B);
+    config_free(config);
+    char text[4096] = "[api]\n";
+    for (int i = 0; i < CONFIG_MAX_TOKENS; i++)
+        strcat(text, "token_sha256 = " DIGEST_A "\n");
+    config_free(load_good(text));
+    strcat(text, "token_sha256 = " DIGEST_A "\n");
+    refused(text, CONFIG_MAX_TOKENS + 2, "token_sha256");
+}
+
+static void a_token_in_place_of_its_digest_is_refused_and_not_repeated(void **state)
+{
+    static const char *const wrong[] = {"correct-horse-battery-staple", "cardioscribe-" DIGEST_B,
+                                        DIGEST_A "a",
+                                        "g123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"};
+    for (int i = 0; i < 4; i++) {
+        char text[300];
+        snprintf(text, sizeof text, "[api]\ntoken_sha256 = %s\n", wrong[i]);
+        refused(text, 2, "token_sha256 takes SHA-256 digests of 64 hexadecimal digits, never a token itself");
+        assert_null(strstr(err.text, wrong[i]));
+    }
+    refused("[api]\ntoken_file = /etc/token\n", 2, "unknown key token_file");
+}
+
+/* What a running configuration makes of a file that says `text`; the base is freed with it. */
+static struct config *merge(const char *base, const char *text, struct config_changes *changes)
+{
+    struct config *running = load_good(base), *wanted = load_good(text);
+    err = (struct err)ERR_INIT;
+    struct config *merged = config_merge(running, wanted, changes, &err);
+    config_free(wanted);
+    if (!merged) {
+        config_free(running);
+        return NULL;
+    }
+    merged->replaced = running;
+    return merged;
+}
+
+static const char whole_text[] = "[listener]\nport = 104\nae_title = OLD\n[assembly]\nstudy_quiet_s = 5\n"
+                                 "[peer \"A\"]\nae_title = A\naddress = 10.0.0.1\n"
+                                 "[model \"one\"]\nfolder = /one\n[model \"two\"]\nfolder = /two\n";
+
+static void a_merge_takes_what_is_reloadable_and_names_the_rest(void **state)
+{
+    struct config_changes changes;
+    struct config *config = merge(whole_text,
+                                  "[listener]\nport = 105\nae_title = NEW\nmax_associations = 3\n"
+                                  "[assembly]\nstudy_quiet_s = 7\n[api]\ntoken_sha256 = " DIGEST_A "\n"
+                                  "[peer \"A\"]\nae_title = A\naddress = 10.0.0.1\n"
+                                  "[model \"one\"]\nfolder = /one\n[model \"two\"]\nfolder = /two\n",
+                                  &changes);
+    assert_string_equal(changes.applied, "listener.ae_title assembly.study_quiet_s api.token_sha256");
+    assert_string_equal(changes.after_restart, "listener.port listener.max_associations");
+    assert_int_equal(config->listener.port, 104);
+    assert_int_equal(config->listener.max_associations, 32);
+    assert_string_equal(config->listener.ae_title, "NEW");
+    assert_int_equal(config->assembly.study_quiet_s, 7);
+    assert_string_equal(config->api.token_sha256, DIGEST_A);
+    config_free(config);
+}
+
+static void a_merge_with_the_same_file_changes_nothing(void **state)
+{
+    struct config_changes changes;
+    struct config *config = merge(whole_text, whole_text, &changes);
+    assert_string_equal(changes.applied, "");
+    assert_string_equal(changes.after_restart, "");
+    config_free(config);
+    /* a shorter value leaves bytes behind its end, which are none of its own */
+    config = merge("[listener]\nae_title = A\n", "[listener]\nae_title = CARDIOSCRIB\n", &changes);
+    struct config *again = load_good("[listener]\nae_title = CARDIOSCRIB\n");
+    config_free(config_merge(config, again, &changes, &err));
+    assert_string_equal(changes.applied, "");
+    config_free(again);
+    config_free(config);
+}
+
+static void peers_come_change_and_go_as_one(void **state)
+{
+    struct config_changes changes;
+    static const char *const lists[] = {
+        "", "[peer \"A\"]\nae_title = A\naddress = 10.0.0.2\n",
+        "[peer \"B\"]\nae_title = A\naddress = 10.0.0.1\n",
+        "[peer \"A\"]\nae_title = A\naddress = 10.0.0.1\nreceives_results = yes\n[peer \"B\"]\nae_title = B\n"
+        "address = 10.0.0.3\n"};
+    for (int i = 0; i < 4; i++) {
+        struct config *config = merge("[peer \"A\"]\nae_title = A\naddress = 10.0.0.1\n", lists[i], &changes);
+        assert_string_equal(changes.applied, "peer");
+        assert_string_equal(changes.after_restart, "");
+        assert_int_equal(config->peer_count, i == 0 ? 0 : i == 3 ? 2 : 1);
+        if (i > 0)
+            assert_string_equal(config->peers[0].name, i == 2 ? "B" : "A");
+        config_free(config);
+    }
+}
+
+static void models_keep_folder_place_and_what_was_learnt(void **state)
+{
+    struct config_changes changes;
+    struct config *running = load_good(whole_text);
+    strcpy(running->models[1].modality, "MR");
+    struct config *wanted = load_good("[model \"two\"]\nfolder = /new\nlive = no\ndescription_match = heart\n"
+                                      "[model \"three\"]\nfolder = /three\n");
+    struct config *merged = config_merge(running, wanted, &changes, &err);
+    assert_non_null(merged);
+    assert_string_equal(changes.applied,
+                        "listener.ae_title assembly.study_quiet_s peer model.description_match"
+                        " model.live");
+    assert_string_equal(changes.after_restart, "listener.port model.folder model");
+    assert_int_equal(merged->model_count, 2);
+    assert_string_equal(merged->models[0].name, "one");
+    assert_true(merged->models[0].live);
+    assert_string_equal(merged->models[1].folder, "/two");
+    assert_string_equal(merged->models[1].modality, "MR");
+    assert_false(merged->models[1].live);
+    assert_string_equal(merged->models[1].description_match, "heart");
+    config_free(merged);
+    config_free(wanted);
+    config_free(running);
+}
+
+/* The address that is served stays, so its token must. */
+static void the_last_token_cannot_go_while_the_world_is_served(void **state)
+{
+    struct config_changes changes;
+    static const char world[] = "[api]\naddress = 0.0.0.0\ntoken_sha256 = " DIGEST_A "\n";
+    assert_null(merge(world, "[api]\naddress = 127.0.0.1\n", &changes));
+    assert_int_equal(err.code, ERR_INPUT);
+    assert_non_null(strstr(err.text, "token_sha256"));
+    struct config *config =
+        merge(world, "[api]\naddress = 127.0.0.1\ntoken_sha256 = " DIGEST_B "\n", &changes);
+    assert_string_equal(config->api.token_sha256, DIGEST_B);
+    assert_string_equal(config->api.address, "0.0.0.0");
+    config_free(config);
+}
+
 static void an_interface_beyond_loopback_needs_a_token(void **state)
 {
-    refused("[api]\naddress = 0.0.0.0\n", 0, "token_file");
-    refused("[api]\naddress = 10.1.2.3\n", 0, "token_file");
+    refused("[api]\naddress = 0.0.0.0\n", 0, "token_sha256");
+    refused("[api]\naddress = 10.1.2.3\n", 0, "token_sha256");
     refused("[api]\naddress = localhost\n", 0, "IPv4");
     refused("[listener]\naddress = ::1\n", 0, "IPv4");
-    config_free(load_good("[api]\naddress = 0.0.0.0\ntoken_file = /etc/token\n"));
+    config_free(load_good("[api]\naddress = 0.0.0.0\ntoken_sha256 = " DIGEST_A "\n"));
     config_free(load_good("[api]\naddress = 127.0.0.2\n"));
 }
 
@@ -250,6 +394,7 @@ static void printed_keys_are_a_file_that_says_the_defaults(void **state)
             assert_non_null(columns[i] = strsep(&at, "\t"));
         assert_null(at);
         assert_true(strlen(columns[5]) > 10); /* help */
+        assert_true(strcmp(columns[4], "yes") == 0 || strcmp(columns[4], "no") == 0);
         if (strcmp(columns[0], "peer") != 0 && strcmp(columns[0], "model") != 0 && *columns[3])
             sprintf(text + strlen(text), "[%s]\n%s = %s\n", columns[0], columns[1], columns[3]);
     }
@@ -290,6 +435,13 @@ int main(void)
         cmocka_unit_test(a_section_given_twice_is_one),
         cmocka_unit_test(a_peer_or_model_needs_a_name_and_others_take_none),
         cmocka_unit_test(a_peer_or_model_must_be_complete),
+        cmocka_unit_test(digests_of_tokens_add_up_in_lower_case),
+        cmocka_unit_test(a_token_in_place_of_its_digest_is_refused_and_not_repeated),
+        cmocka_unit_test(a_merge_takes_what_is_reloadable_and_names_the_rest),
+        cmocka_unit_test(a_merge_with_the_same_file_changes_nothing),
+        cmocka_unit_test(peers_come_change_and_go_as_one),
+        cmocka_unit_test(models_keep_folder_place_and_what_was_learnt),
+        cmocka_unit_test(the_last_token_cannot_go_while_the_world_is_served),
         cmocka_unit_test(an_interface_beyond_loopback_needs_a_token),
         cmocka_unit_test(more_sections_than_fit_are_refused),
         cmocka_unit_test(a_file_that_is_not_there_is_an_io_error),

@@ -40,7 +40,7 @@ static void check_texts(const struct config *config)
     fuzz_touch_text(config->listener.refused_classes, sizeof config->listener.refused_classes);
     fuzz_touch_text(config->pool.worker_file, sizeof config->pool.worker_file);
     fuzz_touch_text(config->api.address, sizeof config->api.address);
-    fuzz_touch_text(config->api.token_file, sizeof config->api.token_file);
+    fuzz_touch_text(config->api.token_sha256, sizeof config->api.token_sha256);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)

@@ -254,7 +254,7 @@ refused_classes = 1.2.3 1.2.4
 workers = 2
 [api]
 address = 0.0.0.0
-token_file = /etc/token
+token_sha256 = 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
 [peer "PACS"]
 ae_title = PACS
 address = 10.0.0.1 ; a comment

@@ -101,15 +101,17 @@ def test_a_planted_fault_in_the_sample_is_seen(section, line):
 
 
 def keys_of_the_manual(text):
-    """(section, key, default) of every entry, in mdoc."""
+    """(section, key, default, reloadable) of every entry, in mdoc."""
     for section, entries in re.findall(r'^\.Ss \[(\w+)[^\]]*\]\n(.*?)(?=^\.S[sh] )', text, re.MULTILINE | re.DOTALL):
         for entry in re.split(r"^\.It Cm ", entries, flags=re.MULTILINE)[1:]:
             default = re.search(r"^Default(?:: empty\.|:\n\.Ql (\S+) \.)$", entry, re.MULTILINE)
-            yield section, entry.split()[0], default.group(1) or "" if default else None
+            reloadable = "yes" if re.search(r"^\.Em Reloadable \.$", entry, re.MULTILINE) else "no"
+            yield section, entry.split()[0], default.group(1) or "" if default else None, reloadable
 
 
-def test_the_manual_has_every_key_and_its_default():
-    table = sorted((section, key, default) for section, key, _, default, _, _ in keys_of_the_table())
+def test_the_manual_has_every_key_its_default_and_whether_it_reloads():
+    table = sorted((section, key, default, reloadable)
+                   for section, key, _, default, reloadable, _ in keys_of_the_table())
     assert sorted(keys_of_the_manual(read(MANUAL))) == table
 
 
