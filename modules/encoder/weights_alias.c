@@ -6,9 +6,9 @@
 const struct weights_alias *weights_alias_of(const char *family)
 {
     static const struct weights_alias none = {""};
-    static const struct weights_alias *const all[] = {&weights_alias_cardiac_clip, &weights_alias_cmr_clip,
-                                                      &weights_alias_clip,         &weights_alias_radclip,
-                                                      &weights_alias_fvlm,         &weights_alias_radar};
+    static const struct weights_alias *const all[] = {
+        &weights_alias_cardiac_clip, &weights_alias_cmr_clip, &weights_alias_clip,   &weights_alias_radclip,
+        &weights_alias_fvlm,         &weights_alias_radar,    &weights_alias_ct_glip};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (strcmp(all[i]->family, family) == 0)
             return all[i];
@@ -26,6 +26,8 @@ const char *weights_alias_find(const struct weights_alias *alias, const char *ca
 static bool matches(const char *pattern, const char *name)
 {
     size_t length = strlen(pattern), size = strlen(name);
+    if (pattern[0] == '.' && pattern[length - 1] == '.')
+        return strstr(name, pattern);
     if (pattern[length - 1] == '.')
         return strncmp(name, pattern, length) == 0;
     if (pattern[0] == '.')

@@ -15,7 +15,8 @@ struct weights_alias {
     const char *family;
     const struct weights_name *names; /* ends with a NULL pair; NULL: only canonical names */
     const char *const *ignored; /* what checkpoints carry and inference does not need; ends with NULL. A name
-                                   that ends with a dot is a prefix, one that begins with a dot a suffix */
+                                   that ends with a dot is a prefix, one that begins with a dot a suffix,
+                                   one that does both stands anywhere */
 };
 
 /* The table of a family; one without any names when it has none. */
@@ -27,7 +28,7 @@ const char *weights_alias_find(const struct weights_alias *alias, const char *ca
 bool weights_alias_ignored(const struct weights_alias *alias, const char *name);
 
 extern const struct weights_alias weights_alias_cardiac_clip, weights_alias_cmr_clip, weights_alias_clip,
-    weights_alias_radclip, weights_alias_fvlm, weights_alias_radar;
+    weights_alias_radclip, weights_alias_fvlm, weights_alias_radar, weights_alias_ct_glip;
 
 /* A BERT under prefix P, as transformers names it. source: Hugging Face modeling_bert.py. */
 #define WEIGHTS_ALIAS_BERT(P)                                                                                \
@@ -49,6 +50,25 @@ extern const struct weights_alias weights_alias_cardiac_clip, weights_alias_cmr_
         {"text.layers.{i}.ln2.weight", P "encoder.layer.{i}.output.LayerNorm.weight"},                       \
     {                                                                                                        \
         "text.layers.{i}.ln2.bias", P "encoder.layer.{i}.output.LayerNorm.bias"                              \
+    }
+
+/* A plain U-Net under prefix P, as nnU-Net names it; the head is that of decoder level HEAD.
+ * source: dynamic_network_architectures PlainConvUNet. */
+#define WEIGHTS_ALIAS_NNUNET_BLOCK(OURS, THEIRS)                                                             \
+    {OURS ".conv.weight", THEIRS ".conv.weight"}, {OURS ".conv.bias", THEIRS ".conv.bias"},                  \
+        {OURS ".norm.weight", THEIRS ".norm.weight"}, {OURS ".norm.bias", THEIRS ".norm.bias"},              \
+        {OURS ".norm.running_mean", THEIRS ".norm.running_mean"},                                            \
+    {                                                                                                        \
+        OURS ".norm.running_var", THEIRS ".norm.running_var"                                                 \
+    }
+#define WEIGHTS_ALIAS_NNUNET(P, HEAD)                                                                        \
+    WEIGHTS_ALIAS_NNUNET_BLOCK("unet.enc.{i}.{j}", P "encoder.stages.{i}.0.convs.{j}"),                      \
+        WEIGHTS_ALIAS_NNUNET_BLOCK("unet.dec.{i}.{j}", P "decoder.stages.{i}.convs.{j}"),                    \
+        {"unet.dec.{i}.up.weight", P "decoder.transpconvs.{i}.weight"},                                      \
+        {"unet.dec.{i}.up.bias", P "decoder.transpconvs.{i}.bias"},                                          \
+        {"unet.seg.weight", P "decoder.seg_layers." HEAD ".weight"},                                         \
+    {                                                                                                        \
+        "unet.seg.bias", P "decoder.seg_layers." HEAD ".bias"                                                \
     }
 
 #endif

@@ -5,6 +5,13 @@
 
 // clang-format off
 static const struct weights_name names[] = {
+    WEIGHTS_ALIAS_NNUNET("visual_encoder.UNet.", "3"),
+    {"unet.proj.0.weight",                "visual_encoder.proj1.weight"},
+    {"unet.proj.0.bias",                  "visual_encoder.proj1.bias"},
+    {"unet.proj.1.weight",                "visual_encoder.proj2.weight"},
+    {"unet.proj.1.bias",                  "visual_encoder.proj2.bias"},
+    {"unet.proj.2.weight",                "visual_encoder.proj3.weight"},
+    {"unet.proj.2.bias",                  "visual_encoder.proj3.bias"},
     {"organ.query",                       "query_tokens"},
     {"organ.attn.qkv.weight",             "attention.in_proj_weight"},
     {"organ.attn.qkv.bias",               "attention.in_proj_bias"},
@@ -19,6 +26,8 @@ static const char *const ignored[] = {
     "text_encoder.",
     "text_proj.",
     "visual_encoder.UNet.decoder.encoder.",
+    "visual_encoder.UNet.decoder.seg_layers.",
+    ".all_modules.",
     ".num_batches_tracked",
     "temp", /* configured as score.scale */
     NULL,
