@@ -334,3 +334,19 @@ def test_names_in_every_character_set_reach_rest_and_report(start_daemon, start_
         assert report.data_set.StudyDescription == row["name"], row["file"]
         (request,) = report.data_set.ReferencedRequestSequence
         assert request.RequestedProcedureDescription == other["name"], (row["file"], other["file"])
+
+
+def test_the_worker_reads_every_character_set_inside_its_sandbox(tmp_path):
+    """As one study, so that one worker meets them all, its sandbox closed before the first."""
+    uid, descriptions = pydicom.uid.generate_uid(), {}
+    for number, row in enumerate(NAMED):
+        (one,) = ct_study(slices=1).objects
+        name, one["SpecificCharacterSet"] = name_bytes(DATA / row["file"])
+        put_raw(one, 0x0008103E, "LO", name)
+        one.StudyInstanceUID = uid
+        one.save_as(tmp_path / f"{number}.dcm", write_like_original=False)
+        descriptions[str(one.SeriesInstanceUID)] = row["name"]
+    status, out, complaint = encode(tmp_path)
+    assert status == 0, complaint
+    shown = {one["series_uid"]: one["description"] for one in json.loads(out)["input"]["series"]}
+    assert shown == descriptions
