@@ -41,9 +41,16 @@ static bool is_stripped(int32_t point)
     return is_space(point) || (point >= 0x1C && point <= 0x1F);
 }
 
+/* White space, and the one character that the reference's pattern loses: a mark by its category, a letter by
+ * its upper case, which a pattern that ignores case looks at too (U+0345, ypogegrammeni). */
+static bool is_gap(int32_t point)
+{
+    return is_space(point) || point == 0x345;
+}
+
 static bool is_other(int32_t point)
 {
-    return !is_space(point) && !is_letter(point) && !is_number(point);
+    return !is_gap(point) && !is_letter(point) && !is_number(point);
 }
 
 /* ---- lower case ---- */
@@ -198,7 +205,7 @@ static size_t any_literal_end(const struct points *points, size_t from)
     return to;
 }
 
-/* Where the word that begins at `from`, which is no white space, ends. */
+/* Where the word that begins at `from`, which is no gap, ends. */
 static size_t word_end(const struct points *points, size_t from)
 {
     size_t to = any_literal_end(points, from);
@@ -230,7 +237,7 @@ bool clip_words_split(const char *text, struct arena *arena, struct words *ret, 
     ret->texts = ARENA_ARRAY(arena, char *, points.count + 1);
     for (size_t from = 0, to; ret->texts && from < points.count; from = to) {
         to = from + 1;
-        if (is_space(points.at[from]))
+        if (is_gap(points.at[from]))
             continue;
         to = word_end(&points, from);
         char *word = encode(points.at + from, to - from, arena);
