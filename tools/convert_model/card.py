@@ -1,4 +1,6 @@
 """README.md of a converted model: what it is, whence it came, what was left out."""
+import re
+
 from convert_model.refused import shown
 
 LISTED_MAX = 40
@@ -12,7 +14,8 @@ def table(rows):
 
 
 def listed(names):
-    """Names as inline code; many of them as a count and the first."""
+    """Names as inline code, those that differ only in numbers as one; many of them as a count and the first."""
+    names = list(dict.fromkeys(re.sub(r"(?<=\.)\d+(?=\.)", "*", name) for name in names))
     some = ", ".join(f"`{shown(name)}`" for name in names[:LISTED_MAX])
     return some + (f" and {len(names) - LISTED_MAX} more" if len(names) > LISTED_MAX else "")
 

@@ -2,10 +2,11 @@
 import argparse
 import json
 import os
+import re
 import sys
 
-from convert_model import card, family_cardiac_clip, family_cmr_clip, family_hf_clip, family_radclip, folder
-from convert_model import safetensors_file, vocabulary
+from convert_model import card, family_cardiac_clip, family_cmr_clip, family_ct_glip, family_fvlm, family_hf_clip
+from convert_model import family_radar, family_radclip, folder, safetensors_file, same_text, text_vectors, vocabulary
 from convert_model.checkpoint import open_checkpoint
 from convert_model.family import Converted
 from convert_model.finite import scalar
@@ -13,7 +14,7 @@ from convert_model.refused import Refused, shown
 from convert_model.rules import match
 
 FAMILIES = {module.FAMILY.system: module.FAMILY for module in (
-    family_cardiac_clip, family_cmr_clip, family_radclip, family_hf_clip)}
+    family_cardiac_clip, family_cmr_clip, family_radclip, family_ct_glip, family_fvlm, family_radar, family_hf_clip)}
 
 ABOUT = """\
 Make a model folder from what a system's authors publish.
@@ -43,6 +44,8 @@ def read_arguments(arguments):
     parser.add_argument("--openai", metavar="FILE",
                         help="radclip: openai/clip-vit-large-patch14; the text tower must equal it bit for bit")
     parser.add_argument("--text-vectors", metavar="FILE", help="radar: the published text vectors (.pt)")
+    parser.add_argument("--ignore", action="append", default=[], metavar="NAME",
+                        help="leave out a tensor there is no place for; one that ends with a dot is a prefix")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=JSON",
                         help="any key of config.json: name='\"site-7\"', score.threshold=0.6, vision.heads=4")
     return parser.parse_args(arguments)
@@ -67,20 +70,42 @@ def convert(family, given):
         print("names that stayed names: " + ", ".join(map(shown, checkpoint.unknown)), file=sys.stderr)
     any_size = given.any_size or family.published is None
     depths = family.depths(checkpoint.tensors) if any_size else family.published_depths
-    kept, sizes, dropped = match(checkpoint, list(family.rules(depths)), family.ignored,
+    ignored = (*family.ignored, *map(ignored_pattern, given.ignore))
+    kept, sizes, dropped = match(checkpoint, list(family.rules(depths)), ignored,
                                  None if any_size else family.published, family.totals)
-    found = Converted(sizes, depths, {one.canonical for one in kept}, scalars(family, checkpoint),
-                      hf_config(given.checkpoint), given.input, assignments(given.set))
+    found = Converted(sizes, depths, scalars(family, checkpoint), hf_config(given.checkpoint), given.input,
+                      assignments(given.set))
+    said = list(extras(family, found, given, checkpoint))
     config = configured(family, found)
     vocab = vocabulary.find(family.tokenizer, given.vocab, given.checkpoint)
     vocabulary.check(family.tokenizer, vocab, sizes.get("V", 0))
-    said = [f"No vocabulary was given: add {' and '.join(vocabulary.NAMES[family.tokenizer])} before use."
-            ] if family.tokenizer and not vocab else []
+    if family.tokenizer and not vocab:
+        said.append(f"No vocabulary was given: add {' and '.join(vocabulary.NAMES[family.tokenizer])} before use.")
     with folder.new_folder(given.out) as made:
-        write(made, family, found, config, vocab, checkpoint, kept, dropped,
-              {"published": not any_size, "said": said})
+        write(made, family, found, config, vocab, checkpoint, kept,
+              [name for name in dropped if name not in family.scalars], {"published": not any_size, "said": said})
     for note in said:
         print(note, file=sys.stderr)
+
+
+def ignored_pattern(name):
+    return re.escape(name) + (".*" if name.endswith(".") else "")
+
+
+def extras(family, found, given, checkpoint):
+    """What one system alone has. Yields sentences for the card."""
+    if given.openai and family.system != "radclip" or given.text_vectors and family.system != "radar":
+        raise Refused(f"--openai goes with radclip, --text-vectors with radar, not with {family.system}")
+    if given.openai:
+        yield f"{same_text.check(checkpoint, given.openai)} tensors of the text tower equal the given OpenAI model " \
+              "bit for bit."
+    elif family.system == "radclip":
+        yield "No OpenAI model was given: that the text tower is the frozen one was not checked."
+    if given.text_vectors:
+        found.vectors, digest = text_vectors.read(given.text_vectors, found.sizes["J"])
+        yield f"{len(found.vectors)} pairs of text vectors from a file of SHA-256 `{digest}`."
+    elif family.system == "radar":
+        yield "No text vectors were given: the model embeds organs, but asks no labels (--text-vectors)."
 
 
 def scalars(family, checkpoint):
@@ -124,9 +149,10 @@ def configured(family, found):
 def write(made, family, found, config, vocab, checkpoint, kept, dropped, notes):
     digests = {name: folder.copy(made, name, path) for name, path in vocab.items()}
     digests["config.json"] = folder.write_json(made, "config.json", config)
-    if family.prompts:
-        labels = {"version": f"{family.system}-published-1", "labels": family.prompts(found)}
-        digests["prompts.json"] = folder.write_json(made, "prompts.json", labels)
+    labels = family.prompts(found) if family.prompts else []
+    if labels:
+        named = {"version": f"{family.system}-published-1", "labels": labels}
+        digests["prompts.json"] = folder.write_json(made, "prompts.json", named)
     digests["model.safetensors"] = safetensors_file.write(
         os.path.join(made, "model.safetensors"), [(one.canonical, one.dtype, one.shape, one.chunks) for one in kept])
     folder.write_text(made, "README.md", card.card(family, config, checkpoint, kept, dropped, digests, notes))

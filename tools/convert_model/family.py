@@ -11,12 +11,11 @@ class Converted:
     """What the rules found, as the family's config and prompts see it."""
     sizes: dict     # names of rules.py -> numbers
     depths: dict    # stack -> layers
-    names: set      # canonical names that are there
     scalars: dict   # published name -> value
     hf: dict        # Hugging Face's config.json beside the checkpoint, or {}
     input: list | None = None    # --input
     given: dict = dataclasses.field(default_factory=dict)  # --set
-    vectors: list | None = None  # labels of shipped text vectors (RADAR)
+    vectors: list = dataclasses.field(default_factory=list)  # shipped text vectors (RADAR)
 
 
 @dataclasses.dataclass
