@@ -1,8 +1,12 @@
 #include "tensor/safetensors.h"
 
+#include "tensor/safetensors_index.h"
+
 #include <jansson.h>
 
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,12 +15,16 @@
 
 enum { LENGTH_BYTES = 8 };
 
+/* One file, or the shards of a folder. */
 struct safetensors {
     const unsigned char *map;
     uint64_t map_bytes;
     json_t *header; /* owns the tensors' names */
     struct tensor *tensors;
     int count;
+    struct safetensors **shards; /* [shard_count], in order of name; their tensors are ours too */
+    int shard_count;
+    char shards_sha256[DIGEST_HEX_SIZE];
 };
 
 static bool map_descriptor(struct safetensors *file, int fd, const char *path, struct err *err)
@@ -231,10 +239,133 @@ struct safetensors *safetensors_open(const char *path, struct err *err)
     return NULL;
 }
 
+/* ---- a folder ---- */
+
+static bool path_in(const char *folder, const char *name, char path[PATH_MAX], struct err *err)
+{
+    return snprintf(path, PATH_MAX, "%s/%s", folder, name) < PATH_MAX ||
+           err_fail(err, ERR_INPUT, "path of the model folder is too long");
+}
+
+/* Every tensor of a shard is one the index places there. */
+static bool check_shard(const struct safetensors *shard, const char *name,
+                        const struct safetensors_index *index, struct err *err)
+{
+    for (int i = 0; i < shard->count; i++) {
+        const char *tensor = shard->tensors[i].name, *file = safetensors_index_file(index, tensor);
+        if (!file)
+            return err_decline(err, "not_in_index", "tensor %.100s is not in the index", tensor);
+        if (strcmp(file, name) != 0)
+            return err_decline(err, "not_in_index", "tensor %.100s is what the index places in %.60s", tensor,
+                               file);
+    }
+    return true;
+}
+
+static bool open_shards(struct safetensors *file, const char *folder, const struct safetensors_index *index,
+                        struct err *err)
+{
+    char path[PATH_MAX];
+    size_t room = (size_t)index->file_count;
+    file->shards = calloc(room, sizeof *file->shards);
+    if (!file->shards)
+        return err_fail(err, ERR_NOMEM, "no memory for %zu shards", room);
+    for (int i = 0; i < index->file_count; i++) {
+        const char *name = index->files[i];
+        if (!path_in(folder, name, path, err))
+            return false;
+        file->shards[i] = safetensors_open(path, err);
+        file->shard_count += file->shards[i] != NULL;
+        if (!file->shards[i] || !check_shard(file->shards[i], name, index, err))
+            return err_prefix(err, "%.100s", name);
+        file->count += file->shards[i]->count;
+    }
+    return true;
+}
+
+/* No shard holds a tensor that the index does not place there, so none is in two of them. */
+static bool join_shards(struct safetensors *file, const struct safetensors_index *index, struct err *err)
+{
+    const char *name;
+    json_t *value;
+    int count = 0;
+    file->tensors = calloc((size_t)file->count + 1, sizeof *file->tensors);
+    if (!file->tensors)
+        return err_fail(err, ERR_NOMEM, "no memory for %d tensors", file->count);
+    for (int i = 0; i < file->shard_count; i++) {
+        size_t more = (size_t)file->shards[i]->count;
+        memcpy(file->tensors + count, file->shards[i]->tensors, more * sizeof *file->tensors);
+        count += (int)more;
+    }
+    qsort(file->tensors, (size_t)file->count, sizeof *file->tensors, by_name);
+    json_object_foreach((json_t *)index->weight_map, name, value)
+    {
+        if (!safetensors_find(file, name))
+            return err_decline(err, "not_in_shard",
+                               "%.100s: has no tensor %.100s, which the index places there",
+                               json_string_value(value), name);
+    }
+    return true;
+}
+
+static bool digest_shards(struct safetensors *file, const struct safetensors_index *index, struct err *err)
+{
+    struct digest *digest = digest_new();
+    if (!digest)
+        return err_fail(err, ERR_NOMEM, "no memory for a digest");
+    for (int i = 0; i < file->shard_count; i++) {
+        char hex[DIGEST_HEX_SIZE];
+        safetensors_digest(file->shards[i], hex);
+        digest_update(digest, hex, strlen(hex));
+        digest_update(digest, "  ", 2);
+        digest_update(digest, index->files[i], strlen(index->files[i]));
+        digest_update(digest, "\n", 1);
+    }
+    digest_finish(digest, file->shards_sha256);
+    return true;
+}
+
+static struct safetensors *open_sharded(const char *folder, const char *index_path, struct err *err)
+{
+    struct safetensors_index index;
+    if (!safetensors_index_read(index_path, &index, err)) {
+        err_prefix(err, SAFETENSORS_INDEX_NAME);
+        return NULL;
+    }
+    struct safetensors *file = calloc(1, sizeof *file);
+    bool ok = file ? open_shards(file, folder, &index, err) && join_shards(file, &index, err) &&
+                         digest_shards(file, &index, err)
+                   : err_fail(err, ERR_NOMEM, "no memory to open %s", folder);
+    safetensors_index_done(&index);
+    if (ok)
+        return file;
+    safetensors_close(file);
+    return NULL;
+}
+
+struct safetensors *safetensors_open_folder(const char *folder, struct err *err)
+{
+    char whole[PATH_MAX], index[PATH_MAX];
+    if (!path_in(folder, SAFETENSORS_NAME, whole, err) ||
+        !path_in(folder, SAFETENSORS_INDEX_NAME, index, err))
+        return NULL;
+    if (access(whole, F_OK) < 0 && access(index, F_OK) == 0)
+        return open_sharded(folder, index, err);
+    struct safetensors *file = safetensors_open(whole, err);
+    if (!file)
+        err_prefix(err, SAFETENSORS_NAME);
+    return file;
+}
+
+/* ---- the rest ---- */
+
 void safetensors_close(struct safetensors *file)
 {
     if (!file)
         return;
+    for (int i = 0; i < file->shard_count; i++)
+        safetensors_close(file->shards[i]);
+    free(file->shards);
     json_decref(file->header);
     free(file->tensors);
     if (file->map)
@@ -269,5 +400,8 @@ void safetensors_drop(const struct safetensors *file, const struct tensor *tenso
 
 void safetensors_digest(const struct safetensors *file, char hex[DIGEST_HEX_SIZE])
 {
-    digest_bytes(file->map, file->map_bytes, hex);
+    if (file->shard_count)
+        memcpy(hex, file->shards_sha256, DIGEST_HEX_SIZE);
+    else
+        digest_bytes(file->map, file->map_bytes, hex);
 }

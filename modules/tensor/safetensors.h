@@ -1,4 +1,4 @@
-/* Named tensors of one .safetensors file, mapped read-only.
+/* Named tensors of one .safetensors file, or of a folder's shards, mapped read-only.
  * source: the format description of huggingface/safetensors: 8 bytes little-endian header length, a JSON
  * header that begins with '{' (may end in spaces), then the data, packed without hole or overlap to the end
  * of the file. */
@@ -24,6 +24,15 @@ enum { SAFETENSORS_HEADER_MAX = 100000000 };
 struct safetensors *safetensors_open(const char *path, struct err *err);
 void safetensors_close(struct safetensors *file); /* accepts NULL */
 
+/* The weights of a model folder: model.safetensors, or without it the shards that
+ * model.safetensors.index.json names, opened as one. Every tensor of the index must be in the shard named for
+ * it, and every tensor of a shard in the index: so none stands twice.
+ * errors: as safetensors_open and safetensors_index_read, the file named; ERR_INPUT "not_in_index",
+ * "not_in_shard" (file and tensor named). */
+struct safetensors *safetensors_open_folder(const char *folder, struct err *err);
+#define SAFETENSORS_NAME       "model.safetensors"
+#define SAFETENSORS_INDEX_NAME "model.safetensors.index.json"
+
 /* Borrowed until safetensors_close; in order of name. */
 int safetensors_count(const struct safetensors *file);
 const struct tensor *safetensors_at(const struct safetensors *file, int index);
@@ -34,7 +43,8 @@ const struct tensor *safetensors_find(const struct safetensors *file, const char
  * time. */
 void safetensors_drop(const struct safetensors *file, const struct tensor *tensor);
 
-/* SHA-256 of the bytes that are mapped. */
+/* SHA-256 of the bytes that are mapped. Of shards: SHA-256 of one line each, "DIGEST  NAME", in order of
+ * name, as `sha256sum *.safetensors | sha256sum` shows it. */
 void safetensors_digest(const struct safetensors *file, char hex[DIGEST_HEX_SIZE]);
 
 #endif
