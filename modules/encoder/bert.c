@@ -1,5 +1,6 @@
 #include "encoder/bert.h"
 
+#include "encoder/text_ends.h"
 #include "tensor/ops.h"
 
 #include <string.h>
@@ -37,22 +38,6 @@ bool bert_bind(struct weights *weights, const struct text_config *config, struct
     return true;
 }
 
-bool bert_state_init(struct block_state *state, const struct text_config *config, struct arena *arena,
-                     struct err *err)
-{
-    return block_state_init(state, &config->blocks, 1, config->max_len, 0, arena, err);
-}
-
-static bool check_ids(const struct text_config *c, const int *ids, int count, struct err *err)
-{
-    if (count < 1 || count > c->max_len)
-        return err_fail(err, ERR_INPUT, "%d tokens; the text tower takes 1 to %d", count, c->max_len);
-    for (int i = 0; i < count; i++)
-        if (ids[i] < 0 || ids[i] >= c->vocab)
-            return err_fail(err, ERR_INPUT, "token id %d is not below %d", ids[i], c->vocab);
-    return true;
-}
-
 static void embed(const struct text_config *c, const struct bert_weights *w, struct block_state *state,
                   const int *ids, int count)
 {
@@ -78,36 +63,11 @@ static void layer(const struct text_config *c, const struct block_weights *w, st
     ops_layer_norm(count, width, state->x, w->ln2_weight, w->ln2_bias, c->blocks.ln_eps, state->x);
 }
 
-/* The first position on ties. */
-static int position_of_largest(const int *ids, int count)
-{
-    int best = 0;
-    for (int i = 1; i < count; i++)
-        if (ids[i] > ids[best])
-            best = i;
-    return best;
-}
-
-static void pool(const struct text_config *c, const struct block_state *state, const int *ids, int count,
-                 float *pooled)
-{
-    size_t width = (size_t)c->blocks.width;
-    int from = c->pool == ENCODER_POOL_ARGMAX_ID ? position_of_largest(ids, count) : 0;
-    memcpy(pooled, state->x + (size_t)from * width, width * sizeof *pooled);
-    if (c->pool != ENCODER_POOL_MEAN)
-        return;
-    for (int i = 1; i < count; i++)
-        ops_add(width, state->x + (size_t)i * width, pooled);
-    for (size_t j = 0; j < width; j++)
-        pooled[j] /= (float)count;
-}
-
 bool bert_forward(const struct text_config *c, const struct bert_weights *w, struct block_state *state,
                   const int *ids, int count, float *embedding, const struct encoder_tap *tap, struct err *err)
 {
     int width = c->blocks.width;
-    float *pooled = state->norm;
-    if (!check_ids(c, ids, count, err))
+    if (!text_ends_check(c, ids, count, err))
         return false;
     embed(c, w, state, ids, count);
     encoder_tap(tap, "embed", -1, state->x, count, width);
@@ -115,12 +75,5 @@ bool bert_forward(const struct text_config *c, const struct bert_weights *w, str
         layer(c, &w->layers[i], state, count);
         encoder_tap(tap, "layer", i, state->x, count, width);
     }
-    pool(c, state, ids, count, pooled);
-    encoder_tap(tap, "pool", -1, pooled, 1, width);
-    if (c->proj_pre_relu)
-        ops_relu((size_t)width, pooled);
-    if (!block_project(pooled, width, w->proj_weight, w->proj_bias, c->proj_dim, embedding, err))
-        return false;
-    encoder_tap(tap, "unit", -1, embedding, 1, c->proj_dim);
-    return true;
+    return text_ends_finish(c, w->proj_weight, w->proj_bias, state, ids, count, embedding, tap, err);
 }

@@ -1,6 +1,6 @@
 /* The text tower: a BERT encoder, pooled and projected.
- * source: Hugging Face modeling_bert.py (post-norm, erf GELU); pooling by the largest token id as in
- * github.com/Sliver-g/Cardiac-CLIP. */
+ * source: Hugging Face modeling_bert.py (post-norm, erf GELU); without the
+ * token type term as CXR-BERT in github.com/alibaba-damo-academy/fvlm. */
 #ifndef ENCODER_BERT_H
 #define ENCODER_BERT_H
 
@@ -22,13 +22,9 @@ struct bert_weights {
 bool bert_bind(struct weights *weights, const struct text_config *config, struct bert_weights *ret,
                struct err *err);
 
-/* errors: ERR_NOMEM. */
-bool bert_state_init(struct block_state *state, const struct text_config *config, struct arena *arena,
-                     struct err *err);
-
 /* in:  ids [count], special tokens included, no padding; 1 <= count <= max_len.
- * out: embedding[proj_dim], unit length. Allocates nothing.
- * tap: "embed", "layer" [count][W]; "pool" [1][W]; "unit" [1][D].
+ * out: embedding[proj_dim], unit length. Allocates nothing. state: of max_len tokens.
+ * tap: "embed", "layer" [count][W]; those of text_ends.h.
  * errors: ERR_INPUT (count or an id out of bounds; the result is not finite). */
 bool bert_forward(const struct text_config *config, const struct bert_weights *weights,
                   struct block_state *state, const int *ids, int count, float *embedding,

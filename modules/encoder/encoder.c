@@ -1,6 +1,7 @@
 #include "encoder/encoder.h"
 
 #include "encoder/bert.h"
+#include "encoder/clip_text.h"
 #include "encoder/vit_tower.h"
 #include "tensor/ops.h"
 
@@ -11,8 +12,9 @@ struct encoder {
     struct arena *arena;
     struct encoder_config config;
     const struct tower *tower;
-    void *image; /* the tower's own */
-    struct bert_weights bert;
+    void *image;              /* the tower's own */
+    struct bert_weights bert; /* one of the two, by text.arch */
+    struct clip_text_weights clip_text;
     const float *logit_scale; /* [] or NULL */
     struct block_state text_state;
 };
@@ -48,10 +50,10 @@ static bool bind_text(struct encoder *encoder, struct weights *weights, struct e
     const struct text_config *text = &encoder->config.text;
     if (!encoder->config.has_text)
         return true;
-    if (text->arch != ENCODER_BERT)
-        return err_fail(err, ERR_UNSUPPORTED, "text.arch: \"clip\" is not supported");
-    return bert_bind(weights, text, &encoder->bert, err) &&
-           bert_state_init(&encoder->text_state, text, encoder->arena, err);
+    bool bound = text->arch == ENCODER_CLIP_TEXT ? clip_text_bind(weights, text, &encoder->clip_text, err)
+                                                 : bert_bind(weights, text, &encoder->bert, err);
+    return bound &&
+           block_state_init(&encoder->text_state, &text->blocks, 1, text->max_len, 0, encoder->arena, err);
 }
 
 static bool bind(struct encoder *encoder, const struct encoder_sections *sections,
@@ -122,6 +124,9 @@ bool encoder_text(struct encoder *encoder, const int *ids, int count, float *emb
 {
     if (!encoder->config.has_text)
         return err_fail(err, ERR_UNSUPPORTED, "text: the model has no text tower");
-    return bert_forward(&encoder->config.text, &encoder->bert, &encoder->text_state, ids, count, embedding,
-                        tap, err);
+    const struct text_config *text = &encoder->config.text;
+    struct block_state *state = &encoder->text_state;
+    if (text->arch == ENCODER_CLIP_TEXT)
+        return clip_text_forward(text, &encoder->clip_text, state, ids, count, embedding, tap, err);
+    return bert_forward(text, &encoder->bert, state, ids, count, embedding, tap, err);
 }

@@ -35,17 +35,21 @@ static void expand(const char *pattern, int i, int j, char name[NAME_SIZE])
     replace(half, "{j}", number, name);
 }
 
+/* Axes of length 1 say nothing. */
 static bool same_shape(const struct tensor *tensor, const int *axes)
 {
-    int from = 0;
-    while (from < tensor->rank && tensor->shape[from] == 1)
-        from++;
-    while (*axes == 1)
-        axes++;
-    for (; from < tensor->rank && *axes; from++, axes++)
-        if (tensor->shape[from] != *axes)
+    int at = 0;
+    for (; *axes; axes++) {
+        if (*axes == 1)
+            continue;
+        while (at < tensor->rank && tensor->shape[at] == 1)
+            at++;
+        if (at == tensor->rank || tensor->shape[at++] != *axes)
             return false;
-    return from == tensor->rank && *axes == 0;
+    }
+    while (at < tensor->rank && tensor->shape[at] == 1)
+        at++;
+    return at == tensor->rank;
 }
 
 static bool check_shape(const struct tensor *tensor, const int *axes, struct err *err)

@@ -24,7 +24,7 @@ struct weights {
 bool weights_init(struct weights *weights, const char *family, const struct safetensors *file,
                   struct arena *arena, struct err *err);
 
-/* A tensor of exactly the given shape (leading axes of length 1 may be there or not).
+/* A tensor of exactly the given shape (axes of length 1 may be there or not).
  * in:  name may hold "{i}", which stands for `layer`; axes ends with 0.
  * out: *ret borrowed from file or arena.
  * errors: ERR_INPUT (missing; another shape, both named; a value not finite), ERR_UNSUPPORTED (type),

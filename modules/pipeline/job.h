@@ -3,8 +3,8 @@
  *   {"job":"model","model":DIR}                 identity and sizes, without a study
  *       -> model {name, ...}, modality, input_zyx, dim, blank: a result with every label not assessed
  *   {"job":"study","model":DIR,"files":[...]}   -> result (report/result_json.h)
- *   {"job":"tensor","model":DIR,"file":PATH}    a .safetensors with an F32 tensor "input", already preprocessed,
- *                                               and perhaps "mask" (shapes: job_tensor.h)
+ *   {"job":"tensor","model":DIR,"file":PATH}    a .safetensors with "input", already preprocessed, and
+ *                                               perhaps "mask" (shapes: job_tensor.h)
  *       -> result
  *   {"job":"text","model":DIR,"texts":[...]}    -> model, embeddings [{text, embedding}]
  *   {"job":"tokenize","model":DIR,"text":TEXT}  -> ids

@@ -4,25 +4,28 @@
 #include "tensor/ops.h"
 #include "tensor/section.h"
 #include "text/prompts.h"
-#include "text/wordpiece.h"
+#include "text/tokenizer.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static const char *const file_names[] = {"config.json", "model.safetensors", "vocab.txt", "prompts.json"};
+/* Not every model has all. */
+static const char *const file_names[] = {"config.json", "model.safetensors", "vocab.txt",
+                                         "vocab.json",  "merges.txt",        "prompts.json"};
 enum { FILE_COUNT = sizeof file_names / sizeof *file_names };
 
 struct model {
     char folder[PATH_MAX];
-    struct stat files[FILE_COUNT]; /* before any was read */
+    struct stat files[FILE_COUNT]; /* before any was read; zeroed: not there */
     struct arena *arena;           /* prompts and their embeddings */
     struct model_config config;
     struct safetensors *weights;
     struct encoder *encoder;
-    struct wordpiece *wordpiece;
+    struct tokenizer *tokenizer; /* NULL without a text tower */
     struct prompts prompts;
     float *text_vectors; /* [labels][2][dim]: positive, negative; unit length */
 };
@@ -39,8 +42,11 @@ static bool stamp(const char *folder, struct stat files[FILE_COUNT], struct err 
     for (int i = 0; i < FILE_COUNT; i++) {
         if (!path_in(folder, file_names[i], path, err))
             return false;
-        if (stat(path, &files[i]) < 0)
+        if (stat(path, &files[i]) == 0)
+            continue;
+        if (errno != ENOENT)
             return err_errno(err, "%s", file_names[i]);
+        files[i] = (struct stat){0};
     }
     return true;
 }
@@ -64,14 +70,28 @@ bool model_changed(const struct model *model)
     return false;
 }
 
-/* One digest over what shapes an answer beside weights and prompts. */
-static bool digest_setup(const char *folder, char hex[DIGEST_HEX_SIZE], struct err *err)
+static bool has_file(const struct model *model, const char *name)
 {
-    char path[PATH_MAX], parts[2 * DIGEST_HEX_SIZE];
-    if (!path_in(folder, "config.json", path, err) || !digest_file(path, 0, parts, err) ||
-        !path_in(folder, "vocab.txt", path, err) || !digest_file(path, 0, parts + DIGEST_HEX_SIZE - 1, err))
-        return false;
-    digest_bytes(parts, strlen(parts), hex);
+    for (int i = 0; i < FILE_COUNT; i++)
+        if (strcmp(file_names[i], name) == 0)
+            return model->files[i].st_nlink > 0;
+    return false;
+}
+
+/* One digest over what shapes an answer beside weights and prompts. */
+static bool digest_setup(const struct model *model, char hex[DIGEST_HEX_SIZE], struct err *err)
+{
+    static const char *const names[] = {"config.json", "vocab.txt", "vocab.json", "merges.txt"};
+    char path[PATH_MAX], parts[4 * DIGEST_HEX_SIZE] = "";
+    size_t at = 0;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (!has_file(model, names[i]))
+            continue;
+        if (!path_in(model->folder, names[i], path, err) || !digest_file(path, 0, parts + at, err))
+            return false;
+        at += DIGEST_HEX_SIZE - 1;
+    }
+    digest_bytes(parts, at, hex);
     return true;
 }
 
@@ -79,7 +99,7 @@ static bool load_config(struct model *model, const char *folder, struct err *err
 {
     char path[PATH_MAX];
     return path_in(folder, "config.json", path, err) && model_config_read(path, &model->config, err) &&
-           digest_setup(folder, model->config.identity.config_sha256, err);
+           digest_setup(model, model->config.identity.config_sha256, err);
 }
 
 static bool load_weights(struct model *model, const char *folder, struct err *err)
@@ -100,12 +120,11 @@ static bool load_weights(struct model *model, const char *folder, struct err *er
 
 static bool load_vocab(struct model *model, const char *folder, struct err *err)
 {
-    const struct text_config *text = &encoder_config(model->encoder)->text;
-    char path[PATH_MAX];
-    if (!path_in(folder, "vocab.txt", path, err))
-        return false;
-    model->wordpiece = wordpiece_open(path, text->do_lower_case, text->vocab, err);
-    return model->wordpiece || err_prefix(err, "vocab.txt");
+    const struct encoder_config *config = encoder_config(model->encoder);
+    if (!config->has_text)
+        return true;
+    model->tokenizer = tokenizer_open(folder, config->text.do_lower_case, config->text.vocab, err);
+    return model->tokenizer != NULL;
 }
 
 static bool load_prompts(struct model *model, const char *folder, struct err *err)
@@ -114,6 +133,10 @@ static bool load_prompts(struct model *model, const char *folder, struct err *er
     size_t size;
     if (!path_in(folder, "prompts.json", path, err))
         return false;
+    if (model->config.stock && !has_file(model, "prompts.json")) {
+        digest_bytes("", 0, model->config.identity.prompts_sha256);
+        return true; /* it embeds and asks nothing */
+    }
     json_t *root = section_file(path, &bytes, &size, err);
     if (!root)
         return false;
@@ -183,7 +206,7 @@ void model_close(struct model *model)
 {
     if (!model)
         return;
-    wordpiece_close(model->wordpiece);
+    tokenizer_close(model->tokenizer);
     encoder_close(model->encoder);
     safetensors_close(model->weights);
     model_config_done(&model->config);
@@ -231,7 +254,9 @@ bool model_tokenize(struct model *model, const char *text, struct arena *arena, 
                     struct err *err)
 {
     int max_len = encoder_config(model->encoder)->text.max_len;
-    return wordpiece_encode(model->wordpiece, text, max_len, arena, ret_ids, ret_count, err);
+    if (!model->tokenizer)
+        return err_fail(err, ERR_UNSUPPORTED, "text: the model has no text tower");
+    return tokenizer_encode(model->tokenizer, text, max_len, arena, ret_ids, ret_count, err);
 }
 
 bool model_embed_text(struct model *model, const char *text, float *embedding, struct err *err)

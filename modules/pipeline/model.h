@@ -10,7 +10,8 @@
 
 struct model;
 
-/* Open and check a model folder: config.json, model.safetensors, vocab.txt, prompts.json. Weights are mapped
+/* Open and check a model folder: config.json, model.safetensors, vocab.txt or vocab.json and merges.txt,
+ * prompts.json; or a stock Hugging Face CLIP folder, which has no prompts and asks none. Weights are mapped
  * read-only; every tensor's shape is checked against the configuration; text embeddings of all prompts are
  * computed here, once. owns: caller closes. threads: one job at a time per handle.
  * errors: ERR_INPUT (what is wrong, by file, key or tensor name with both shapes), ERR_UNSUPPORTED (a value

@@ -1,5 +1,6 @@
 #include "pipeline/model_config.h"
 
+#include "pipeline/model_hf.h"
 #include "tensor/section.h"
 
 #include <stdio.h>
@@ -92,13 +93,25 @@ static bool read_root(struct model_config *config, struct err *err)
            read_preprocess(preprocess, &config->preprocess, err);
 }
 
+/* A stock folder's file becomes one of ours. */
+static bool translate(struct model_config *config, struct err *err)
+{
+    if (!model_hf_is_theirs(config->root))
+        return true;
+    json_t *ours = model_hf_config(config->root, err);
+    json_decref(config->root);
+    config->root = ours;
+    config->stock = true;
+    return ours;
+}
+
 bool model_config_read(const char *path, struct model_config *ret, struct err *err)
 {
     struct model_config config = {0};
     config.root = section_file(path, NULL, NULL, err);
     if (!config.root)
         return false;
-    if (!read_root(&config, err)) {
+    if (!translate(&config, err) || !read_root(&config, err)) {
         model_config_done(&config);
         return err_prefix(err, "config.json");
     }

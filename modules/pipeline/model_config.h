@@ -13,13 +13,15 @@
 /* All text is borrowed from `root`. */
 struct model_config {
     json_t *root;
+    bool stock;                       /* derived from a Hugging Face folder: it may come without prompts */
     struct model_identity identity;   /* without digests and calibration */
     struct encoder_sections sections; /* the encoder's own */
     struct score_config score;        /* scale not yet resolved */
     struct preprocess preprocess;
 };
 
-/* owns: model_config_done frees. errors: ERR_IO, ERR_NOMEM, ERR_INPUT, ERR_UNSUPPORTED (key named). */
+/* in: path of a config.json of ours, or of a stock Hugging Face CLIP. owns: model_config_done frees. errors:
+ * ERR_IO, ERR_NOMEM, ERR_INPUT, ERR_UNSUPPORTED (key named). */
 bool model_config_read(const char *path, struct model_config *ret, struct err *err);
 void model_config_done(struct model_config *config); /* accepts a zeroed one */
 

@@ -1,13 +1,17 @@
 /* Shows what a model folder's encoder computes, stage by stage, for the golden tests.
- *   encoder_probe image MODEL INPUT.f32 OUT_FOLDER   input: raw float32 [z][y][x]
- *   encoder_probe ids MODEL OUT_FOLDER ID...         the text tower on given ids
- *   encoder_probe score MODEL INPUT.f32              state, score and cosines of every label
- *   encoder_probe time MODEL INPUT.f32 [THREADS]     seconds of one forward pass, peak memory in kB
- *   encoder_probe tokenize VOCAB LOWER MAX_LEN       texts from stdin, each ended by NUL; ids on stdout
- * Stages go to OUT_FOLDER/NAME.f32 and as lines "NAME rows columns" to stdout. */
+ *   encoder_probe image MODEL INPUT.f32 OUT_FOLDER [Z Y X]
+ *       input: raw float32 [items][channels][z][y][x] of that size, or of the configured one
+ *   encoder_probe tokens MODEL INPUT.f32 OUT_FOLDER [Z Y X]
+ *       a ViT with pool "tokens" by itself: its tokens after each tap, "kept.0" and on, the last the final
+ * ones encoder_probe ids MODEL OUT_FOLDER ID...         the text tower on given ids encoder_probe score MODEL
+ * INPUT.f32              state, score and cosines of every label encoder_probe time MODEL INPUT.f32 [THREADS]
+ * seconds of one forward pass, peak memory in kB encoder_probe tokenize VOCAB LOWER MAX_LEN       texts from
+ * stdin, each ended by NUL; ids on stdout Stages go to OUT_FOLDER/NAME.f32 and as lines "NAME rows columns"
+ * to stdout. */
 #include "base/clock.h"
 #include "base/file.h"
 #include "encoder/encoder.h"
+#include "encoder/vit.h"
 #include "pipeline/model.h"
 #include "pipeline/model_config.h"
 #include "tensor/gemm.h"
@@ -41,7 +45,7 @@ struct opened {
     struct encoder *encoder;
 };
 
-static bool open_encoder(const char *folder, struct opened *ret, struct err *err)
+static bool open_files(const char *folder, struct opened *ret, struct err *err)
 {
     char path[4096];
     snprintf(path, sizeof path, "%s/config.json", folder);
@@ -49,7 +53,13 @@ static bool open_encoder(const char *folder, struct opened *ret, struct err *err
         return false;
     snprintf(path, sizeof path, "%s/model.safetensors", folder);
     ret->weights = safetensors_open(path, err);
-    ret->encoder = ret->weights ? encoder_open(&ret->config.sections, ret->weights, err) : NULL;
+    return ret->weights;
+}
+
+static bool open_encoder(const char *folder, struct opened *ret, struct err *err)
+{
+    ret->encoder =
+        open_files(folder, ret, err) ? encoder_open(&ret->config.sections, ret->weights, err) : NULL;
     return ret->encoder;
 }
 
@@ -60,29 +70,20 @@ static void close_encoder(struct opened *opened)
     model_config_done(&opened->config);
 }
 
-static float *read_floats(const char *path, size_t count, struct err *err)
+/* zyx NULL: the configured size. values NULL with err set on failure. */
+static struct encoder_input read_input(const struct vision_config *vision, const int *zyx, const char *path,
+                                       struct err *err)
 {
-    size_t size;
-    char *bytes = file_read(path, (size_t)1 << 32, &size, err);
-    if (bytes && size != count * sizeof(float)) {
-        err_fail(err, ERR_INPUT, "%s has %zu bytes, not %zu floats", path, size, count);
-        free(bytes);
-        return NULL;
-    }
-    return (float *)(void *)bytes;
-}
-
-static struct encoder_input input_of(const struct vision_config *vision, const float *values)
-{
-    struct encoder_input input = {.values = values, .items = 1};
-    memcpy(input.zyx, vision->input_zyx, sizeof input.zyx);
+    struct encoder_input input = {0};
+    size_t size, one = (size_t)vision->channels;
+    memcpy(input.zyx, zyx ? zyx : vision->input_zyx, sizeof input.zyx);
+    if (vision->arch == ENCODER_SPACETIME_VIT)
+        input.zyx[0] = 1;
+    for (int i = 0; i < 3; i++)
+        one *= (size_t)input.zyx[i];
+    input.values = (float *)(void *)file_read(path, (size_t)1 << 32, &size, err);
+    input.items = (int)(size / sizeof(float) / one);
     return input;
-}
-
-static size_t input_count(const struct vision_config *vision)
-{
-    const int *zyx = vision->input_zyx;
-    return (size_t)vision->channels * (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2];
 }
 
 /* Peak memory of this process in kB: of its own address space, not of what forked it. */
@@ -99,26 +100,60 @@ static long peak_kb(void)
     return kb;
 }
 
-static bool run_image(const struct opened *opened, const char *input_path, char *out_folder, struct err *err)
+static bool run_image(const struct opened *opened, const char *input_path, const int *zyx, char *out_folder,
+                      struct err *err)
 {
     const struct vision_config *vision = &encoder_config(opened->encoder)->vision;
     const struct encoder_tap tap = {write_stage, out_folder};
     struct encoder_output output;
-    float *values = read_floats(input_path, input_count(vision), err);
-    struct encoder_input input = input_of(vision, values);
+    struct encoder_input input = read_input(vision, zyx, input_path, err);
     int64_t start_ms = clock_monotonic_ms();
-    bool ok = values && encoder_image(opened->encoder, &input, &output, out_folder ? &tap : NULL, err);
+    bool ok = input.values && encoder_image(opened->encoder, &input, &output, out_folder ? &tap : NULL, err);
     if (ok && !out_folder)
         printf("%.3f %ld\n", (double)(clock_monotonic_ms() - start_ms) / 1000, peak_kb());
-    free(values);
+    free((void *)input.values);
     return ok;
 }
 
-static int image(const char *model, const char *input_path, char *out_folder)
+static int image(const char *model, const char *input_path, char *out_folder, const int *zyx)
 {
     struct err err = ERR_INIT;
     struct opened opened = {0};
-    bool ok = open_encoder(model, &opened, &err) && run_image(&opened, input_path, out_folder, &err);
+    bool ok = open_encoder(model, &opened, &err) && run_image(&opened, input_path, zyx, out_folder, &err);
+    close_encoder(&opened);
+    return ok ? 0 : fail(&err);
+}
+
+static bool run_tokens(const struct opened *opened, const char *input_path, const int *zyx, char *out_folder,
+                       struct err *err)
+{
+    struct encoder_config config;
+    struct weights weights;
+    struct vit vit = {0};
+    struct arena *arena = arena_new();
+    const struct encoder_tap tap = {write_stage, out_folder};
+    struct encoder_input input = {0};
+    bool ok = encoder_config_read(&opened->config.sections, &config, err) &&
+              weights_init(&weights, opened->config.sections.family, opened->weights, arena, err) &&
+              vit_open(&vit, &config.vision, &weights, err);
+    if (ok)
+        input = read_input(&config.vision, zyx, input_path, err);
+    ok = ok && input.values && vit_reserve(&vit, 1, input.zyx, err);
+    if (ok)
+        vit_tokens(&vit, input.values, 1, &tap);
+    for (int i = 0; ok && i <= config.vision.tap_count; i++)
+        write_stage(out_folder, "kept", i, vit.kept[i], vit.tokens, config.vision.blocks.width);
+    free((void *)input.values);
+    vit_close(&vit);
+    arena_free(arena);
+    return ok;
+}
+
+static int tokens(const char *model, const char *input_path, char *out_folder, const int *zyx)
+{
+    struct err err = ERR_INIT;
+    struct opened opened = {0};
+    bool ok = open_files(model, &opened, &err) && run_tokens(&opened, input_path, zyx, out_folder, &err);
     close_encoder(&opened);
     return ok ? 0 : fail(&err);
 }
@@ -143,15 +178,14 @@ static bool print_scores(struct model *model, const char *input_path, struct are
     int count;
     struct finding *findings;
     struct encoder_output output;
-    float *values = read_floats(input_path, input_count(model_vision(model)), err);
-    struct encoder_input input = input_of(model_vision(model), values);
-    bool ok = values && model_encode(model, &input, &output, err) &&
+    struct encoder_input input = read_input(model_vision(model), NULL, input_path, err);
+    bool ok = input.values && model_encode(model, &input, &output, err) &&
               model_score(model, output.vector, arena, &findings, &count, err);
     for (int i = 0; ok && i < count; i++)
         printf("%s %s %s %.9g %.9g %.9g\n", findings[i].id, finding_state_name(findings[i].state),
                findings[i].reason ? findings[i].reason : "-", findings[i].score, findings[i].cosine_positive,
                findings[i].cosine_negative);
-    free(values);
+    free((void *)input.values);
     return ok;
 }
 
@@ -197,8 +231,13 @@ static int tokenize(const char *vocab_path, bool lower, int max_len)
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
-    if (strcmp(what, "image") == 0 && argc == 5)
-        return image(argv[2], argv[3], argv[4]);
+    int zyx[3];
+    for (int i = 0; argc == 8 && i < 3; i++)
+        zyx[i] = atoi(argv[5 + i]);
+    if (strcmp(what, "image") == 0 && (argc == 5 || argc == 8))
+        return image(argv[2], argv[3], argv[4], argc == 8 ? zyx : NULL);
+    if (strcmp(what, "tokens") == 0 && (argc == 5 || argc == 8))
+        return tokens(argv[2], argv[3], argv[4], argc == 8 ? zyx : NULL);
     if (strcmp(what, "ids") == 0 && argc > 4)
         return text(argv[2], argv[3], argv + 4, argc - 4);
     if (strcmp(what, "score") == 0 && argc == 4)
@@ -206,7 +245,7 @@ int main(int argc, char **argv)
     if (strcmp(what, "time") == 0 && argc >= 4) {
         gemm_init(argc > 4 ? atoi(argv[4]) : 0);
         fprintf(stderr, "%s\n", gemm_runtime());
-        return image(argv[2], argv[3], NULL);
+        return image(argv[2], argv[3], NULL, NULL);
     }
     if (strcmp(what, "tokenize") == 0 && argc == 5)
         return tokenize(argv[2], atoi(argv[3]) != 0, atoi(argv[4]));

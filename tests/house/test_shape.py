@@ -69,8 +69,9 @@ def test_files_stay_short():
 def test_functions_stay_short():
     lengths = {path: [length for _, _, length in functions(read(path))] for path in c_files()}
     assert sum(map(len, lengths.values())) > 500, "the parser finds no functions"
-    assert all(lengths[path] for path in lengths if path.endswith((".c", ".cc"))), \
-        [path for path in lengths if path.endswith((".c", ".cc")) and not lengths[path]]
+    tables = {path for path in lengths if re.search(r"^(static )?const [^(]*\[[^(]*= \{$", read(path), re.M)}
+    unread = [path for path in lengths if path.endswith((".c", ".cc")) and not lengths[path] and path not in tables]
+    assert not unread, unread
     faults = [fault for path in lengths for fault in function_faults(path, read(path))]
     assert not faults, show(faults)
 

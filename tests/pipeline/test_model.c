@@ -332,7 +332,7 @@ static void a_wrong_folder_is_refused_by_name(void **state)
     refused(ERR_UNSUPPORTED, "preprocess.modality");
     change_config("preprocess", "norm", json_string("meanstd"));
     refused(ERR_INPUT, "preprocess.mean");
-    change_config("", "family", json_string("ct-glip"));
+    change_config("", "family", json_string("other-clip"));
     refused(ERR_UNSUPPORTED, "family");
 }
 

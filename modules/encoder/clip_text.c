@@ -1,0 +1,66 @@
+#include "encoder/clip_text.h"
+
+#include "encoder/text_ends.h"
+#include "tensor/ops.h"
+
+#include <string.h>
+
+static bool bind_ends(struct weights *weights, const struct text_config *c, struct clip_text_weights *ret,
+                      struct err *err)
+{
+    int width = c->blocks.width;
+    const int *axes = WEIGHTS_AXES(width);
+    return weights_take(weights, "text.tok.weight", 0, WEIGHTS_AXES(c->vocab, width), &ret->tok, err) &&
+           weights_take(weights, "text.pos.weight", 0, WEIGHTS_AXES(c->max_pos, width), &ret->pos, err) &&
+           weights_take(weights, "text.final_ln.weight", 0, axes, &ret->final_ln_weight, err) &&
+           weights_take(weights, "text.final_ln.bias", 0, axes, &ret->final_ln_bias, err) &&
+           weights_take(weights, "text.proj.weight", 0, WEIGHTS_AXES(c->proj_dim, width), &ret->proj_weight,
+                        err) &&
+           (!c->proj_bias ||
+            weights_take(weights, "text.proj.bias", 0, WEIGHTS_AXES(c->proj_dim), &ret->proj_bias, err));
+}
+
+bool clip_text_bind(struct weights *weights, const struct text_config *config, struct clip_text_weights *ret,
+                    struct err *err)
+{
+    *ret = (struct clip_text_weights){0};
+    if (!bind_ends(weights, config, ret, err))
+        return false;
+    ret->layers = ARENA_ARRAY(weights->arena, struct block_weights, (size_t)config->blocks.depth);
+    if (!ret->layers)
+        return err_fail(err, ERR_NOMEM, "no memory to bind weights");
+    for (int i = 0; i < config->blocks.depth; i++)
+        if (!block_bind(weights, "text.layers.{i}.", i, &config->blocks, true, &ret->layers[i], err))
+            return false;
+    return true;
+}
+
+static void layer(const struct encoder_blocks *c, const struct block_weights *w, struct block_state *state,
+                  int count)
+{
+    ops_layer_norm(count, c->width, state->x, w->ln1_weight, w->ln1_bias, c->ln_eps, state->norm);
+    block_attention(c, w, state, 1, count, true, state->norm);
+    ops_layer_norm(count, c->width, state->x, w->ln2_weight, w->ln2_bias, c->ln_eps, state->norm);
+    block_mlp(c, w, state, count, state->norm);
+}
+
+bool clip_text_forward(const struct text_config *c, const struct clip_text_weights *w,
+                       struct block_state *state, const int *ids, int count, float *embedding,
+                       const struct encoder_tap *tap, struct err *err)
+{
+    size_t width = (size_t)c->blocks.width;
+    if (!text_ends_check(c, ids, count, err))
+        return false;
+    for (int i = 0; i < count; i++)
+        memcpy(state->x + (size_t)i * width, w->tok + (size_t)ids[i] * width, width * sizeof *state->x);
+    ops_add((size_t)count * width, w->pos, state->x);
+    encoder_tap(tap, "embed", -1, state->x, count, (int)width);
+    for (int i = 0; i < c->blocks.depth; i++) {
+        layer(&c->blocks, &w->layers[i], state, count);
+        encoder_tap(tap, "layer", i, state->x, count, (int)width);
+    }
+    ops_layer_norm(count, (int)width, state->x, w->final_ln_weight, w->final_ln_bias, c->blocks.ln_eps,
+                   state->x);
+    encoder_tap(tap, "final", -1, state->x, count, (int)width);
+    return text_ends_finish(c, w->proj_weight, w->proj_bias, state, ids, count, embedding, tap, err);
+}
