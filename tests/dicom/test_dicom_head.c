@@ -226,53 +226,6 @@ static void more_frames_than_fragments_are_refused(void **state)
     assert_false(test->head->has_pixels);
 }
 
-static void an_unknown_character_set_keeps_ascii(void **state)
-{
-    struct test *test = *state;
-    made_begin(&test->file, explicit_le);
-    made_identity(&test->file, ct, "KLINGON", "CTA \xE4 75%");
-    assert_true(load(test));
-    assert_string_equal(test->head->id.series_description, "CTA ? 75%");
-    assert_false(test->head->has_pixels);
-    assert_null(test->head->frames);
-}
-
-static void text_of_every_character_set_becomes_utf8(void **state)
-{
-    struct test *test = *state;
-    static const struct {
-        const char *charset, *sent, *wanted;
-    } texts[] = {
-        {"", "Brust 1", "Brust 1"},
-        {"ISO_IR 144", "\xC1\xE0\xE3\xDA", "\xD0\xA1\xD1\x80\xD1\x83\xD0\xBA"},
-        {"ISO_IR 166", "\xA1", "\xE0\xB8\x81"},
-        {"ISO_IR 203", "\xA4", "\xE2\x82\xAC"},
-        {"ISO_IR 192", "\xE7\x8E\x8B", "\xE7\x8E\x8B"},
-        {"GB18030", "\xCD\xF5", "\xE7\x8E\x8B"},
-        {"GBK", "\xCD\xF5", "\xE7\x8E\x8B"},
-        {"\\ISO 2022 IR 58", "A \033$)A\xCD\xF5", "A \xE7\x8E\x8B"},
-        {"\\ISO 2022 IR 87", "A \033$B;3ED\033(B B", "A \xE5\xB1\xB1\xE7\x94\xB0 B"},
-        {"\\ISO 2022 IR 159", "\033$(D0!\033(B", "\xE4\xB8\x82"},
-        {"ISO 2022 IR 13\\ISO 2022 IR 87", "\xD4 \033$B;3\033(J", "\xEF\xBE\x94 \xE5\xB1\xB1"},
-        {"\\ISO 2022 IR 100\\ISO 2022 IR 144", "\033-A\xE4\033-L\xC1", "\xC3\xA4\xD0\xA1"},
-        /* in a text ^ is a character; in a name it would end what the escape began */
-        {"\\ISO 2022 IR 149", "\033$)C\xFB\xF3^\xD1\xCE", "\xE6\xB4\xAA^\xE5\x90\x89"},
-        {"\\ISO 2022 IR 149", "\033$)C\xFB\xF3\t\xD1\xCE", "?$)C?? ??"},
-        {"\\ISO 2022 IR 87", "\033$B;3E\033(B", "?$B;3E?(B"},
-        {"\\ISO 2022 IR 87", "\033$Z;3", "?$Z;3"},
-        {"ISO_IR 192", "A \xE7\x8E", "A ??"},
-        {"GB18030", "\033$)A", "?$)A"},
-        {"", "\xE4", "?"},
-    };
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        made_begin(&test->file, explicit_le);
-        made_identity(&test->file, ct, texts[i].charset, texts[i].sent);
-        assert_true(load(test));
-        if (strcmp(test->head->id.series_description, texts[i].wanted) != 0)
-            fail_msg("text %zu became %s", i, test->head->id.series_description);
-    }
-}
-
 static void every_cut_is_an_error_or_a_head_without_pixels(void **state)
 {
     struct test *test = *state;
@@ -596,8 +549,6 @@ int main(void)
         T(an_illegible_rescale_is_not_an_absent_one),
         T(padding_is_read_as_the_pixels_are),
         T(more_frames_than_fragments_are_refused),
-        T(an_unknown_character_set_keeps_ascii),
-        T(text_of_every_character_set_becomes_utf8),
         T(every_cut_is_an_error_or_a_head_without_pixels),
         T(no_byte_that_changes_brings_it_down),
         T(what_is_no_dicom_is_refused),
