@@ -10,12 +10,13 @@ extern "C" {
 #include "dicom/dicom_request.h"
 }
 
+#include "dicom/dicom_transport.hh"
+
 #include "dcmtk/config/osconfig.h"
 
 #include "dcmtk/dcmdata/dcostrma.h"
 #include "dcmtk/dcmdata/dcostrmf.h"
 #include "dcmtk/dcmdata/dctk.h"
-#include "dcmtk/dcmnet/dcmlayer.h"
 #include "dcmtk/dcmnet/dcmtrans.h"
 #include "dcmtk/dcmnet/dimse.h"
 #include "dcmtk/dcmnet/diutil.h"
@@ -28,7 +29,6 @@ extern "C" {
 #include <fcntl.h>
 #include <memory>
 #include <mutex>
-#include <netinet/tcp.h>
 #include <new>
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -42,38 +42,7 @@ std::mutex handover;
 
 enum { MAX_CLASSES = 512 };
 
-/* Bytes this thread's association may still read: none once an object is over its limit, few while a command
- * is awaited, which dcmnet keeps in memory whatever its size. shutdown(SHUT_RD) would not do: Linux goes on
- * handing out what has arrived. */
-constexpr uint64_t no_limit = UINT64_MAX, max_command_bytes = 1024 * 1024;
-thread_local uint64_t may_read = no_limit;
-
-/* Whether dcmnet took the socket it was handed: when it finds the peer gone it neither takes nor closes it.
- */
-thread_local bool socket_taken = false;
-
-/* Acknowledges every segment at once: a sender that keeps Nagle's algorithm on would otherwise wait 40 ms an
- * object for our delayed acknowledgement. Refuses to read on where may_read ends. */
-class QuickConnection : public DcmTCPConnection
-{
-  public:
-    explicit QuickConnection(DcmNativeSocketType fd) : DcmTCPConnection(fd)
-    {
-    }
-    ssize_t read(void *buffer, size_t size) override
-    {
-        if (may_read == 0) {
-            errno = ECONNABORTED;
-            return -1;
-        }
-        ssize_t got = DcmTCPConnection::read(buffer, size);
-        if (got > 0 && may_read != no_limit)
-            may_read -= std::min<uint64_t>(may_read, static_cast<uint64_t>(got));
-        int on = 1;
-        setsockopt(getSocket(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
-        return got;
-    }
-};
+constexpr uint64_t max_command_bytes = 1024 * 1024;
 
 /* Where an object's bytes go. It never fails towards dcmnet, which after a failed write would wait for PDVs
  * that do not come; the first error is kept and asked for afterwards. */
@@ -125,16 +94,6 @@ class FileStream : public DcmOutputStream
   public:
     explicit FileStream(FileConsumer *consumer) : DcmOutputStream(consumer)
     {
-    }
-};
-
-class QuickLayer : public DcmTransportLayer
-{
-  public:
-    DcmTransportConnection *createConnection(DcmNativeSocketType fd, OFBool) override
-    {
-        socket_taken = true; /* dcmnet closes the socket itself when it gets no connection from us */
-        return new (std::nothrow) QuickConnection(fd);
     }
 };
 
@@ -216,7 +175,7 @@ struct dicom_acceptor *dicom_acceptor_open(const struct dicom_acceptor_options *
         err_fail(err, ERR_IO, "DICOM network: %s", condition.text());
         return nullptr;
     }
-    ASC_setTransportLayer(acceptor->network, new QuickLayer, 1);
+    ASC_setTransportLayer(acceptor->network, dicom_transport_layer(), 1);
     return acceptor.release();
 }
 
@@ -271,16 +230,6 @@ void dicom_reject_unread(int fd, enum dicom_reject reason)
     close(fd);
 }
 
-static void tune_socket(int fd)
-{
-    int on = 1, all = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &all, sizeof all);
-    int flags = fcntl(fd, F_GETFL);
-    fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
-}
-
 struct dicom_association *dicom_association_receive(struct dicom_acceptor *acceptor, int fd, struct err *err)
 {
     auto association = std::unique_ptr<dicom_association>(new (std::nothrow) dicom_association);
@@ -293,7 +242,7 @@ struct dicom_association *dicom_association_receive(struct dicom_acceptor *accep
         close(fd);
         return nullptr;
     }
-    tune_socket(fd);
+    dicom_transport_tune(fd, acceptor->options.keepalive_s);
     association->acceptor = acceptor;
     OFCondition condition;
     {
@@ -304,7 +253,7 @@ struct dicom_association *dicom_association_receive(struct dicom_acceptor *accep
                                    nullptr, nullptr, OFFalse, DUL_NOBLOCK, acceptor->options.acse_timeout_s);
         dcmExternalSocketHandle.set(DCMNET_INVALID_SOCKET);
     }
-    if (!socket_taken)
+    if (!dicom_transport.socket_taken)
         close(fd);
     if (condition.good())
         return association.release();
@@ -353,16 +302,23 @@ bool dicom_association_accept(struct dicom_association *association, struct err 
     return condition.good() || peer_failed(err, "association acknowledgement", condition);
 }
 
+static void abort_association(struct dicom_association *association)
+{
+    dicom_transport.parting = true;
+    ASC_abortAssociation(association->dul);
+    dicom_transport.parting = false;
+    association->ended = true;
+}
+
 static enum dicom_next give_up(struct dicom_association *association, enum dicom_next next)
 {
-    ASC_abortAssociation(association->dul);
-    association->ended = true;
+    abort_association(association);
     return next;
 }
 
 static bool wait_for_command(struct dicom_association *association)
 {
-    for (int waited_s = 0; waited_s < association->acceptor->options.dimse_timeout_s; waited_s++) {
+    for (int waited_s = 0; waited_s < association->acceptor->options.idle_timeout_s; waited_s++) {
         if (association->interrupted)
             return false;
         if (ASC_dataWaiting(association->dul, 1))
@@ -414,11 +370,11 @@ enum dicom_next dicom_association_next(struct dicom_association *association, st
     }
     T_DIMSE_Message message = {};
     DcmDataset *detail = nullptr;
-    may_read = max_command_bytes;
+    dicom_transport.may_read = max_command_bytes;
     OFCondition condition = DIMSE_receiveCommand(association->dul, DIMSE_NONBLOCKING,
                                                  association->acceptor->options.dimse_timeout_s,
                                                  &association->context, &message, &detail);
-    may_read = no_limit;
+    dicom_transport.may_read = dicom_transport_no_limit;
     delete detail;
     return condition.good() ? command_to_next(association, message, err)
                             : condition_to_next(association, condition, err);
@@ -444,7 +400,7 @@ static void count_bytes(void *context, unsigned long bytes)
     if (association->received_bytes <= association->acceptor->options.max_object_bytes)
         return;
     association->too_large = true;
-    may_read = 0;
+    dicom_transport.may_read = 0;
 }
 
 /* dcmnet does not say whether the meta header was written whole, so the length decides. */
@@ -467,14 +423,21 @@ static bool check_length(const struct dicom_association *association, const char
 static bool receive_failed(struct dicom_association *association, const OFCondition &condition,
                            struct err *err)
 {
-    may_read = no_limit;
-    if (association->too_large)
+    bool too_large = association->too_large || dicom_transport.may_read == 0;
+    dicom_transport.may_read = dicom_transport_no_limit;
+    if (too_large)
         err_fail(err, ERR_PEER, "object larger than %llu bytes",
                  (unsigned long long)association->acceptor->options.max_object_bytes);
     else
         peer_failed(err, "object", condition);
-    ASC_abortAssociation(association->dul);
-    association->ended = true;
+    bool late =
+        dicom_transport.fell_silent || condition == DIMSE_NODATAAVAILABLE || condition == DUL_READTIMEOUT;
+    OFStandard::strlcpy(err->reason,
+                        too_large ? "object_too_large"
+                        : late    ? "timeout"
+                                  : "broken",
+                        sizeof err->reason);
+    abort_association(association);
     return false;
 }
 
@@ -540,8 +503,11 @@ bool dicom_association_store(struct dicom_association *association, const char *
 bool dicom_association_skip(struct dicom_association *association, struct err *err)
 {
     DIC_UL bytes = 0, count = 0;
+    dicom_transport.may_read = association->acceptor->options.max_object_bytes;
     OFCondition condition = DIMSE_ignoreDataSet(
         association->dul, DIMSE_NONBLOCKING, association->acceptor->options.dimse_timeout_s, &bytes, &count);
+    if (condition.good())
+        dicom_transport.may_read = dicom_transport_no_limit;
     return condition.good() || receive_failed(association, condition, err);
 }
 
@@ -581,7 +547,7 @@ void dicom_association_close(struct dicom_association *association)
         return;
     if (association->dul) {
         if (!association->ended)
-            ASC_abortAssociation(association->dul);
+            abort_association(association);
         if (association->rejected) /* the requestor closes, PS3.8 9.2.3 AE-8: a close of ours may overtake the
                                       answer */
             ASC_dataWaiting(association->dul, 2);

@@ -39,7 +39,10 @@ struct dicom_association;
 
 struct dicom_acceptor_options {
     int max_pdu_bytes; /* 16384 to 131072 */
-    int acse_timeout_s, dimse_timeout_s;
+    int acse_timeout_s;
+    int dimse_timeout_s;        /* inside a command or an object */
+    int idle_timeout_s;         /* between commands */
+    int keepalive_s;            /* of silence before TCP asks whether the peer is still there */
     uint64_t max_object_bytes;  /* a larger object aborts its association */
     bool accept_other;          /* storage classes beyond CT and MR */
     const char *const *refused; /* SOP Class UIDs never accepted, even so; borrowed */
@@ -80,7 +83,7 @@ enum dicom_next {
     DICOM_NEXT_FAILED
 };
 
-/* Wait for the peer's next command, at most the DIMSE time-out. ECHO and RELEASED are already answered.
+/* Wait for the peer's next command, at most the idle time-out. ECHO and RELEASED are already answered.
  * FAILED and TIMEOUT: the association has been aborted. err tells the cause of ABORTED, TIMEOUT, FAILED. */
 enum dicom_next dicom_association_next(struct dicom_association *association, struct err *err);
 
@@ -94,11 +97,11 @@ bool dicom_association_class_agreed(const struct dicom_association *association)
 
 /* Receive the announced object into a new Part 10 file, its data set's bytes as sent. *ret_offset: where the
  * data set starts. The file's length is checked against the bytes received; nothing is synced.
- * errors: ERR_FULL (disk; the object was read to its end: answer and go on), ERR_PEER (association aborted,
- * object too large or peer gone: close), ERR_IO as ERR_FULL. */
+ * errors: ERR_FULL (disk; the object was read to its end: answer and go on), ERR_PEER (association aborted:
+ * close; reason "object_too_large", "timeout", "broken"), ERR_IO as ERR_FULL. */
 bool dicom_association_store(struct dicom_association *association, const char *path, uint64_t *ret_offset,
                              struct err *err);
-/* Read the announced object and throw it away. errors: ERR_PEER. */
+/* Read the announced object and throw it away. errors: ERR_PEER as above. */
 bool dicom_association_skip(struct dicom_association *association, struct err *err);
 
 /* Answer the C-STORE-RQ. comment: "" or up to 64 characters, cut, becomes Error Comment (0000,0902).

@@ -18,6 +18,7 @@ static struct dicom_acceptor *start(void)
     static const struct dicom_acceptor_options options = {.max_pdu_bytes = MIN_PDU,
                                                           .acse_timeout_s = TIMEOUT_S,
                                                           .dimse_timeout_s = TIMEOUT_S,
+                                                          .idle_timeout_s = TIMEOUT_S,
                                                           .max_object_bytes = OBJECT_MAX,
                                                           .accept_other = true};
     struct err err = ERR_INIT;
