@@ -20,12 +20,14 @@ struct spool {
     int lock_fd;
 };
 
+enum { ROOMS = 3 };
+static const char *const rooms[ROOMS] = {"incoming", "objects", "reports"};
+
 static bool make_folders(const struct spool *spool, struct err *err)
 {
-    static const char *const parts[] = {"incoming", "objects", "reports"};
     char path[PATH_MAX];
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        spool_path(spool, parts[i], path);
+    for (int i = 0; i < ROOMS; i++) {
+        spool_path(spool, rooms[i], path);
         if (!file_make_folder(path, err))
             return false;
     }
@@ -112,6 +114,21 @@ bool spool_commit(struct spool *spool, const char *incoming, const char *relativ
 void spool_discard(const char *path)
 {
     unlink(path);
+}
+
+/* A name with a dot in front is none of ours to each_name. */
+bool spool_probe(const struct spool *spool, struct err *err)
+{
+    char path[PATH_MAX];
+    for (int i = 0; i < ROOMS; i++) {
+        snprintf(path, sizeof path, "%s/%s/.probe", spool->folder, rooms[i]);
+        int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0640);
+        if (fd < 0)
+            return err_errno(err, "make a file in %s", rooms[i]);
+        close(fd);
+        unlink(path);
+    }
+    return true;
 }
 
 bool spool_free_bytes(const struct spool *spool, uint64_t *ret, struct err *err)

@@ -38,6 +38,9 @@ bool spool_commit(struct spool *spool, const char *incoming, const char *relativ
 /* Remove a file; absence is no error. */
 void spool_discard(const char *path);
 
+/* Can files be made in each room? A probe for readiness; leaves nothing. errors: ERR_FULL, ERR_IO. */
+bool spool_probe(const struct spool *spool, struct err *err);
+
 /* Bytes free for us on the file system. errors: ERR_IO. */
 bool spool_free_bytes(const struct spool *spool, uint64_t *ret, struct err *err);
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUSY_MS = 10000 };
+enum { BUSY_MS = 3000 };
 
 static const char *const sql_texts[] = {
 #define S(name, sql) sql,
@@ -42,6 +42,8 @@ static enum err_code code_of(int sqlite_code)
 bool store_failed(struct store *store, const char *what, struct err *err)
 {
     int code = sqlite3_extended_errcode(store->db);
+    if (code_of(code) == ERR_CORRUPT)
+        store->damaged = true;
     return err_fail(err, code_of(code), "database: %s: %s (%d)", what, sqlite3_errmsg(store->db), code);
 }
 
@@ -91,6 +93,19 @@ static bool migrate(struct store *store, struct err *err)
     return true;
 }
 
+/* Reads every page: better not to start than to find the damage a week later. */
+static bool check(struct store *store, struct err *err)
+{
+    sqlite3_stmt *statement = NULL;
+    bool read = sqlite3_prepare_v2(store->db, "PRAGMA quick_check(1)", -1, &statement, NULL) == SQLITE_OK &&
+                sqlite3_step(statement) == SQLITE_ROW;
+    bool ok = read ? strcmp(column_text(statement, 0), "ok") == 0 : store_failed(store, "check", err);
+    if (read && !ok)
+        err_fail(err, ERR_CORRUPT, "database: damaged: %s", column_text(statement, 0));
+    sqlite3_finalize(statement);
+    return ok;
+}
+
 static bool prepare(struct store *store, struct err *err)
 {
     for (int i = 0; i < STATEMENT_COUNT; i++)
@@ -108,8 +123,8 @@ static bool connect_and_prepare(struct store *store, const char *path, struct er
     sqlite3_busy_timeout(store->db, BUSY_MS);
     return execute(store, "PRAGMA journal_mode = WAL", "switch to WAL", err) &&
            execute(store, "PRAGMA synchronous = FULL", "set synchronous", err) &&
-           execute(store, "PRAGMA foreign_keys = ON", "set foreign keys", err) && migrate(store, err) &&
-           prepare(store, err);
+           execute(store, "PRAGMA foreign_keys = ON", "set foreign keys", err) && check(store, err) &&
+           migrate(store, err) && prepare(store, err);
 }
 
 struct store *store_open(const char *path, struct err *err)
@@ -186,7 +201,9 @@ enum row statement_row(struct store *store, sqlite3_stmt *statement, struct err 
 bool transaction_begin(struct store *store, struct err *err)
 {
     pthread_mutex_lock(&store->lock);
-    if (statement_run(store, statement_bind(store, SQL_BEGIN, ""), err))
+    if (store->damaged)
+        err_fail(err, ERR_CORRUPT, "database: it is damaged; restore it and start again");
+    else if (statement_run(store, statement_bind(store, SQL_BEGIN, ""), err))
         return true;
     pthread_mutex_unlock(&store->lock);
     return false;
@@ -204,9 +221,13 @@ bool transaction_end(struct store *store, bool ok, struct err *err)
     return ok;
 }
 
+/* An empty transaction would touch no file. */
 bool store_probe(struct store *store, struct err *err)
 {
-    return transaction_begin(store, err) && transaction_end(store, true, err);
+    char same_version[40];
+    snprintf(same_version, sizeof same_version, "PRAGMA user_version = %d", migration_count);
+    return transaction_begin(store, err) &&
+           transaction_end(store, execute(store, same_version, "write", err), err);
 }
 
 const char *column_text(sqlite3_stmt *statement, int column)

@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
 
 enum statement {
 #define S(name, sql) SQL_##name,
@@ -17,6 +18,7 @@ enum statement {
 struct store {
     sqlite3 *db;
     pthread_mutex_t lock;
+    atomic_bool damaged; /* seen to be; nothing is written any more */
     sqlite3_stmt *statements[STATEMENT_COUNT];
 };
 

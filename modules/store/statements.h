@@ -143,4 +143,9 @@ S(VIEW_REPORTS, "SELECT p.path, p.sop_uid, p.sop_class, p.sha256, r.revision, r.
 S(COUNT_STUDIES, "SELECT state, count(*) FROM study GROUP BY state")
 S(COUNT_JOBS, "SELECT state, count(*) FROM job GROUP BY state")
 S(COUNT_DELIVERIES, "SELECT state, count(*) FROM delivery GROUP BY state")
+S(OLDEST_STUDIES, "SELECT state, min(last_object_ms) FROM study"
+  " WHERE state IN ('receiving', 'queued', 'encoding', 'encoded') GROUP BY state")
+S(OLDEST_JOBS, "SELECT state, min(created_ms) FROM job WHERE state IN ('queued', 'running') GROUP BY state")
+S(OLDEST_DELIVERIES, "SELECT d.state, min(r.created_ms) FROM delivery d JOIN result r ON r.id = d.result_id"
+  " WHERE d.state = 'pending' GROUP BY d.state")
 // clang-format on

@@ -2,8 +2,9 @@
  *
  * Every public function is one transaction: it has happened whole, and survives a power cut, or not at all.
  * threads: any, all functions; one connection with its own lock.
- * errors:  ERR_FULL (disk), ERR_BUSY (locked too long), ERR_CORRUPT (damaged; never recreated), ERR_IO,
- *          ERR_NOMEM, ERR_BUG (a statement broke a constraint). Not repeated below. */
+ * errors:  ERR_FULL (disk), ERR_BUSY (locked by another process for 3 s), ERR_CORRUPT (damaged; never
+ * recreated, and once seen nothing is written any more), ERR_IO, ERR_NOMEM, ERR_BUG (a statement broke a
+ * constraint). Not repeated below. */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
@@ -23,7 +24,7 @@ struct store;
 struct store *store_open(const char *path, struct err *err);
 void store_close(struct store *store); /* accepts NULL */
 
-/* Can it be written now? A probe for readiness; changes nothing. */
+/* Can it be written now? A probe for readiness: writes what is there already. */
 bool store_probe(struct store *store, struct err *err);
 
 /* ---- arrival ------------------------------------------------------------------------------------------- */

@@ -205,8 +205,11 @@ bool store_refuse(struct store *store, const struct store_refusal *refusal, int6
                                              refusal->peer_address, refusal->study_uid, refusal->sop_class,
                                              refusal->sop_uid, refusal->status, refusal->cause);
     bool ok = statement_run(store, statement, err);
-    *ret_id = sqlite3_last_insert_rowid(store->db);
-    return transaction_end(store, ok, err);
+    int64_t id = sqlite3_last_insert_rowid(store->db);
+    if (!transaction_end(store, ok, err))
+        return false;
+    *ret_id = id;
+    return true;
 }
 
 bool store_forget_refusals(struct store *store, int64_t before_ms, struct err *err)

@@ -148,8 +148,8 @@ json_t *store_view_reports(struct store *store, int64_t study, struct err *err)
     return view_rows(store, SQL_VIEW_REPORTS, study, 0, err);
 }
 
-static bool add_counts(struct store *store, json_t *counts, const char *key, enum statement which,
-                       struct err *err)
+static bool add_group(struct store *store, json_t *counts, const char *key, enum statement which,
+                      struct err *err)
 {
     json_t *group = json_object();
     sqlite3_stmt *statement = statement_bind(store, which, "");
@@ -161,16 +161,27 @@ static bool add_counts(struct store *store, json_t *counts, const char *key, enu
     return row == ROW_NONE;
 }
 
-json_t *store_view_counts(struct store *store, struct err *err)
+static json_t *view_groups(struct store *store, enum statement studies, enum statement jobs,
+                           enum statement deliveries, struct err *err)
 {
-    json_t *counts = json_object();
+    json_t *groups = json_object();
     pthread_mutex_lock(&store->lock);
-    bool ok = add_counts(store, counts, "studies", SQL_COUNT_STUDIES, err) &&
-              add_counts(store, counts, "jobs", SQL_COUNT_JOBS, err) &&
-              add_counts(store, counts, "deliveries", SQL_COUNT_DELIVERIES, err);
+    bool ok = add_group(store, groups, "studies", studies, err) &&
+              add_group(store, groups, "jobs", jobs, err) &&
+              add_group(store, groups, "deliveries", deliveries, err);
     pthread_mutex_unlock(&store->lock);
     if (ok)
-        return counts;
-    json_decref(counts);
+        return groups;
+    json_decref(groups);
     return NULL;
+}
+
+json_t *store_view_counts(struct store *store, struct err *err)
+{
+    return view_groups(store, SQL_COUNT_STUDIES, SQL_COUNT_JOBS, SQL_COUNT_DELIVERIES, err);
+}
+
+json_t *store_view_oldest(struct store *store, struct err *err)
+{
+    return view_groups(store, SQL_OLDEST_STUDIES, SQL_OLDEST_JOBS, SQL_OLDEST_DELIVERIES, err);
 }

@@ -39,4 +39,8 @@ json_t *store_view_reports(struct store *store, int64_t study, struct err *err);
 /* {"studies": {state: n}, "jobs": {state: n}, "deliveries": {state: n}} */
 json_t *store_view_counts(struct store *store, struct err *err);
 
+/* As store_view_counts, of the states in which something waits for us: since when the oldest does, Unix
+ * milliseconds. A study: its last object; a job: when it was made; a delivery: when its result was. */
+json_t *store_view_oldest(struct store *store, struct err *err);
+
 #endif

@@ -261,6 +261,26 @@ static void free_bytes_are_those_of_the_file_system(void **state)
     assert_true(bytes + slack > now && bytes < now + slack); /* others write too */
 }
 
+static void a_probe_sees_a_room_that_is_gone_and_leaves_nothing(void **state)
+{
+    static const char *const rooms[] = {"incoming", "objects", "reports"};
+    struct place *p = *state;
+    char path[PATH_MAX], aside[PATH_MAX];
+    assert_true(spool_probe(p->spool, &p->err));
+    for (int i = 0; i < 3; i++) {
+        struct err err = ERR_INIT;
+        spool_path(p->spool, rooms[i], path);
+        spool_path(p->spool, "aside", aside);
+        assert_int_equal(rename(path, aside), 0);
+        assert_false(spool_probe(p->spool, &err));
+        assert_int_equal(err.code, ERR_IO);
+        assert_non_null(strstr(err.text, rooms[i]));
+        assert_int_equal(rename(aside, path), 0);
+        strcat(path, "/.probe");
+        assert_int_not_equal(access(path, F_OK), 0);
+    }
+}
+
 static void a_folder_that_cannot_be_made_is_an_error(void **state)
 {
     struct err err = ERR_INIT;
@@ -303,6 +323,7 @@ int main(void)
         T(names_from_outside_are_cut_to_their_place),
         T(discard_removes_and_forgives_absence),
         T(free_bytes_are_those_of_the_file_system),
+        T(a_probe_sees_a_room_that_is_gone_and_leaves_nothing),
         T(a_folder_that_cannot_be_made_is_an_error),
         T(a_path_that_is_too_long_is_refused),
     };

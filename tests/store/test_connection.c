@@ -74,6 +74,87 @@ static void a_damaged_database_is_refused_and_not_recreated(void **state)
     assert_int_equal(after.st_size, before.st_size);
 }
 
+static void an_index_page_nobody_reads_at_the_start_is_missed_all_the_same(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = ERR_INIT;
+    put(f, (struct arrival){0});
+    int64_t page = ask(f, "SELECT rootpage FROM sqlite_master WHERE name = 'refusal_by_time'");
+    store_close(f->store);
+    f->store = NULL;
+    FILE *file = fopen(f->path, "r+");
+    char noise[4096];
+    memset(noise, 0xA5, sizeof noise);
+    fseek(file, (long)(page - 1) * 4096, SEEK_SET);
+    fwrite(noise, 1, sizeof noise, file);
+    fclose(file);
+    assert_null(store_open(f->path, &err));
+    assert_int_equal(err.code, ERR_CORRUPT);
+}
+
+/* Another connection writes, so that ours must read its pages again. */
+static void damage_behind_its_back(struct fixture *f)
+{
+    sqlite3 *db;
+    char noise[8192];
+    memset(noise, 0xA5, sizeof noise);
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db, "PRAGMA user_version = 1; PRAGMA wal_checkpoint(TRUNCATE)", NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(db);
+    FILE *file = fopen(f->path, "r+");
+    struct stat status;
+    assert_int_equal(fstat(fileno(file), &status), 0);
+    fseek(file, 4096, SEEK_SET);
+    for (long at = 4096; at + (long)sizeof noise <= status.st_size; at += sizeof noise)
+        fwrite(noise, 1, sizeof noise, file);
+    fclose(file);
+}
+
+static void damage_once_seen_ends_all_writing(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = ERR_INIT;
+    int64_t id = 4711;
+    struct store_refusal refusal = {"", "", "", "", "", "A700", ""};
+    put(f, (struct arrival){0});
+    damage_behind_its_back(f);
+    assert_false(store_refuse(f->store, &refusal, start_ms, &id, &err));
+    assert_int_equal(err.code, ERR_CORRUPT);
+    assert_int_equal(id, 4711); /* no row, no number */
+    assert_false(store_probe(f->store, &err));
+    assert_int_equal(err.code, ERR_CORRUPT);
+    assert_non_null(strstr(err.text, "damaged"));
+}
+
+static void a_probe_writes(void **state)
+{
+    struct fixture *f = *state;
+    struct stat before, after;
+    char path[80];
+    snprintf(path, sizeof path, "%s-wal", f->path);
+    put(f, (struct arrival){0});
+    assert_int_equal(stat(path, &before), 0);
+    assert_true(store_probe(f->store, &f->err));
+    assert_int_equal(stat(path, &after), 0);
+    assert_true(after.st_size > before.st_size);
+    assert_int_equal(ask(f, "PRAGMA user_version"), migration_count);
+}
+
+static void a_probe_is_busy_while_another_process_holds_the_database(void **state)
+{
+    struct fixture *f = *state;
+    struct err err = ERR_INIT;
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
+    assert_false(store_probe(f->store, &err));
+    assert_int_equal(err.code, ERR_BUSY);
+    sqlite3_close(db);
+    assert_true(store_probe(f->store, &err));
+}
+
 static void a_newer_schema_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -154,6 +235,10 @@ int main(void)
         T(opening_again_migrates_nothing_and_loses_nothing),
         T(a_file_that_is_no_database_is_refused_and_left_as_it_is),
         T(a_damaged_database_is_refused_and_not_recreated),
+        T(an_index_page_nobody_reads_at_the_start_is_missed_all_the_same),
+        T(damage_once_seen_ends_all_writing),
+        T(a_probe_writes),
+        T(a_probe_is_busy_while_another_process_holds_the_database),
         T(a_newer_schema_is_refused),
         T(a_read_only_folder_is_an_io_error),
         T(a_missing_folder_is_an_io_error),

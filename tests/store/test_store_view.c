@@ -164,6 +164,19 @@ static void counts_are_by_state(void **state)
     assert_int_equal(number(json_object_get(counts, "deliveries"), "pending"), 2);
 }
 
+static void the_oldest_of_what_waits_has_its_time(void **state)
+{
+    struct fixture *f = *state;
+    reported(f, (const char *const[]){"PACS", "ARCHIVE", NULL});
+    put(f, (struct arrival){.study = "1.2.2", .series = "1.2.2.1", .sop = "1.2.2.1.1", .at_ms = 7000});
+    put(f, (struct arrival){.study = "1.2.3", .series = "1.2.3.1", .sop = "1.2.3.1.1", .at_ms = 5000});
+    json_t *oldest = keep(store_view_oldest(f->store, &f->err));
+    assert_int_equal(number(json_object_get(oldest, "studies"), "receiving"), start_ms + 5000);
+    assert_int_equal(json_object_size(json_object_get(oldest, "jobs")), 0);
+    assert_int_equal(number(json_object_get(oldest, "deliveries"), "pending"),
+                     ask(f, "SELECT created_ms FROM result"));
+}
+
 static void text_that_is_no_utf8_is_still_shown(void **state)
 {
     struct fixture *f = *state;
@@ -185,6 +198,7 @@ int main(void)
         T(refusals_come_newest_first_and_limited),
         T(reports_come_newest_revision_first),
         T(counts_are_by_state),
+        T(the_oldest_of_what_waits_has_its_time),
         T(text_that_is_no_utf8_is_still_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
