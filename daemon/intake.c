@@ -18,6 +18,7 @@ struct verdict {
     uint32_t offending_tag;
     char comment[DICOM_COMMENT_SIZE];
     char cause[300];
+    char word[40]; /* for the metrics */
     enum log_level level;
 };
 
@@ -32,29 +33,34 @@ struct arrival {
     int64_t now_ms;
 };
 
-static bool refuse(struct verdict *verdict, uint16_t status, const char *comment, const char *cause)
+static bool refuse(struct verdict *verdict, uint16_t status, const char *word, const char *comment,
+                   const char *cause)
 {
     *verdict = (struct verdict){.status = status, .level = LOG_WARNING};
     snprintf(verdict->comment, sizeof verdict->comment, "%s", comment);
     snprintf(verdict->cause, sizeof verdict->cause, "%s", cause);
+    snprintf(verdict->word, sizeof verdict->word, "%s", word);
     return false;
 }
 
 static bool refuse_error(struct verdict *verdict, const struct err *err)
 {
     const struct outcome *outcome = outcome_of(err->code);
-    refuse(verdict, outcome->dimse_status, outcome->dimse_comment, err->text);
+    bool broken = err->code == ERR_PEER && *err->reason;
+    refuse(verdict, outcome->dimse_status, broken ? err->reason : outcome->cause, outcome->dimse_comment,
+           err->text);
     verdict->level = outcome->level;
     return false;
 }
 
-void intake_refuse(struct service *service, const struct store_refusal *refusal, enum log_level level)
+void intake_refuse(struct service *service, const struct store_refusal *refusal, const char *cause,
+                   enum log_level level)
 {
     int64_t row = 0;
     struct err err = ERR_INIT;
     if (!store_refuse(service->store, refusal, clock_unix_ms(), &row, &err))
         log_event(LOG_ERROR, "refusal_not_recorded", "cause=%s", log_text(err.text));
-    metrics_refused(refusal->status);
+    metrics_refused(refusal->status, cause);
     log_event(level, "refused", "refusal=%lld peer=%s status=%s cause=%s", (long long)row,
               log_text(refusal->peer_ae), log_text(refusal->status), log_text(refusal->cause));
 }
@@ -74,7 +80,7 @@ static void record_refusal(const struct arrival *arrival, const struct verdict *
         .status = status,
         .cause = verdict->cause,
     };
-    intake_refuse(arrival->service, &refusal, verdict->level);
+    intake_refuse(arrival->service, &refusal, verdict->word, verdict->level);
 }
 
 static bool refuse_tag(struct verdict *verdict, uint32_t tag, const char *attribute, const char *fault)
@@ -82,7 +88,7 @@ static bool refuse_tag(struct verdict *verdict, uint32_t tag, const char *attrib
     char comment[DICOM_COMMENT_SIZE], cause[120];
     snprintf(comment, sizeof comment, "%s %s", attribute, fault);
     snprintf(cause, sizeof cause, "%s of the data set %s", attribute, fault);
-    refuse(verdict, DICOM_DATA_SET_MISMATCH, comment, cause);
+    refuse(verdict, DICOM_DATA_SET_MISMATCH, "identity", comment, cause);
     verdict->offending_tag = tag;
     return false;
 }
@@ -151,7 +157,7 @@ static bool record_object(struct arrival *arrival, struct verdict *verdict)
         char path[PATH_MAX];
         spool_path(arrival->service->spool, arrival->relative, path);
         spool_discard(path);
-        return refuse(verdict, DICOM_PATIENT_CONFLICT, "Patient ID conflict",
+        return refuse(verdict, DICOM_PATIENT_CONFLICT, "patient_conflict", "Patient ID conflict",
                       "the study is known with another Patient ID");
     }
     if (put.reopened)
@@ -184,8 +190,8 @@ static bool keep_object(struct arrival *arrival, const char *incoming, struct ve
         return true;
     }
     if (!arrival->peer->note_study(arrival->peer->context, arrival->head->id.study_uid))
-        return refuse(verdict, DICOM_OUT_OF_RESOURCES, "Too many studies in one association",
-                      "too many studies in one association");
+        return refuse(verdict, DICOM_OUT_OF_RESOURCES, "too_many_studies",
+                      "Too many studies in one association", "too many studies in one association");
     if (!spool_commit(arrival->service->spool, incoming, arrival->relative, &err))
         return refuse_error(verdict, &err);
     return record_object(arrival, verdict);
@@ -199,7 +205,8 @@ static bool space_left(struct service *service, struct verdict *verdict)
         return refuse_error(verdict, &err);
     if (free_bytes >= (uint64_t)service->config->storage.reserve_mb << 20)
         return true;
-    refuse(verdict, DICOM_OUT_OF_RESOURCES, "Out of storage", "free space is below the reserve");
+    refuse(verdict, DICOM_OUT_OF_RESOURCES, "below_reserve", "Out of storage",
+           "free space is below the reserve");
     verdict->level = LOG_ERROR;
     return false;
 }
@@ -208,9 +215,11 @@ static bool may_receive(struct service *service, const struct dicom_association 
                         const struct intake_peer *peer, struct verdict *verdict)
 {
     if (!peer->peer->may_store)
-        return refuse(verdict, DICOM_NOT_AUTHORISED, "Not authorised to store", "this peer may not store");
+        return refuse(verdict, DICOM_NOT_AUTHORISED, "not_allowed", "Not authorised to store",
+                      "this peer may not store");
     if (!dicom_association_class_agreed(association))
-        return refuse(verdict, DICOM_CLASS_NOT_SUPPORTED, "SOP class not negotiated in this context",
+        return refuse(verdict, DICOM_CLASS_NOT_SUPPORTED, "class_not_agreed",
+                      "SOP class not negotiated in this context",
                       "the SOP class of the command is not that of its presentation context");
     return space_left(service, verdict);
 }
@@ -223,7 +232,7 @@ static bool take_object(struct arrival *arrival, struct dicom_association *assoc
     uint64_t offset;
     struct err cause = ERR_INIT;
     if (!may_receive(arrival->service, association, arrival->peer, verdict))
-        return dicom_association_skip(association, err);
+        return dicom_association_skip(association, err) || refuse_error(verdict, err);
     spool_incoming(arrival->service->spool, incoming);
     bool received = dicom_association_store(association, incoming, &offset, &cause);
     arrival->now_ms = clock_unix_ms(); /* an object has arrived when it is complete */
@@ -275,7 +284,8 @@ bool intake_adopt(struct service *service, const char *relative, struct err *err
     bool ok = dicom_part10_data_set(path, &offset, err) ? read_object(&arrival, path, offset, arena, &verdict)
                                                         : refuse_error(&verdict, err);
     if (ok && strcmp(arrival.relative, place) != 0)
-        ok = refuse(&verdict, DICOM_PROCESSING_FAILURE, "", "its content does not match its name");
+        ok =
+            refuse(&verdict, DICOM_PROCESSING_FAILURE, "identity", "", "its content does not match its name");
     ok = ok && record_object(&arrival, &verdict);
     arena_free(arena);
     return ok || err_fail(err, ERR_CORRUPT, "%s", verdict.cause);

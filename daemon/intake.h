@@ -25,7 +25,9 @@ bool intake_store(struct service *service, struct dicom_association *association
 /* Record an object file that has no row: a crash fell between rename and commit. relative: under objects/. */
 bool intake_adopt(struct service *service, const char *relative, struct err *err);
 
-/* A row and a log line for what was not accepted. status: "C000" or "reject 1,1,3". */
-void intake_refuse(struct service *service, const struct store_refusal *refusal, enum log_level level);
+/* A row and a log line for what was not accepted. status: "C000" or "reject 1,1,3"; cause: the word for
+ * metrics_refused. */
+void intake_refuse(struct service *service, const struct store_refusal *refusal, const char *cause,
+                   enum log_level level);
 
 #endif

@@ -58,6 +58,20 @@ static bool visit_file(void *context, const char *relative, struct err *err)
     return true;
 }
 
+static bool visit_any(void *context, const char *relative, struct err *err)
+{
+    return err_fail(err, ERR_CORRUPT,
+                    "%s is empty, but there are objects: restore it, or remove it to have it made from them",
+                    (const char *)context);
+}
+
+bool janitor_index_sane(const struct service *service, char *path, struct err *err)
+{
+    struct stat status;
+    bool emptied = stat(path, &status) == 0 && status.st_size == 0;
+    return !emptied || spool_walk(service->spool, visit_any, path, err);
+}
+
 bool janitor_reconcile(struct service *service, struct err *err)
 {
     struct orphans orphans = {.service = service};

@@ -63,6 +63,8 @@ static bool open_ground(struct rooms *rooms, struct err *err)
     if (!service->spool)
         return false;
     spool_path(service->spool, "cardioscribe.db", path);
+    if (!janitor_index_sane(service, path, err))
+        return false;
     service->store = store_open(path, err);
     return service->store && janitor_reconcile(service, err);
 }

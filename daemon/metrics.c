@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { BUCKETS = 12, STATUSES = 16 };
+enum { BUCKETS = 12, STATUSES = 14, CAUSES = 26 };
 
 static const char *const counter_names[METRIC_COUNTERS][2] = {
     {"associations_total", "Associations accepted."},
@@ -28,15 +28,30 @@ static const char *const histogram_names[METRIC_HISTOGRAMS][2] = {
 
 static const double bounds[BUCKETS] = {0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 900};
 
-/* The statuses that can be refused with; the last row takes the rest. */
-static const char *const statuses[STATUSES] = {"A700",         "A900",         "A901",         "C000",
-                                               "0110",         "0122",         "0124",         "reject 1,1,1",
-                                               "reject 1,1,2", "reject 1,1,3", "reject 1,1,7", "reject 2,3,1",
-                                               "reject 2,3,2", "abort",        "timeout",      "other"};
+/* The statuses that can be refused with. */
+static const char *const statuses[STATUSES] = {
+    "A700",         "A900",         "A901",         "C000",         "0110",         "0122",  "0124",
+    "reject 1,1,1", "reject 1,1,2", "reject 1,1,3", "reject 1,1,7", "reject 2,3,2", "abort", "other"};
+
+/* Why: of who may call, of what is too much, of what is wrong with an object, of what is wrong here. */
+static const char *const causes[CAUSES] = {"unknown_peer",     "other_address",
+                                           "called_ae",        "application_context",
+                                           "not_allowed",      "too_many_associations",
+                                           "too_many_of_peer", "too_many_connections",
+                                           "too_many_studies", "object_too_large",
+                                           "request_timeout",  "idle_timeout",
+                                           "timeout",          "broken",
+                                           "class_not_agreed", "identity",
+                                           "patient_conflict", "unreadable",
+                                           "below_reserve",    "storage_full",
+                                           "storage_failure",  "database_busy",
+                                           "database_damaged", "no_memory",
+                                           "stopping",         "other"};
 
 static struct {
     atomic_ullong counters[METRIC_COUNTERS];
     atomic_ullong refusals[STATUSES];
+    atomic_ullong by_cause[CAUSES];
     struct {
         atomic_ullong buckets[BUCKETS + 1];
         atomic_ullong microseconds;
@@ -57,12 +72,20 @@ void metrics_observe(enum metric_histogram histogram, double seconds)
     metrics.histograms[histogram].microseconds += (unsigned long long)(seconds * 1e6);
 }
 
-void metrics_refused(const char *status)
+/* The last row takes what is not listed. */
+static int row_of(const char *const *names, int count, const char *name)
 {
     int row = 0;
-    while (row < STATUSES - 1 && strcmp(statuses[row], status) != 0)
+    while (row < count - 1 && strcmp(names[row], name) != 0)
         row++;
-    metrics.refusals[row]++;
+    return row;
+}
+
+void metrics_refused(const char *status, const char *cause)
+{
+    if (status)
+        metrics.refusals[row_of(statuses, STATUSES, status)]++;
+    metrics.by_cause[row_of(causes, CAUSES, cause)]++;
 }
 
 static void write_head(FILE *out, const char *name, const char *type, const char *help)
@@ -79,6 +102,11 @@ static void write_counters(FILE *out)
     write_head(out, "refusals_total", "counter", "Objects and associations not accepted, by status.");
     for (int i = 0; i < STATUSES; i++)
         fprintf(out, "cardioscribe_refusals_total{status=\"%s\"} %llu\n", statuses[i], metrics.refusals[i]);
+    write_head(out, "refusals_by_cause_total", "counter",
+               "The same by cause, and associations that were ended for a time-out.");
+    for (int i = 0; i < CAUSES; i++)
+        fprintf(out, "cardioscribe_refusals_by_cause_total{cause=\"%s\"} %llu\n", causes[i],
+                metrics.by_cause[i]);
 }
 
 static void write_histogram(FILE *out, int which)
@@ -96,13 +124,46 @@ static void write_histogram(FILE *out, int which)
     fprintf(out, "cardioscribe_%s_count %llu\n", name, total);
 }
 
-static void write_group(FILE *out, const json_t *counts, const char *key, const char *help)
+/* Waiting states have an age. */
+static const struct {
+    const char *name, *help, *oldest_help, *states[9], *waiting[5];
+} groups[] = {
+    {"studies",
+     "Studies by state.",
+     "Seconds since the last object of the study that waits longest, by state.",
+     {"receiving", "queued", "encoding", "encoded", "delivered", "declined", "parked", "undelivered"},
+     {"receiving", "queued", "encoding", "encoded"}},
+    {"jobs",
+     "Jobs by state; queued is the length of the queue.",
+     "Age of the oldest job, by state.",
+     {"queued", "running", "done", "failed", "superseded"},
+     {"queued", "running"}},
+    {"deliveries",
+     "Deliveries by state; pending is the length of the outbox.",
+     "Age of the oldest result that is not delivered, by state.",
+     {"pending", "delivered", "parked"},
+     {"pending"}},
+};
+
+static void write_groups(FILE *out, const json_t *counts, const json_t *oldest)
 {
-    const char *state;
-    json_t *number;
-    write_head(out, key, "gauge", help);
-    json_object_foreach((json_t *)json_object_get(counts, key), state, number) fprintf(
-        out, "cardioscribe_%s{state=\"%s\"} %lld\n", key, state, (long long)json_integer_value(number));
+    double now_ms = (double)clock_unix_ms();
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
+        const json_t *count = json_object_get(counts, groups[i].name);
+        const json_t *since = json_object_get(oldest, groups[i].name);
+        write_head(out, groups[i].name, "gauge", groups[i].help);
+        for (const char *const *state = groups[i].states; *state; state++)
+            fprintf(out, "cardioscribe_%s{state=\"%s\"} %lld\n", groups[i].name, *state,
+                    (long long)json_integer_value(json_object_get(count, *state)));
+        fprintf(out,
+                "# HELP cardioscribe_%s_oldest_seconds %s\n# TYPE cardioscribe_%s_oldest_seconds gauge\n",
+                groups[i].name, groups[i].oldest_help, groups[i].name);
+        for (const char *const *state = groups[i].waiting; *state; state++) {
+            double since_ms = (double)json_integer_value(json_object_get(since, *state));
+            fprintf(out, "cardioscribe_%s_oldest_seconds{state=\"%s\"} %.3f\n", groups[i].name, *state,
+                    since_ms > 0 ? (now_ms - since_ms) / 1000 : 0.0);
+        }
+    }
 }
 
 static void write_gauge(FILE *out, const char *name, const char *help, double value)
@@ -111,27 +172,34 @@ static void write_gauge(FILE *out, const char *name, const char *help, double va
     fprintf(out, "cardioscribe_%s %.17g\n", name, value);
 }
 
-bool metrics_write(struct service *service, FILE *out, struct err *err)
+static void write_gauges(FILE *out, const struct service *service, double free_bytes)
 {
-    json_t *counts = store_view_counts(service->store, err);
-    uint64_t free_bytes = 0;
-    if (!counts || !spool_free_bytes(service->spool, &free_bytes, err)) {
-        json_decref(counts);
-        return false;
-    }
-    write_counters(out);
-    for (int i = 0; i < METRIC_HISTOGRAMS; i++)
-        write_histogram(out, i);
-    write_group(out, counts, "studies", "Studies by state.");
-    write_group(out, counts, "jobs", "Jobs by state; queued is the length of the queue.");
-    write_group(out, counts, "deliveries", "Deliveries by state; pending is the length of the outbox.");
-    json_decref(counts);
     write_gauge(out, "workers_ready", "Worker processes that can take a job.", service->workers_ready);
     write_gauge(out, "models_ready", "Model folders that opened.", service->models_ready);
-    write_gauge(out, "spool_free_bytes", "Bytes free where the state folder is.", (double)free_bytes);
+    write_gauge(out, "spool_free_bytes", "Bytes free where the state folder is.", free_bytes);
     write_gauge(out, "spool_reserve_bytes", "Bytes below which objects are refused.",
                 (double)service->config->storage.reserve_mb * 1048576);
     write_gauge(out, "uptime_seconds", "Seconds since the service started.",
                 (double)(clock_unix_ms() - service->started_ms) / 1000);
+}
+
+bool metrics_write(struct service *service, FILE *out, struct err *err)
+{
+    uint64_t free_bytes = 0;
+    if (!spool_free_bytes(service->spool, &free_bytes, err))
+        return false;
+    struct err unreadable = ERR_INIT;
+    json_t *counts = store_view_counts(service->store, &unreadable);
+    json_t *oldest = counts ? store_view_oldest(service->store, &unreadable) : NULL;
+    write_counters(out);
+    for (int i = 0; i < METRIC_HISTOGRAMS; i++)
+        write_histogram(out, i);
+    if (oldest)
+        write_groups(out, counts, oldest);
+    write_gauge(out, "database_readable", "0: what is counted from the database is left out.",
+                oldest ? 1 : 0);
+    write_gauges(out, service, (double)free_bytes);
+    json_decref(counts);
+    json_decref(oldest);
     return true;
 }

@@ -31,10 +31,11 @@ enum metric_histogram {
 
 void metrics_count(enum metric_counter counter);
 void metrics_observe(enum metric_histogram histogram, double seconds);
-/* status as in a refusal's row: "A700", "reject 1,1,3". */
-void metrics_refused(const char *status);
+/* status as in a refusal's row: "A700", "reject 1,1,3"; NULL when nothing was refused, but an association
+ * ended for a time-out. cause: a word of the list in metrics.c. */
+void metrics_refused(const char *status, const char *cause);
 
-/* The whole exposition. errors: those of store.h. */
+/* The whole exposition; without what is in the database when that cannot be read. errors: ERR_IO. */
 bool metrics_write(struct service *service, FILE *out, struct err *err);
 
 #endif

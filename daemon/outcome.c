@@ -3,17 +3,17 @@
 const struct outcome *outcome_of(enum err_code code)
 {
     static const struct outcome outcomes[] = {
-        [ERR_NONE] = {0x0000, "", LOG_INFO},
-        [ERR_INPUT] = {0xC000, "Cannot parse", LOG_WARNING},
-        [ERR_UNSUPPORTED] = {0xC000, "Cannot understand", LOG_WARNING},
-        [ERR_FULL] = {0xA700, "Out of storage", LOG_ERROR},
-        [ERR_BUSY] = {0xA700, "Busy", LOG_WARNING},
-        [ERR_IO] = {0xA700, "Storage failure", LOG_ERROR},
-        [ERR_PEER] = {0x0110, "Association failure", LOG_WARNING},
-        [ERR_CORRUPT] = {0xA700, "Database failure", LOG_ERROR},
-        [ERR_NOMEM] = {0xA700, "Busy", LOG_ERROR},
-        [ERR_CANCELLED] = {0xA700, "Shutting down", LOG_INFO},
-        [ERR_BUG] = {0x0110, "Internal error", LOG_ERROR},
+        [ERR_NONE] = {0x0000, "", "", LOG_INFO},
+        [ERR_INPUT] = {0xC000, "Cannot parse", "unreadable", LOG_WARNING},
+        [ERR_UNSUPPORTED] = {0xC000, "Cannot understand", "unreadable", LOG_WARNING},
+        [ERR_FULL] = {0xA700, "Out of storage", "storage_full", LOG_ERROR},
+        [ERR_BUSY] = {0xA700, "Busy", "database_busy", LOG_WARNING},
+        [ERR_IO] = {0xA700, "Storage failure", "storage_failure", LOG_ERROR},
+        [ERR_PEER] = {0x0110, "Association failure", "broken", LOG_WARNING},
+        [ERR_CORRUPT] = {0xA700, "Database failure", "database_damaged", LOG_ERROR},
+        [ERR_NOMEM] = {0xA700, "Busy", "no_memory", LOG_ERROR},
+        [ERR_CANCELLED] = {0xA700, "Shutting down", "stopping", LOG_INFO},
+        [ERR_BUG] = {0x0110, "Internal error", "internal", LOG_ERROR},
     };
     return &outcomes[code];
 }

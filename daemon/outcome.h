@@ -10,6 +10,7 @@
 struct outcome {
     uint16_t dimse_status;     /* of a C-STORE we answer. source: PS3.4 table B.2-1 */
     const char *dimse_comment; /* Error Comment */
+    const char *cause;         /* a word for metrics_refused */
     enum log_level level;
 };
 

@@ -31,7 +31,7 @@ static struct verdict check_spool(struct service *service)
 {
     struct err err = ERR_INIT;
     uint64_t free_bytes;
-    if (!spool_free_bytes(service->spool, &free_bytes, &err))
+    if (!spool_probe(service->spool, &err) || !spool_free_bytes(service->spool, &free_bytes, &err))
         return verdict(false, "%s", err.text);
     uint64_t free_mb = free_bytes >> 20, reserve_mb = (uint64_t)service->config->storage.reserve_mb;
     return verdict(free_mb >= reserve_mb, "%llu MB free, storage.reserve_mb is %llu%s",

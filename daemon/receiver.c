@@ -60,7 +60,7 @@ struct receiver {
 /* ---- one association ---------------------------------------------------------------------------------- */
 
 static bool refuse_association(struct slot *slot, enum dicom_reject reason, const char *status,
-                               const char *cause)
+                               const char *word, const char *cause)
 {
     struct store_refusal refusal = {
         .peer_ae = slot->association ? dicom_association_calling(slot->association) : "",
@@ -72,7 +72,7 @@ static bool refuse_association(struct slot *slot, enum dicom_reject reason, cons
         .cause = cause,
     };
     dicom_association_reject(slot->association, reason);
-    intake_refuse(slot->receiver->service, &refusal, LOG_WARNING);
+    intake_refuse(slot->receiver->service, &refusal, word, LOG_WARNING);
     return false;
 }
 
@@ -117,18 +117,19 @@ static bool admit(struct slot *slot)
     bool ae_known;
     if (!dicom_association_context_known(slot->association))
         return refuse_association(slot, DICOM_REJECT_APPLICATION_CONTEXT, "reject 1,1,2",
-                                  "application context unknown");
+                                  "application_context", "application context unknown");
     if (strcmp(dicom_association_called(slot->association), config->listener.ae_title) != 0)
-        return refuse_association(slot, DICOM_REJECT_CALLED_AE, "reject 1,1,7",
+        return refuse_association(slot, DICOM_REJECT_CALLED_AE, "reject 1,1,7", "called_ae",
                                   "another AE title was called");
     const struct config_peer *peer =
         find_peer(config, dicom_association_calling(slot->association), slot->address, &ae_known);
     if (!peer)
         return refuse_association(slot, DICOM_REJECT_CALLING_AE, "reject 1,1,3",
+                                  ae_known ? "other_address" : "unknown_peer",
                                   ae_known ? "calling AE title comes from another address than configured"
                                            : "calling AE title is not configured");
     if (!take_peer_place(slot, peer))
-        return refuse_association(slot, DICOM_REJECT_LOCAL_LIMIT, "reject 2,3,2",
+        return refuse_association(slot, DICOM_REJECT_LOCAL_LIMIT, "reject 2,3,2", "too_many_of_peer",
                                   "too many associations of this peer");
     return true;
 }
@@ -166,6 +167,8 @@ static void serve(struct slot *slot)
                (next == DICOM_NEXT_STORE && intake_store(service, slot->association, &peer, &err)))
             objects += next == DICOM_NEXT_STORE;
     bool clean = next == DICOM_NEXT_RELEASED;
+    if (next == DICOM_NEXT_TIMEOUT)
+        metrics_refused(NULL, "idle_timeout");
     log_event(clean ? LOG_INFO : LOG_WARNING, "association_ended", "peer=%s objects=%d released=%s cause=%s",
               log_text(slot->peer->name), objects, clean ? "yes" : "no", log_text(err.text));
 }
@@ -231,11 +234,12 @@ static struct slot *free_slot(struct receiver *receiver)
     return NULL;
 }
 
-static void turn_away(struct receiver *receiver, const struct waiting *waiting, const char *cause)
+static void turn_away(struct receiver *receiver, const struct waiting *waiting, const char *word,
+                      const char *cause)
 {
     struct store_refusal refusal = {"", waiting->address, "", "", "", "reject 2,3,2", cause};
     dicom_reject_unread(waiting->fd, DICOM_REJECT_LOCAL_LIMIT);
-    intake_refuse(receiver->service, &refusal, LOG_WARNING);
+    intake_refuse(receiver->service, &refusal, word, LOG_WARNING);
 }
 
 static bool below_reserve(struct service *service)
@@ -251,11 +255,11 @@ static void begin_association(struct receiver *receiver, const struct waiting *w
     reap_slots(receiver);
     struct slot *slot = free_slot(receiver);
     if (!slot) {
-        turn_away(receiver, waiting, "too many associations");
+        turn_away(receiver, waiting, "too_many_associations", "too many associations");
         return;
     }
     if (below_reserve(receiver->service)) {
-        turn_away(receiver, waiting, "free space is below the reserve");
+        turn_away(receiver, waiting, "below_reserve", "free space is below the reserve");
         return;
     }
     slot->fd = waiting->fd;
@@ -267,7 +271,7 @@ static void begin_association(struct receiver *receiver, const struct waiting *w
         slot->state = SLOT_FREE;
     pthread_mutex_unlock(&receiver->lock);
     if (!started)
-        turn_away(receiver, waiting, "no thread for an association");
+        turn_away(receiver, waiting, "no_memory", "no thread for an association");
 }
 
 static void drop_waiting(struct receiver *receiver, int index)
@@ -289,9 +293,10 @@ static void look_at_waiting(struct receiver *receiver, int index, bool hung_up, 
         begin_association(receiver, &waiting);
         return;
     }
+    bool late = missing > 0 && !hung_up;
+    metrics_refused(NULL, late ? "request_timeout" : "broken");
     log_event(LOG_WARNING, "connection_dropped", "address=%s cause=%s", log_text(waiting.address),
-              missing < 0 || hung_up ? "\"closed or no association request\""
-                                     : "\"association request too slow\"");
+              late ? "\"association request too slow\"" : "\"closed or no association request\"");
     close(waiting.fd);
 }
 
@@ -306,7 +311,8 @@ static void accept_one(struct receiver *receiver, int64_t now_ms)
     waiting.deadline_ms = now_ms + receiver->service->config->listener.acse_timeout_s * 1000LL;
     inet_ntop(AF_INET, &from.sin_addr, waiting.address, sizeof waiting.address);
     if (receiver->waiting_count == MAX_WAITING) {
-        turn_away(receiver, &waiting, "too many connections without an association request");
+        turn_away(receiver, &waiting, "too_many_connections",
+                  "too many connections without an association request");
         return;
     }
     receiver->waiting[receiver->waiting_count++] = waiting;
@@ -363,6 +369,8 @@ static bool open_acceptor(struct receiver *receiver, struct err *err)
         .max_pdu_bytes = config->listener.max_pdu_bytes,
         .acse_timeout_s = config->listener.acse_timeout_s,
         .dimse_timeout_s = config->listener.dimse_timeout_s,
+        .idle_timeout_s = config->listener.idle_timeout_s,
+        .keepalive_s = config->listener.keepalive_s,
         .max_object_bytes = (uint64_t)config->listener.max_object_mb << 20,
         .accept_other = config->listener.accept_other,
         .refused = receiver->refused,
