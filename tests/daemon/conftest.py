@@ -1,9 +1,11 @@
 """Fixtures of the daemon's tests. Everything started here is stopped here; the state lies in tmp_path."""
-import json
-import pathlib
+import contextlib
+import re
+import sqlite3
 import subprocess
 import sys
 
+import pydicom
 import pytest
 
 import counterparts
@@ -18,14 +20,56 @@ def pytest_configure(config):
 real_data = pytest.mark.skipif(not DATA.is_dir(), reason="no real data beside the checkout")
 
 
+WHO = ("SELECT study_uid FROM study", "SELECT patient_id FROM study", "SELECT accession FROM study",
+       "SELECT series_uid FROM series", "SELECT sop_uid FROM instance", "SELECT sop_uid FROM report",
+       "SELECT study_uid FROM refusal", "SELECT sop_uid FROM refusal")
+LONG_ENOUGH = 4  # a shorter number may be any number
+
+
+def names_in(path):
+    with contextlib.suppress(Exception):  # some are damaged on purpose
+        head = pydicom.dcmread(path, specific_tags=["PatientName"], stop_before_pixels=True)
+        yield from re.split(r"[\^=\s]+", str(head.get("PatientName", "")))
+
+
+def known_of(daemon):
+    """Everything the daemon itself came to know of its patients, whoever sent it: also of real files."""
+    with contextlib.suppress(sqlite3.DatabaseError):  # some are damaged on purpose
+        for question in WHO:
+            yield from (str(value) for row in daemon.rows(question) for value in row.values())
+    for path in daemon.files("objects")[:200]:
+        yield from names_in(path)
+
+
+def told_by(daemon):
+    """Names, numbers and UIDs of patients that stand in the log as words."""
+    text = daemon.log()
+    secrets = {one for one in known_of(daemon) if len(one) >= LONG_ENOUGH} | studies.secrets
+    words = set(re.split(r"[^\w.^-]+", text)) | set(re.findall(r"[\w.]+", text))
+    return sorted(one for one in secrets if one in words or (len(one) >= 8 and one in text))
+
+
+def judge_refusals_named(daemon):
+    """Every refusal's row number stands in a line of its own."""
+    if daemon.keys.get("service.log_level", "info") == "error":
+        return
+    rows = []
+    with contextlib.suppress(sqlite3.DatabaseError):
+        rows = [str(row["id"]) for row in daemon.rows("SELECT id FROM refusal")]
+    named = re.findall(r" event=refused refusal=(\d+) ", daemon.log())
+    assert len(named) - named.count("0") == len(set(named) - {"0"}), named
+    assert set(rows) <= set(named), sorted(set(rows) - set(named))[:5]
+
+
 def judge_log(daemon):
     """What no log may hold: sanitizers' complaints, and above debug anything that says who the patient is."""
     text = daemon.log()
     for mark in SANITIZER_MARKS:
         assert mark not in text, text[max(0, text.find(mark) - 500):][:4000]
+    judge_refusals_named(daemon)
     if daemon.keys.get("service.log_level") == "debug":
         return
-    told = sorted(secret for secret in studies.secrets if secret in text)
+    told = told_by(daemon)
     assert not told, f"the log tells {told[:5]}"
 
 

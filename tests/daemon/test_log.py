@@ -1,7 +1,9 @@
 """What the log says, and what it never says: above debug no name, number or UID of a patient."""
+import pytest
 import requests
 
 import studies
+from conftest import judge_refusals_named, told_by
 from counterparts import Sender, contexts_of, send
 from service import wait_for
 from studies import Study, ct_study, encoded, mr_study
@@ -57,6 +59,42 @@ def test_the_log_tells_what_happened_and_to_no_patient(start_daemon, start_pacs)
     lines = text.splitlines()
     assert all(" event=" in line for line in lines), [line for line in lines if " event=" not in line][:5]
     assert all("will retry" in line for line in lines if "event=delivery_failed" in line)
+
+
+def test_a_planted_secret_is_seen(start_daemon):
+    """The judge at the end of every test of a daemon can fail: for what was made here, and for what only the daemon
+    knows."""
+    daemon = start_daemon()
+    study = ct_study(slices=1)
+    send(daemon, study.objects)
+    assert told_by(daemon) == []
+    clean = daemon.log_path.read_bytes()
+    for secret in (study.patient_id, study.uid, study.accession, study.objects[0].SOPInstanceUID, "ZWEIG"):
+        studies.secrets.clear()
+        daemon.log_path.write_bytes(clean + f"event=object_stored it=\"{secret}\"\n".encode())
+        assert secret in told_by(daemon)
+    daemon.log_path.write_bytes(clean)
+
+
+def test_a_refused_objects_line_carries_its_row(start_daemon):
+    daemon = start_daemon()
+    (bad,) = ct_study(slices=1).objects
+    with Sender(daemon, contexts_of([bad])) as sender:
+        for lost in (200, 400):
+            assert sender.send_bytes(encoded(bad)[:-lost], bad.SOPClassUID, bad.SOPInstanceUID,
+                                     bad.file_meta.TransferSyntaxUID).Status == 0xC000
+    assert Sender(daemon, contexts_of([bad]), calling="NOBODY").reject
+    rows = {one["id"]: one for one in daemon.refusals()}
+    lines = [line for line in daemon.log().splitlines() if " event=refused " in line]
+    shown = {int(line.split(" refusal=")[1].split()[0]): line for line in lines}
+    assert len(lines) == 3 and shown.keys() == rows.keys()
+    assert all(f'status="{one["status"]}"' in shown[number] and one["cause"] in shown[number]
+               for number, one in rows.items())
+    clean = daemon.log_path.read_bytes()
+    daemon.log_path.write_text("\n".join(line for line in daemon.log().splitlines() if line != lines[1]))
+    with pytest.raises(AssertionError):
+        judge_refusals_named(daemon)
+    daemon.log_path.write_bytes(clean)
 
 
 def test_a_level_leaves_out_what_is_below_it(start_daemon, start_pacs):

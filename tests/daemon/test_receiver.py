@@ -224,6 +224,7 @@ def test_one_peer_cannot_take_every_association(start_daemon):
         {"name": "other", "ae_title": "OTHER", "address": "127.0.0.1", "may_store": "yes"}])
     held = [Sender(daemon, [(ECHO, ImplicitVRLittleEndian)]) for _ in range(2)]
     assert Sender(daemon, [(ECHO, ImplicitVRLittleEndian)]).reject == (2, 3, 2)
+    assert wait_refusal(daemon, "reject 2,3,2", "too many associations of this peer")
     with Sender(daemon, [(ECHO, ImplicitVRLittleEndian)], calling="OTHER") as other:
         assert other.established and other.echo() == 0x0000
     for one in held:

@@ -1,0 +1,214 @@
+"""Each bound of the listener has its own limit, log line and count; who stops half way is aborted and leaves nothing."""
+import pathlib
+import re
+import time
+
+import pytest
+import requests
+from pydicom.uid import ImplicitVRLittleEndian
+from prometheus_client.parser import text_string_to_metric_families
+
+from counterparts import Sender, contexts_of, send
+from raw_peer import REJECT, RawPeer, request, store
+from service import SENDER, TIME_FACTOR, wait_for
+from studies import ct_study, encoded
+
+ECHO = "1.2.840.10008.1.1"
+SHORT_S = max(1, int(TIME_FACTOR))
+
+
+def causes(daemon):
+    """How often refused, by cause; only what was."""
+    text = requests.get(daemon.url + "/metrics", timeout=30 * TIME_FACTOR).text
+    (family,) = [one for one in text_string_to_metric_families(text) if one.name == "cardioscribe_refusals_by_cause"]
+    return {one.labels["cause"]: one.value for one in family.samples if one.value and one.name.endswith("_total")}
+
+
+def log_line(daemon, event, *words):
+    """The one line of an event with all these words."""
+    def look():
+        return [line for line in daemon.log().splitlines() if f" event={event} " in line
+                and all(word in line for word in words)]
+    wait_for(f"a line {event} with {words}", look)
+    (line,) = look()
+    return line
+
+
+def echoes(daemon):
+    with Sender(daemon, [(ECHO, ImplicitVRLittleEndian)]) as sender:
+        return sender.established and sender.echo() == 0x0000
+
+
+def large_slice(side=512):
+    (one,) = ct_study(slices=1).objects
+    one.Rows = one.Columns = side
+    one.PixelData = bytes(2 * side * side)
+    return one
+
+
+def judge_nothing_left(daemon):
+    wait_for("incoming is empty", lambda: daemon.files("incoming") == [])
+    assert daemon.files("objects") == [] and daemon.studies() == []
+    assert daemon.rows("SELECT * FROM instance") == []
+    assert echoes(daemon)
+
+
+def judge_refusal(daemon, status, cause, words):
+    """One row; its number, the words and the status in one line; counted under its cause."""
+    (row,) = wait_for("a refusal", daemon.refusals)
+    assert row["status"] == status and words in row["cause"], row
+    log_line(daemon, "refused", f"refusal={row['id']} ", words, status)
+    assert causes(daemon).get(cause) == 1, (causes(daemon), row)
+    return row
+
+
+# ---- how many, how long, how large ----
+
+def test_silent_and_half_spoken_clients_together_delay_nobody(start_daemon):
+    daemon = start_daemon()
+    peers = [RawPeer(daemon) for _ in range(64)]
+    for peer in peers[32:]:
+        peer.send(request()[:100])
+    time.sleep(0.3)
+    begun = time.monotonic()
+    assert echoes(daemon)
+    assert time.monotonic() - begun < (1 if TIME_FACTOR == 1 else 3)  # the bound itself is what is promised
+    for peer in peers:
+        peer.close()
+
+
+def test_more_than_the_associations_in_total_is_told(start_daemon):
+    daemon = start_daemon(keys={"listener.max_associations": 2})
+    with RawPeer(daemon).agree(), RawPeer(daemon).agree(), RawPeer(daemon) as third:
+        third.send(request())
+        kind, body = third.read()
+        assert (kind, tuple(body[1:])) == (REJECT, (2, 3, 2))
+        judge_refusal(daemon, "reject 2,3,2", "too_many_associations", 'too many associations')
+
+
+def test_more_than_the_associations_of_one_peer_is_told(start_daemon):
+    daemon = start_daemon(keys={"listener.max_associations_per_peer": 1})
+    with RawPeer(daemon).agree(), RawPeer(daemon) as second:
+        second.send(request())
+        kind, body = second.read()
+        assert (kind, tuple(body[1:])) == (REJECT, (2, 3, 2))
+        row = judge_refusal(daemon, "reject 2,3,2", "too_many_of_peer", "too many associations of this peer")
+        assert row["peer_ae"] == SENDER
+
+
+def test_an_object_above_the_limit_is_told(start_daemon):
+    daemon = start_daemon(keys={"listener.max_object_mb": 1})
+    one = large_slice(1024)
+    with RawPeer(daemon).agree() as peer:
+        try:
+            for pdu in store(one):
+                peer.send(pdu)
+        except ConnectionError:
+            pass
+        peer.ended()
+    row = judge_refusal(daemon, "abort", "object_too_large", "object larger than 1048576 bytes")
+    assert row["sop_uid"] == one.SOPInstanceUID
+    judge_nothing_left(daemon)
+
+
+def test_an_object_that_is_thrown_away_has_the_same_limit(start_daemon):
+    """Who may not store could else send for ever."""
+    daemon = start_daemon(keys={"listener.max_object_mb": 1},
+                          peers=[{"name": "looker", "ae_title": "LOOKER", "address": "127.0.0.1"}])
+    with RawPeer(daemon).agree(calling="LOOKER") as peer:
+        try:
+            for pdu in store(large_slice(1024)):
+                peer.send(pdu)
+        except ConnectionError:
+            pass
+        peer.ended()
+    judge_refusal(daemon, "abort", "object_too_large", "object larger than 1048576 bytes")
+    judge_nothing_left(daemon)
+
+
+@pytest.mark.parametrize("said", [b"", request()[:5], request()[:-1]], ids=["nothing", "head", "all_but_one"])
+def test_a_request_that_takes_too_long_is_dropped(said, start_daemon):
+    daemon = start_daemon(keys={"listener.acse_timeout_s": SHORT_S})
+    with RawPeer(daemon) as peer:
+        peer.send(said)
+        assert not peer.ended()
+    log_line(daemon, "connection_dropped", "address=", "127.0.0.1", "association request too slow")
+    assert causes(daemon) == {"request_timeout": 1}
+
+
+def test_an_idle_association_is_aborted(start_daemon):
+    daemon = start_daemon(keys={"listener.idle_timeout_s": SHORT_S, "listener.dimse_timeout_s": 3600})
+    with RawPeer(daemon).agree() as peer:
+        assert peer.ended()
+    log_line(daemon, "association_ended", "peer=", "released=no", '"idle for too long"')
+    assert causes(daemon) == {"idle_timeout": 1}
+
+
+def test_the_dimse_time_out_does_not_end_an_idle_association(start_daemon):
+    daemon = start_daemon(keys={"listener.dimse_timeout_s": 1, "listener.idle_timeout_s": 3600})
+    study = ct_study(slices=2)
+    with Sender(daemon, contexts_of(study.objects)) as sender:
+        assert sender.send(study.objects[0]) == 0x0000
+        time.sleep(3)
+        assert sender.send(study.objects[1]) == 0x0000
+
+
+STOPS = {"behind_the_command": lambda pdus: pdus[0], "inside_the_command": lambda pdus: pdus[0][:40],
+         "inside_a_head": lambda pdus: pdus[0] + pdus[1][:3],
+         "inside_a_fragment": lambda pdus: pdus[0] + pdus[1] + pdus[2][:1000],
+         "between_fragments": lambda pdus: b"".join(pdus[:5]), "before_the_last": lambda pdus: b"".join(pdus[:-1])}
+
+
+@pytest.mark.parametrize("where", STOPS)
+def test_a_peer_that_stops_is_aborted_and_leaves_nothing(where, start_daemon):
+    daemon = start_daemon(keys={"listener.dimse_timeout_s": SHORT_S, "listener.idle_timeout_s": 3600})
+    one = large_slice()
+    with RawPeer(daemon).agree() as peer:
+        peer.send(STOPS[where](store(one)))
+        assert peer.ended()
+    line = log_line(daemon, "association_ended", "released=no")
+    if where != "inside_the_command":
+        row = judge_refusal(daemon, "abort", "timeout", "object: ")
+        assert row["sop_uid"] == one.SOPInstanceUID
+    assert "cause=\"\"" not in line
+    judge_nothing_left(daemon)
+
+
+@pytest.mark.parametrize("how", ["close", "reset", "half_close"])
+@pytest.mark.parametrize("where", STOPS)
+def test_a_peer_that_goes_leaves_nothing(where, how, start_daemon):
+    daemon = start_daemon(keys={"listener.dimse_timeout_s": 3600, "listener.idle_timeout_s": 3600})
+    one = large_slice()
+    with RawPeer(daemon).agree() as peer:
+        peer.send(STOPS[where](store(one)))
+        if where != "inside_the_command":
+            wait_for("the object has begun", lambda: daemon.files("incoming"))
+        getattr(peer, how)()
+        if how == "half_close":
+            peer.ended()
+    log_line(daemon, "association_ended", "released=no")
+    if where != "inside_the_command":
+        judge_refusal(daemon, "abort", "broken", "object: ")
+    judge_nothing_left(daemon)
+
+
+def test_tcp_asks_for_a_peer_that_says_nothing(start_daemon):
+    """source: Documentation/networking/proc_net_tcp.rst: timer 2 is keepalive, with the time left."""
+    daemon = start_daemon(keys={"listener.keepalive_s": 7})
+    with RawPeer(daemon).agree() as peer:
+        time.sleep(0.5)
+        ends = f":{daemon.port:04X} 0100007F:{peer.port:04X} 01 "
+        (line,) = [line for line in pathlib.Path("/proc/net/tcp").read_text().splitlines() if ends in line]
+        timer, left = re.search(r" [0-9A-F]{8}:[0-9A-F]{8} ([0-9A-F]{2}):([0-9A-F]{8}) ", line).groups()
+        assert timer == "02" and 0 < int(left, 16) <= 700, line
+
+
+def test_every_limit_stands_beside_every_other(start_daemon):
+    """A sender of ordinary objects meets none of them, however small."""
+    daemon = start_daemon(keys={"listener.max_object_mb": 1, "listener.max_associations": 1,
+                                "listener.max_associations_per_peer": 1, "listener.keepalive_s": 1})
+    study = ct_study()
+    send(daemon, study.objects)
+    stored = daemon.stored()
+    assert all(stored[one.SOPInstanceUID] == [encoded(one)] for one in study.objects)
+    assert causes(daemon) == {}
