@@ -2,8 +2,11 @@
 source: transformers modeling_clip.py ("pre_layrnorm" is theirs)
 Sizes: W, M, T image width, inner width, positions; C, Py, Px patch; V, H, I, P text; J joint space."""
 from convert_model.family import heads, input_of
+from convert_model.refused import Refused
 from convert_model.rules import count, linear, norm, rule
 
+ACTS = ("quick_gelu", "gelu", "relu")
+LEGACY_EOS = 2
 IGNORED = (r"(text|vision)_model\.embeddings\.position_ids",)
 LARGE_14 = {"W": 1024, "C": 3, "Py": 14, "Px": 14, "T": 257, "M": 4096, "V": 49408, "H": 768, "I": 3072, "P": 77,
             "J": 768}
@@ -48,10 +51,27 @@ def heads_of(found, section, width, key, default):
     return section.get("num_attention_heads", default) if found.hf else heads(found, width, key)
 
 
+def part(hf, name):
+    """As transformers looks for it; older files have the one that ends in _dict."""
+    section = hf.get(name + "_dict") or hf.get(name) or {}
+    if not isinstance(section, dict) or section.get("hidden_act", "gelu") not in ACTS:
+        raise Refused(f"config.json: {name}: not an object with an activation of {', '.join(ACTS)}")
+    for key, kind in (("num_attention_heads", int), ("layer_norm_eps", float), ("eos_token_id", int)):
+        if type(section.get(key, kind())) is not kind:
+            raise Refused(f"config.json: {name}.{key}: no number")
+    return section
+
+
+def eos(text):
+    """The token that ends a text; 2 stands for the rule before it was told: the largest id."""
+    number = text.get("eos_token_id", LEGACY_EOS)
+    return {} if number == LEGACY_EOS else {"eos_id": number}
+
+
 def config(found):
     """found.hf may name what a state dict does not say: heads, activations, epsilons."""
     s = found.sizes
-    vision, text = found.hf.get("vision_config") or {}, found.hf.get("text_config") or {}
+    vision, text = part(found.hf, "vision_config"), part(found.hf, "text_config")
     patch = [s["Py"], s["Px"]]
     return {
         "vision": {"arch": "vit", "input": input_of(found, s["T"] - 1, patch, [224, 224]), "channels": s["C"],
@@ -64,5 +84,5 @@ def config(found):
                  "heads": heads_of(found, text, s["H"], "text.heads", 8), "mlp_dim": s["I"],
                  "act": text.get("hidden_act", "quick_gelu"), "ln_eps": text.get("layer_norm_eps", 1e-5),
                  "max_pos": s["P"], "max_len": s["P"], "causal": True, "pool": "eos", "proj_dim": s["J"],
-                 "proj_bias": False},
+                 "proj_bias": False} | eos(text),
     }
