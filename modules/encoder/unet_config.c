@@ -56,6 +56,7 @@ bool unet_config_read(const json_t *section, int channels, struct unet_config *r
                                 .convs_dec = 2,
                                 .dec_levels = -1,
                                 .norm_eps = 1e-5,
+                                .overlap = 0.25,
                                 .bias = true};
     // clang-format off
     const struct section_key keys[] = {
@@ -73,6 +74,7 @@ bool unet_config_read(const json_t *section, int channels, struct unet_config *r
         {"bias",       SECTION_BOOL,   &ret->bias,        false},
         {"out_map",    SECTION_WORD,   &ret->out_map,     false, .words = maps},
         {"classes",    SECTION_INT,    &ret->classes,     false, 0, CLASSES_MAX},
+        {"overlap",    SECTION_NUMBER, &ret->overlap,     false, 0, 0.9},
         {"map_dim",    SECTION_INT,    &ret->map_dim,     false, 0, FEATURES_MAX},
     };
     // clang-format on

@@ -22,11 +22,12 @@ struct unet_config {
     int dec_levels; /* from the deepest; all: stages - 1 */
     int norm;       /* enum unet_norm */
     double norm_eps;
-    float slope; /* of the activation below zero; 0: ReLU */
-    bool bias;   /* convolutions have one */
-    int out_map; /* enum unet_out_map: the last decoder map, or the deepest three encoder maps */
-    int classes; /* of the 1x1x1 head on the last decoder map; 0: none */
-    int map_dim; /* of the 1x1x1 convolutions on the three encoder maps; 0: none */
+    float slope;    /* of the activation below zero; 0: ReLU */
+    bool bias;      /* convolutions have one */
+    int out_map;    /* enum unet_out_map: the last decoder map, or the deepest three encoder maps */
+    int classes;    /* of the 1x1x1 head on the last decoder map; 0: none */
+    double overlap; /* of neighbouring windows; the window is vision.input */
+    int map_dim;    /* of the 1x1x1 convolutions on the three encoder maps; 0: none */
 };
 
 /* errors: ERR_INPUT, ERR_UNSUPPORTED; key named. */

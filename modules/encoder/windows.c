@@ -2,6 +2,18 @@
 
 #include <string.h>
 
+bool windows_check_input(int items, const int image_zyx[3], struct err *err)
+{
+    if (items != 1)
+        return err_decline(err, "input_shape", "%d images; the encoder takes one", items);
+    for (int i = 0; i < 3; i++)
+        if (image_zyx[i] < 1 || image_zyx[i] > WINDOWS_AXIS_MAX)
+            return err_decline(err, "input_shape",
+                               "%d x %d x %d (z, y, x); the encoder takes up to %d a side", image_zyx[0],
+                               image_zyx[1], image_zyx[2], WINDOWS_AXIS_MAX);
+    return true;
+}
+
 struct windows windows_plan(const int image_zyx[3], const int size_zyx[3], double overlap)
 {
     struct windows w = {.count = 1};
@@ -41,16 +53,19 @@ int windows_cover(const struct windows *windows, int axis, int at)
     return cover;
 }
 
-/* Rows of `bytes` each; elements of `size` bytes. */
+/* Elements of `size` bytes. */
 static void cut(const unsigned char *image, size_t size, const int image_zyx[3], const int start[3],
-                const int size_zyx[3], unsigned char *to)
+                const int end_zyx[3], const int size_zyx[3], unsigned char *to)
 {
-    int inside = image_zyx[2] - start[2] < size_zyx[2] ? image_zyx[2] - start[2] : size_zyx[2];
+    int end[3];
+    for (int i = 0; i < 3; i++)
+        end[i] = end_zyx[i] < image_zyx[i] ? end_zyx[i] : image_zyx[i];
+    int inside = end[2] - start[2] < size_zyx[2] ? end[2] - start[2] : size_zyx[2];
     size_t row = (size_t)size_zyx[2] * size, filled = inside > 0 ? (size_t)inside * size : 0;
     for (int z = start[0]; z < start[0] + size_zyx[0]; z++)
         for (int y = start[1]; y < start[1] + size_zyx[1]; y++, to += row) {
             size_t line = (size_t)z * (size_t)image_zyx[1] + (size_t)y;
-            size_t have = z < image_zyx[0] && y < image_zyx[1] ? filled : 0;
+            size_t have = z < end[0] && y < end[1] ? filled : 0;
             if (have)
                 memcpy(to, image + (line * (size_t)image_zyx[2] + (size_t)start[2]) * size, have);
             memset(to + have, 0, row - have);
@@ -63,17 +78,17 @@ static size_t volume(const int zyx[3])
 }
 
 void windows_cut(const float *image, int channels, const int image_zyx[3], const int start_zyx[3],
-                 const int size_zyx[3], float *to)
+                 const int end_zyx[3], const int size_zyx[3], float *to)
 {
     for (int i = 0; i < channels; i++)
         cut((const unsigned char *)(image + (size_t)i * volume(image_zyx)), sizeof *image, image_zyx,
-            start_zyx, size_zyx, (unsigned char *)(to + (size_t)i * volume(size_zyx)));
+            start_zyx, end_zyx, size_zyx, (unsigned char *)(to + (size_t)i * volume(size_zyx)));
 }
 
 void windows_cut_labels(const uint8_t *image, const int image_zyx[3], const int start_zyx[3],
                         const int size_zyx[3], uint8_t *to)
 {
-    cut(image, 1, image_zyx, start_zyx, size_zyx, to);
+    cut(image, 1, image_zyx, start_zyx, image_zyx, size_zyx, to);
 }
 
 /* Neighbours in x of one organ and one weight. */

@@ -4,6 +4,8 @@
 #ifndef ENCODER_WINDOWS_H
 #define ENCODER_WINDOWS_H
 
+#include "base/err.h"
+
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +20,9 @@ struct windows {
     int count;
 };
 
+/* One image, its sides within 1 and WINDOWS_AXIS_MAX. errors: ERR_INPUT "input_shape". */
+bool windows_check_input(int items, const int image_zyx[3], struct err *err);
+
 /* Windows of `size` over an image, neighbours sharing at least `overlap` of their length. overlap within [0,
  * 1). */
 struct windows windows_plan(const int image_zyx[3], const int size_zyx[3], double overlap);
@@ -29,9 +34,9 @@ void windows_start(const struct windows *windows, int index, int ret_start_zyx[3
 /* How many windows hold position `at` of `axis`; a voxel is held by the product of its three. */
 int windows_cover(const struct windows *windows, int axis, int at);
 
-/* Copy a box out of [channels][z][y][x]; zero beyond the image. */
+/* Copy a box out of [channels][z][y][x]; zero beyond the image, and from end_zyx on. */
 void windows_cut(const float *image, int channels, const int image_zyx[3], const int start_zyx[3],
-                 const int size_zyx[3], float *to);
+                 const int end_zyx[3], const int size_zyx[3], float *to);
 void windows_cut_labels(const uint8_t *image, const int image_zyx[3], const int start_zyx[3],
                         const int size_zyx[3], uint8_t *to);
 

@@ -70,7 +70,7 @@ static void what_is_cut_beyond_the_image_is_zero(void **unused)
         image[v + VOXELS] = (float)-v - 1;
         labels[v] = (uint8_t)(v % 255 + 1);
     }
-    windows_cut(image, 2, image_zyx, start, size, box);
+    windows_cut(image, 2, image_zyx, start, image_zyx, size, box);
     windows_cut_labels(labels, image_zyx, start, size, cut);
     for (int i = 0; i < 60; i++) {
         int z = 7 + i / 20, y = 11 + i / 5 % 4, x = 19 + i % 5, v = (z * Y + y) * X + x;
@@ -78,6 +78,9 @@ static void what_is_cut_beyond_the_image_is_zero(void **unused)
         assert_true(box[i] == (inside ? (float)v + 1 : 0) && box[60 + i] == (inside ? (float)-v - 1 : 0));
         assert_int_equal(cut[i], inside ? v % 255 + 1 : 0);
     }
+    windows_cut(image, 2, image_zyx, start, (const int[]){8, 12, 21}, size, box);
+    for (int i = 0; i < 60; i++)
+        assert_true((box[i] != 0) == (i < 2) && (box[60 + i] != 0) == (i < 2));
 }
 
 /* The feature of channel c at voxel v as window `window` sees it. */

@@ -1,0 +1,337 @@
+#include "encoder/unet_query.h"
+
+#include "encoder/organ.h"
+#include "encoder/stitch.h"
+#include "encoder/unet.h"
+#include "tensor/labels.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    MARGIN = 2,      /* source: inference_demo.py, margin */
+    CROP_WINDOWS = 4 /* our bound */
+};
+
+/* A part of the volume that is run: a window or a crop. */
+struct box {
+    int start_zyx[3], size_zyx[3];
+    int end_zyx[3]; /* zeros from here on, whatever the image holds */
+};
+
+/* Room for boxes of up to `voxels` voxels. */
+struct room {
+    size_t voxels;
+    float *values;   /* [channels][z][y][x] */
+    uint8_t *labels; /* [z][y][x]: organ numbers */
+    uint8_t *flags;  /* [cells of the finest of the three maps] */
+    float *tokens;   /* [cells of all three][map_dim] */
+    float *scores;   /* [heads][cells of all three] */
+    float *scratch;
+};
+
+struct self {
+    const struct vision_config *config;
+    struct unet unet;
+    struct organ_config organs;
+    struct organ_weights weights;
+    struct room room;
+    float *vectors; /* [organs][proj_dim] */
+    struct encoder_organ *out;
+};
+
+static size_t volume(const int zyx[3])
+{
+    return (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2];
+}
+
+/* ---- open ---- */
+
+static void free_room(struct room *room)
+{
+    free(room->values);
+    free(room->labels);
+    free(room->flags);
+    free(room->tokens);
+    free(room->scores);
+    free(room->scratch);
+    *room = (struct room){0};
+}
+
+static size_t cells_of(const struct unet *unet)
+{
+    size_t cells = 0;
+    for (int k = 0; k < UNET_SKIPS; k++)
+        cells += volume(unet->skips[k].zyx);
+    return cells;
+}
+
+/* For boxes of this size, and smaller ones. */
+static bool reserve(struct self *self, const int zyx[3], struct err *err)
+{
+    struct room *r = &self->room;
+    if (!unet_reserve(&self->unet, zyx, err))
+        return false;
+    if (volume(zyx) <= r->voxels)
+        return true;
+    size_t cells = cells_of(&self->unet), width = (size_t)self->unet.skips[0].channels;
+    free_room(r);
+    r->values = malloc((size_t)self->config->channels * volume(zyx) * sizeof *r->values);
+    r->labels = malloc(volume(zyx));
+    r->flags = malloc(cells);
+    r->tokens = malloc(cells * width * sizeof *r->tokens);
+    r->scores = malloc((size_t)self->organs.query_heads * cells * sizeof *r->scores);
+    r->scratch = malloc(labels_scratch((const int[3]){1, 1, WINDOWS_AXIS_MAX}) * sizeof *r->scratch);
+    if (!r->values || !r->labels || !r->flags || !r->tokens || !r->scores || !r->scratch) {
+        free_room(r);
+        return err_fail(err, ERR_NOMEM, "no memory for a box of %d x %d x %d voxels", zyx[0], zyx[1], zyx[2]);
+    }
+    r->voxels = volume(zyx);
+    return true;
+}
+
+/* The flow needs: organs predicted on every plane; three maps of one width. */
+static bool check_unet(const struct self *self, struct err *err)
+{
+    const struct unet *unet = &self->unet;
+    if (!unet->skips[0].values)
+        return err_fail(err, ERR_INPUT, "unet.out_map: organ.pool queries needs skips");
+    for (int k = 1; k < UNET_SKIPS; k++)
+        if (unet->skips[k].channels != unet->skips[0].channels)
+            return err_fail(err, ERR_INPUT, "unet.map_dim: required, the maps differ in width");
+    if (!unet->logits.values)
+        return err_fail(err, ERR_INPUT, "unet.classes: required by organ.pool queries");
+    if (unet->logits.zyx[0] != self->config->input_zyx[0])
+        return err_fail(err, ERR_UNSUPPORTED,
+                        "unet.strides: the predicted mask is coarser in z than the input");
+    return true;
+}
+
+static bool open_self(const struct encoder_sections *sections, const struct encoder_config *config,
+                      struct weights *weights, void **ret_self, struct err *err)
+{
+    struct self *self = ARENA_NEW(weights->arena, struct self);
+    if (!self)
+        return err_fail(err, ERR_NOMEM, "no memory for an encoder");
+    *ret_self = self;
+    self->config = &config->vision;
+    if (!unet_open(&self->unet, sections->unet, config->vision.channels, weights, err) ||
+        !organ_config_read(sections->organ, weights->arena, &self->organs, err) ||
+        !unet_reserve(&self->unet, config->vision.input_zyx, err) || !check_unet(self, err) ||
+        !organ_bind(weights, &self->organs, self->unet.skips[0].channels, config->vision.proj_dim,
+                    &self->weights, err))
+        return false;
+    size_t organs = (size_t)self->organs.count;
+    self->vectors = ARENA_ARRAY(weights->arena, float, organs *(size_t)config->vision.proj_dim);
+    self->out = ARENA_ARRAY(weights->arena, struct encoder_organ, organs);
+    if (!self->vectors || !self->out)
+        return err_fail(err, ERR_NOMEM, "no memory for organs");
+    return reserve(self, config->vision.input_zyx, err);
+}
+
+static void close_self(void *opaque)
+{
+    struct self *self = opaque;
+    if (!self)
+        return;
+    free_room(&self->room);
+    unet_close(&self->unet);
+}
+
+/* ---- one box ---- */
+
+static void run_box(struct self *self, const struct encoder_input *input, const struct box *box,
+                    const struct encoder_tap *tap)
+{
+    const struct unet_map *logits = &self->unet.logits;
+    struct room *r = &self->room;
+    windows_cut(input->values, self->config->channels, input->zyx, box->start_zyx, box->end_zyx,
+                box->size_zyx, r->values);
+    unet_run(&self->unet, r->values, tap);
+    labels_argmax(logits->channels, logits->values, logits->zyx, box->size_zyx, r->labels, r->scratch);
+    for (size_t i = 0; i < volume(box->size_zyx); i++)
+        r->labels[i] = self->organs.of_label[r->labels[i]];
+}
+
+/* there[n], edge[n]: organ number n occurs in the box; within MARGIN of its border. */
+struct seen {
+    bool there[ORGANS_MAX + 1], edge[ORGANS_MAX + 1];
+};
+
+static void mark(const uint8_t *row, int from, int end, bool *into)
+{
+    for (int x = from; x < end; x++)
+        into[row[x]] = true;
+}
+
+static void look(const uint8_t *labels, const int zyx[3], struct seen *seen)
+{
+    *seen = (struct seen){0};
+    for (int z = 0; z < zyx[0]; z++)
+        for (int y = 0; y < zyx[1]; y++, labels += zyx[2]) {
+            bool edge = z < MARGIN || z >= zyx[0] - MARGIN || y < MARGIN || y >= zyx[1] - MARGIN;
+            int border = edge || zyx[2] < MARGIN ? zyx[2] : MARGIN;
+            mark(labels, 0, zyx[2], seen->there);
+            mark(labels, 0, border, seen->edge);
+            mark(labels, zyx[2] - border, zyx[2], seen->edge);
+        }
+}
+
+/* The cells of one map that the organ touches, as rows. out: where the next row goes. */
+static float *gather_tokens(const struct self *self, const struct unet_map *map, const int box_zyx[3],
+                            int organ, float *to)
+{
+    const struct room *r = &self->room;
+    const int cell[3] = {box_zyx[0] / map->zyx[0], box_zyx[1] / map->zyx[1], box_zyx[2] / map->zyx[2]};
+    size_t cells = volume(map->zyx);
+    organ_cells(r->labels, box_zyx, cell, organ + 1, r->flags);
+    for (size_t i = 0; i < cells; i++) {
+        if (!r->flags[i])
+            continue;
+        for (int c = 0; c < map->channels; c++)
+            *to++ = map->values[(size_t)c * cells + i];
+    }
+    return to;
+}
+
+static bool attend(struct self *self, const struct box *box, int organ, const struct encoder_tap *tap,
+                   struct err *err)
+{
+    int dim = self->config->proj_dim;
+    float *end = self->room.tokens, *vector = self->vectors + (size_t)organ * (size_t)dim;
+    for (int k = 0; k < UNET_SKIPS; k++)
+        end = gather_tokens(self, &self->unet.skips[k], box->size_zyx, organ, end);
+    int count = (int)((end - self->room.tokens) / self->unet.skips[0].channels);
+    if (!organ_attend(&self->organs, &self->weights, organ, self->room.tokens, count, self->room.scores,
+                      vector, err))
+        return false;
+    self->out[organ].vector = vector;
+    encoder_tap(tap, "organ", organ, vector, 1, dim);
+    return true;
+}
+
+/* Vectors of organs that have none yet. waived: the organ without a border rule; -1: none. */
+static bool take_organs(struct self *self, const struct box *box, int waived, const struct encoder_tap *tap,
+                        struct err *err)
+{
+    struct seen seen;
+    look(self->room.labels, box->size_zyx, &seen);
+    for (int organ = 0; organ < self->organs.count; organ++) {
+        bool intact = seen.there[organ + 1] && (!seen.edge[organ + 1] || organ == waived);
+        if (intact && !self->out[organ].vector && !attend(self, box, organ, tap, err))
+            return false;
+    }
+    return true;
+}
+
+/* ---- the whole volume ---- */
+
+static bool run_windows(struct self *self, const struct encoder_input *input, const struct windows *windows,
+                        struct stitch *stitch, const struct encoder_tap *tap, struct err *err)
+{
+    struct box box;
+    memcpy(box.size_zyx, windows->size_zyx, sizeof box.size_zyx);
+    memcpy(box.end_zyx, windows->zyx, sizeof box.end_zyx);
+    for (int i = 0; i < windows->count; i++) {
+        windows_start(windows, i, box.start_zyx);
+        run_box(self, input, &box, tap);
+        stitch_add(stitch, i, self->unet.logits.values);
+        if (!take_organs(self, &box, -1, tap, err))
+            return false;
+    }
+    return true;
+}
+
+static int max_int(int a, int b)
+{
+    return a > b ? a : b;
+}
+
+/* First and last voxel of an organ. False: it is nowhere. */
+static bool find_bounds(const struct self *self, const uint8_t *labels, const int zyx[3], int organ,
+                        int low[3], int high[3])
+{
+    bool found = false;
+    for (int z = 0; z < zyx[0]; z++)
+        for (int y = 0; y < zyx[1]; y++)
+            for (int x = 0; x < zyx[2]; x++) {
+                if (self->organs.of_label[*labels++] != organ + 1)
+                    continue;
+                const int at[3] = {z, y, x};
+                for (int i = 0; i < 3; i++) {
+                    low[i] = !found || at[i] < low[i] ? at[i] : low[i];
+                    high[i] = !found || at[i] > high[i] ? at[i] : high[i];
+                }
+                found = true;
+            }
+    return found;
+}
+
+/* source: inference_demo.py, center_crop and DivisiblePadd(k=32). */
+static void place_crop(const struct self *self, const struct windows *w, const int low[3], const int high[3],
+                       struct box *box)
+{
+    const int *factor = self->unet.factor_zyx;
+    int multiple = max_int(factor[0], max_int(factor[1], factor[2]));
+    for (int i = 0; i < 3; i++) {
+        int extent = high[i] - low[i], size = extent > w->size_zyx[i] ? extent : w->size_zyx[i];
+        int start = max_int(0, (low[i] + high[i]) / 2 - size / 2);
+        int end = start + size < w->zyx[i] ? start + size : w->zyx[i];
+        box->start_zyx[i] = start = max_int(0, end - start < size ? end - size : start);
+        box->end_zyx[i] = end;
+        box->size_zyx[i] = (end - start + multiple - 1) / multiple * multiple;
+    }
+}
+
+static bool run_crop(struct self *self, const struct encoder_input *input, const struct windows *windows,
+                     const uint8_t *stitched, int organ, const struct encoder_tap *tap, struct err *err)
+{
+    struct box box;
+    int low[3], high[3];
+    if (!find_bounds(self, stitched, windows->zyx, organ, low, high))
+        return true;
+    place_crop(self, windows, low, high, &box);
+    self->out[organ].reason = "organ_too_large";
+    if (volume(box.size_zyx) > CROP_WINDOWS * volume(windows->size_zyx))
+        return true;
+    if (!reserve(self, box.size_zyx, err)) {
+        *err = err->code == ERR_NOMEM ? (struct err)ERR_INIT : *err;
+        return err->code == ERR_NONE;
+    }
+    self->out[organ].reason = "organ_not_found";
+    run_box(self, input, &box, tap);
+    return take_organs(self, &box, organ, tap, err);
+}
+
+static bool run_volume(struct self *self, const struct encoder_input *input, const struct windows *windows,
+                       struct stitch *stitch, const struct encoder_tap *tap, struct err *err)
+{
+    if (!run_windows(self, input, windows, stitch, tap, err))
+        return false;
+    for (int organ = 0; organ < self->organs.count; organ++)
+        if (!self->out[organ].vector &&
+            !run_crop(self, input, windows, stitch_labels(stitch), organ, tap, err))
+            return false;
+    return true;
+}
+
+static bool run(void *opaque, const struct encoder_input *input, struct encoder_output *ret,
+                const struct encoder_tap *tap, struct err *err)
+{
+    struct self *self = opaque;
+    if (!windows_check_input(input->items, input->zyx, err) || !reserve(self, self->config->input_zyx, err))
+        return false;
+    struct windows windows = windows_plan(input->zyx, self->config->input_zyx, self->unet.config.overlap);
+    struct stitch *stitch = stitch_open(&windows, self->unet.logits.channels, self->unet.logits.zyx, err);
+    for (int i = 0; i < self->organs.count; i++)
+        self->out[i] = (struct encoder_organ){.id = self->organs.organs[i].id, .reason = "organ_not_found"};
+    bool ok = stitch && run_volume(self, input, &windows, stitch, tap, err);
+    stitch_close(stitch);
+    for (int i = 0; i < self->organs.count; i++)
+        if (self->out[i].vector)
+            self->out[i].reason = NULL;
+    *ret = (struct encoder_output){.organs = self->out, .organ_count = self->organs.count};
+    return ok;
+}
+
+const struct tower unet_query_tower = {open_self, run, close_self};
