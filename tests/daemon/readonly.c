@@ -1,6 +1,6 @@
 /* Preloaded into a process: while the file named by READONLY_WHILE exists, files below the folder
  * READONLY_BELOW cannot be opened for writing nor written, as on a file system that the kernel has made
- * read-only after an error. */
+ * read-only after an error; or, with READONLY_SYNCS, all goes well until it is to be on the disk. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -12,13 +12,18 @@
 #include <string.h>
 #include <unistd.h>
 
-static int closed(const char *path)
+static int below_closed(const char *path)
 {
     const char *below = getenv("READONLY_BELOW"), *flag = getenv("READONLY_WHILE");
     return below && flag && path && strncmp(path, below, strlen(below)) == 0 && access(flag, F_OK) == 0;
 }
 
-static int closed_fd(int fd)
+static int closed(const char *path)
+{
+    return !getenv("READONLY_SYNCS") && below_closed(path);
+}
+
+static int is_fd(int fd, int (*is)(const char *path))
 {
     char name[40], path[PATH_MAX];
     snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
@@ -26,7 +31,7 @@ static int closed_fd(int fd)
     if (size < 0)
         return 0;
     path[size] = '\0';
-    return closed(path);
+    return is(path);
 }
 
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
@@ -48,7 +53,7 @@ OPEN(open64)
 
 ssize_t write(int fd, const void *bytes, size_t size)
 {
-    if (closed_fd(fd))
+    if (is_fd(fd, closed))
         REFUSE;
     return NEXT(write)(fd, bytes, size);
 }
@@ -56,7 +61,7 @@ ssize_t write(int fd, const void *bytes, size_t size)
 #define PWRITE(name, offset_type)                                                                            \
     ssize_t name(int fd, const void *bytes, size_t size, offset_type offset)                                 \
     {                                                                                                        \
-        if (closed_fd(fd))                                                                                   \
+        if (is_fd(fd, closed))                                                                               \
             REFUSE;                                                                                          \
         return NEXT(name)(fd, bytes, size, offset);                                                          \
     }
@@ -69,3 +74,13 @@ int rename(const char *from, const char *to)
         REFUSE;
     return NEXT(rename)(from, to);
 }
+
+#define SYNC(name)                                                                                           \
+    int name(int fd)                                                                                         \
+    {                                                                                                        \
+        if (is_fd(fd, below_closed))                                                                         \
+            return (errno = EIO, -1);                                                                        \
+        return NEXT(name)(fd);                                                                               \
+    }
+SYNC(fsync)
+SYNC(fdatasync)

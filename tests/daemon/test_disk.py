@@ -283,17 +283,22 @@ def read_only(tmp_path):
     return {"LD_PRELOAD": str(library), "READONLY_BELOW": str(tmp_path / "state"), "READONLY_WHILE": str(switch)}, switch
 
 
-@pytest.mark.parametrize("below", ["", "/cardioscribe.db"], ids=["all", "the_database"])
-def test_what_turns_read_only_while_it_is_used_is_told_and_found_again(below, read_only, start_daemon, tmp_path):
+@pytest.mark.parametrize("below, syncs, bad", [("", False, ["database", "spool"]), ("/cardioscribe.db", False, ["database"]),
+                                               ("", True, ["database"]), ("/objects", True, [])],
+                         ids=["all", "the_database", "all_syncs", "syncs_of_objects"])
+def test_a_disk_that_fails_while_it_is_used_is_told_and_found_again(below, syncs, bad, read_only, start_daemon, tmp_path):
     environment, switch = read_only
     environment["READONLY_BELOW"] += below
+    if syncs:
+        environment["READONLY_SYNCS"] = "yes"
     daemon = start_daemon(keys={"assembly.study_quiet_s": 600}, environment=environment, state=tmp_path / "state")
     study = ct_study(slices=3)
     with Sender(daemon, contexts_of(study.objects)) as sender:
         assert sender.send(study.objects[0]) == 0x0000
         switch.touch()
         assert sender.send(study.objects[1]) == 0xA700
-        assert unready(daemon) == (["database"] if below else ["database", "spool"])
+        assert unready(daemon) == bad and daemon.files("incoming") == []
+        assert len(daemon.rows("SELECT id FROM instance")) == 1
         assert log_has(daemon, " error ", "event=refused", 'status="A700"')
         switch.unlink()
         wait_for("ready again", daemon.ready)
