@@ -33,6 +33,7 @@ bool organ_config_read(const json_t *section, struct arena *arena, struct organ_
 
 /* W = width of a feature, D = proj_dim, O = organs. */
 struct organ_weights {
+    int width, proj_dim;                    /* W, D */
     const float *query;                     /* [O, W]; NULL with pool mean */
     const float *qkv_weight, *qkv_bias;     /* [3W, W], [3W] */
     const float *out_weight, *out_bias;     /* [W, W], [W] */
