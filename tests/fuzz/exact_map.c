@@ -10,24 +10,34 @@ int __real_munmap(void *at, size_t size);
 void *__wrap_mmap64(void *at, size_t size, int access, int flags, int fd, off_t offset);
 int __wrap_munmap(void *at, size_t size);
 
-static void *mapped; /* one at a time is all the targets need */
+static void *mapped[4]; /* as many at a time as the targets need */
+
+static void **slot_of(const void *block)
+{
+    for (int i = 0; i < 4; i++)
+        if (mapped[i] == block)
+            return &mapped[i];
+    return NULL;
+}
 
 void *__wrap_mmap64(void *at, size_t size, int access, int flags, int fd, off_t offset)
 {
-    if (fd < 0 || access != PROT_READ || mapped)
+    void **slot = slot_of(NULL);
+    if (fd < 0 || access != PROT_READ || !slot)
         return __real_mmap64(at, size, access, flags, fd, offset);
     void *block = malloc(size);
     if (block && pread(fd, block, size, offset) == (ssize_t)size)
-        return mapped = block;
+        return *slot = block;
     free(block);
     return MAP_FAILED;
 }
 
 int __wrap_munmap(void *at, size_t size)
 {
-    if (at != mapped)
+    void **slot = at ? slot_of(at) : NULL;
+    if (!slot)
         return __real_munmap(at, size);
-    free(mapped);
-    mapped = NULL;
+    free(at);
+    *slot = NULL;
     return 0;
 }

@@ -285,6 +285,30 @@ def tokenizer():
             "bad": b"\x01\0ok \xff\xfe \xc0\x80 \xed\xa0\x80 \xf4\x90\x80\x80"}
 
 
+def bpe():
+    merges = "#version: 0.2\nt h\nth e</w>\nh e\na r\nhe ar\nhear t</w>\na a\naa aa\n"
+    vocab = json.dumps({token: i for i, token in enumerate(["the</w>", "heart</w>", "h", "e", "aa", "s</w>", "\u0120", "<|startoftext|>", "<|endoftext|>"])})
+    text = "The heart's  <|startoftext|> aaaa\u00e9\u0301 \u0130\u03a3 &lt;b&gt; &amp;amp; &#x3e; 12\u00b2 \u4e2d\u6587 it's we'll"
+    return {"own": f"\0{merges}\0{vocab}\0{text}", "merges": f"\0{merges}\0\0{text}", "ours": f"\0\0\0{text}", "short": f"\x0d{merges}\0{vocab}\0{text}",
+            "windows": "\0" + merges.replace("\n", "\r\n") + "\0\0the", "long-word": "\0\0\0" + "aab" * 200, "no-special": '\0#\n\0{"a": 1}\0a',
+            "same-id": '\0#\n\0{"a": 1, "b": 1}\0a', "references": "\0\0\0&nGt;&notit;&&#0;&#1114112;&#xD800;&CounterClockwiseContourIntegral;&x;&",
+            "marks": "\0\0\0a" + "\u0301\u0323" * 40 + "\u1100\u1161\u11a8", "sigma": "\0\0\0\u03a3 \u0391\u03a3' \u0391\u03a3'\u0391 \u0345",
+            "bad": b"\0\0\0ok \xff\xfe \xc0\x80 \xed\xa0\x80 \xf4\x90\x80\x80"}
+
+
+def shards():
+    def entry(*at):
+        return {"dtype": "U8", "shape": [at[1] - at[0]], "data_offsets": list(at)}
+    def folder(weight_map, a, b, **more):
+        return json.dumps({"weight_map": weight_map, **more}).encode() + b"\0" + struct.pack("<H", len(a)) + a + b
+    a, b = tensors({"x": entry(0, 2), "z": entry(2, 3)}, b"xxz"), tensors({"y": entry(0, 4)}, b"yyyy")
+    places = {"x": "a.safetensors", "y": "b.safetensors", "z": "a.safetensors"}
+    return {"whole": folder(places, a, b, metadata={"total_size": 7}), "missing": folder(places, b, b), "not-named": folder({"x": "a.safetensors"}, a, b),
+            "twice": folder(places, a, tensors({"x": entry(0, 1)}, b"x")), "absent": folder(dict(places, y="c.safetensors"), a, b),
+            "path": folder(dict(places, y="../b.safetensors"), a, b), "itself": folder({"x": "model.safetensors.index.json"}, a, b),
+            "short": folder(places, a, b[:20]), "empty": folder({}, a, b), "not-json": b"{\0\0\0"}
+
+
 def rest():
     return {"studies": "GET\n/api/v1/studies\nlimit=10\nsince=2026-11-21T10:15:30.25%2B01:00\nstate=queued",
             "study": "GET\n/api/v1/studies/1.2.3%2E4\nembedding=1", "report": "HEAD\n/api/v1/studies/17/report\nrevision=2\nmodel=a%20b",
@@ -397,8 +421,8 @@ def association():
             "too-long": request() + b"\4\0\xff\xff\xff\xff"}
 
 
-TARGETS = {"association": association, "config": config, "dicom": dicom, "job": job, "model_config": model_config, "prompts": prompts,
-           "report": report, "rest": rest, "result": result, "safetensors": safetensors, "tokenizer": tokenizer}
+TARGETS = {"association": association, "bpe": bpe, "config": config, "dicom": dicom, "job": job, "model_config": model_config, "prompts": prompts,
+           "report": report, "rest": rest, "result": result, "safetensors": safetensors, "shards": shards, "tokenizer": tokenizer}
 
 
 def write(folder, seeds):
@@ -452,12 +476,14 @@ def dictionaries():
              " /api/v1/deliveries/ /retry /api/v1/refusals accession= patient_id= study_uid= state= since= limit= embedding="
              " revision= model= %2F %00 %c3%a9 2026-11-21 T10:15:30 +01:00 Z queued").split()
     pieces = "[PAD] [UNK] [CLS] [SEP] ## İ ẞ ﬃ 中 각 ́ ​ �".split()
+    byte_pairs = "</w> <|startoftext|> <|endoftext|> 's 'll &lt; &amp; &#x &nGt; &not \u017f \u0130 \u03a3 \u0345 \u0301 \u0323 \u00b2 \u4e2d \u0120 \ufffd".split()
     pdus = [bytes([kind, 0]) for kind in (1, 2, 3, 4, 5, 6, 7, 0x10, 0x20, 0x30, 0x40, *range(0x50, 0x5A))]
     return {"dicom": DICOM_WORDS, "association": pdus + [RELEASE, ABORT, CT, MR, IMPLICIT, EXPLICIT, BIG], "safetensors": words({"": json.dumps([{"dtype": "F32", "shape": [1], "data_offsets": 0},
                                                                        "BF16", "F16", "F64", "U8", "__metadata__"])}),
             "model_config": words(model_config()), "prompts": words(prompts()), "result": words(result()),
             "report": words({"": json.dumps(answer())}) + DICOM_WORDS, "job": words(job()), "config": settings,
-            "rest": paths, "tokenizer": pieces}
+            "rest": paths, "tokenizer": pieces, "bpe": byte_pairs,
+            "shards": words({"": json.dumps({"weight_map": {"x": "a.safetensors", "y": "b.safetensors"}, "metadata": {"dtype": "U8", "shape": [1], "data_offsets": 0}})})}
 
 
 def write_dictionary(path, entries):
