@@ -7,7 +7,6 @@ import re
 import subprocess
 
 import pydicom
-import pytest
 from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, UID
