@@ -406,3 +406,60 @@ def test_published_size(convert, tmp_path, system):
     short = collections.OrderedDict((key, value) for key, value in tensors.items() if key != name)
     convert.out = tmp_path / "second"
     assert f"{name}: missing" in convert.refusal(system, save(path, system, short), any_size=False)
+
+
+# RADAR's text vectors
+
+
+def radar_vectors(joint=24):
+    torch.manual_seed(5)
+    pair = torch.nn.functional.normalize(torch.randn(3, 2, joint), dim=-1)
+    return {"主动脉_主动脉瘤": pair[0], "肝_转移瘤": pair[1], ("心脏", "心包积液"): pair[2]}
+
+
+def test_radars_text_vectors_are_shipped(convert, tmp_path):
+    path, vectors = save(tmp_path / "c", "radar"), radar_vectors()
+    torch.save(vectors, tmp_path / "v.pt")
+    folder = convert("radar", path, "--text-vectors", tmp_path / "v.pt")
+    made = load_file(folder / "text_cache.safetensors")
+    for key, label in (("主动脉_主动脉瘤", "aortic_aneurysm"), ("肝_转移瘤", "liver_metastasis"),
+                       (("心脏", "心包积液"), "pericardial_effusion")):
+        assert torch.equal(made[f"labels.{label}.negative"], vectors[key][0])
+        assert torch.equal(made[f"labels.{label}.positive"], vectors[key][1])
+        assert label in labels(folder)
+    assert len(made) == 6 and labels(folder)["liver_metastasis"]["organ"] == "liver"
+
+
+def test_radar_without_text_vectors_says_so(convert, tmp_path):
+    folder = convert("radar", save(tmp_path / "c", "radar"))
+    assert not (folder / "text_cache.safetensors").exists()
+    assert "No text vectors were given" in (folder / "README.md").read_text()
+
+
+@pytest.mark.parametrize("fault, said", [("size", "not a pair of vectors of 24"), ("nan", "not finite"), ("item", "no item"),
+                                         ("zeros", "zeros"), ("kind", "not a dictionary")])
+def test_bad_text_vectors_are_refused(convert, tmp_path, fault, said):
+    path, vectors = save(tmp_path / "c", "radar"), radar_vectors()
+    key = "肝_转移瘤"
+    vectors[key] = {"size": torch.ones(2, 23), "nan": vectors[key] * float("nan"),
+                    "zeros": torch.zeros(2, 24)}.get(fault, vectors[key])
+    if fault == "item":
+        vectors["肝_未知"] = vectors[key]
+    torch.save([1] if fault == "kind" else vectors, tmp_path / "v.pt")
+    assert said in convert.refusal("radar", path, "--text-vectors", tmp_path / "v.pt")
+
+
+def test_text_vectors_of_another_length_are_brought_to_one_and_told(convert, tmp_path):
+    path, vectors = save(tmp_path / "c", "radar"), radar_vectors()
+    torch.save({key: (value * 0.9).half() for key, value in vectors.items()}, tmp_path / "v.pt")
+    folder = convert("radar", path, "--text-vectors", tmp_path / "v.pt")
+    made = load_file(folder / "text_cache.safetensors")
+    torch.testing.assert_close(made["labels.liver_metastasis.positive"], vectors["肝_转移瘤"][1], atol=2e-3, rtol=0)
+    assert abs(made["labels.liver_metastasis.positive"].norm() - 1) < 1e-6
+    assert "brought to unit length" in (folder / "README.md").read_text()
+
+
+def test_options_of_another_system_are_refused(convert, tmp_path):
+    path = save(tmp_path / "c", "cmr-clip")
+    assert "--text-vectors with radar, not with cmr-clip" in convert.refusal("cmr-clip", path, "--text-vectors", path)
+    assert "--openai goes with radclip" in convert.refusal("cmr-clip", path, "--openai", path)

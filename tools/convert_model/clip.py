@@ -54,7 +54,8 @@ def heads_of(found, section, width, key, default):
 def part(hf, name):
     """As transformers looks for it; older files have the one that ends in _dict."""
     section = hf.get(name + "_dict") or hf.get(name) or {}
-    if not isinstance(section, dict) or section.get("hidden_act", "gelu") not in ACTS:
+    section = {key: value for key, value in section.items() if value is not None} if isinstance(section, dict) else None
+    if section is None or section.get("hidden_act", "gelu") not in ACTS:
         raise Refused(f"config.json: {name}: not an object with an activation of {', '.join(ACTS)}")
     for key, kind in (("num_attention_heads", int), ("layer_norm_eps", float), ("eos_token_id", int)):
         if type(section.get(key, kind())) is not kind:

@@ -1,6 +1,6 @@
 """The command line of tools/convert."""
 import argparse
-import json
+import math
 import os
 import re
 import sys
@@ -9,9 +9,10 @@ from convert_model import card, family_cardiac_clip, family_cmr_clip, family_ct_
 from convert_model import family_radar, family_radclip, folder, safetensors_file, same_text, text_vectors, vocabulary
 from convert_model.checkpoint import open_checkpoint
 from convert_model.family import Converted
-from convert_model.finite import scalar
+from convert_model.finite import numbers
 from convert_model.refused import Refused, shown
 from convert_model.rules import match
+from convert_model.torch_values import FLOATS
 
 FAMILIES = {module.FAMILY.system: module.FAMILY for module in (
     family_cardiac_clip, family_cmr_clip, family_radclip, family_ct_glip, family_fvlm, family_radar, family_hf_clip)}
@@ -104,6 +105,7 @@ def extras(family, found, given, checkpoint):
     if given.text_vectors:
         found.vectors, digest = text_vectors.read(given.text_vectors, found.sizes["J"])
         yield f"{len(found.vectors)} pairs of text vectors from a file of SHA-256 `{digest}`."
+        yield from text_vectors.lengths(found.vectors)
     elif family.system == "radar":
         yield "No text vectors were given: the model embeds organs, but asks no labels (--text-vectors)."
 
@@ -112,9 +114,11 @@ def scalars(family, checkpoint):
     values = {}
     for name in family.scalars:
         tensor = checkpoint.tensors.get(name)
-        if tensor is None or tensor.count != 1 or tensor.fault():
-            raise Refused(f"{name}: missing, or not one value")
-        values[name] = scalar(tensor)
+        if tensor is None or tensor.count != 1 or tensor.dtype not in FLOATS or tensor.fault():
+            raise Refused(f"{name}: missing, or not one number")
+        values[name], = numbers(tensor)
+        if not math.isfinite(values[name]) or values[name] <= 0:
+            raise Refused(f"{name}: is {values[name]}, no temperature")
     return values
 
 
@@ -155,4 +159,7 @@ def write(made, family, found, config, vocab, checkpoint, kept, dropped, notes):
         digests["prompts.json"] = folder.write_json(made, "prompts.json", named)
     digests["model.safetensors"] = safetensors_file.write(
         os.path.join(made, "model.safetensors"), [(one.canonical, one.dtype, one.shape, one.chunks) for one in kept])
+    if found.vectors:
+        digests["text_cache.safetensors"] = safetensors_file.write(
+            os.path.join(made, "text_cache.safetensors"), text_vectors.tensors(found.vectors))
     folder.write_text(made, "README.md", card.card(family, config, checkpoint, kept, dropped, digests, notes))

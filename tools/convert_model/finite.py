@@ -25,10 +25,10 @@ def finite(chunk, dtype):
     return all(map(math.isfinite, values))
 
 
-def scalar(tensor):
-    """The one value of a tensor of a float type."""
+def numbers(tensor):
+    """The values of a small tensor of a float type, as Python's floats."""
     data = b"".join(bytes(chunk) for chunk in tensor.chunks())
-    if tensor.dtype == "BF16":
-        data = b"\0\0" + data
-    form = {"F64": "<d", "F32": "<f", "F16": "<e", "BF16": "<f"}[tensor.dtype]
-    return struct.unpack(form, data)[0]
+    if tensor.dtype == "BF16":  # the upper half of a float
+        data = b"".join(b"\0\0" + data[at:at + 2] for at in range(0, len(data), 2))
+    form = {"F64": "d", "F32": "f", "F16": "e", "BF16": "f"}[tensor.dtype]
+    return struct.unpack(f"<{tensor.count}{form}", data)

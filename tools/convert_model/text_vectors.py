@@ -1,9 +1,11 @@
 """RADAR's shipped text vectors: a torch file, item -> [2, J], the negative text's vector first.
 source: github.com/alibaba-damo-academy/damo-radar, RADAR_inference/inference_demo.py"""
+import math
 import mmap
+import struct
 
 from convert_model.checkpoint import check_inert, digest, unpickle
-from convert_model.finite import finite
+from convert_model.finite import finite, numbers
 from convert_model.pickle_machine import Pairs
 from convert_model.radar_items import BY_KEY, IDS
 from convert_model.refused import Refused, shown
@@ -11,13 +13,35 @@ from convert_model.rules import squeezed
 from convert_model.torch_values import FLOATS, Tensor
 
 
-class Vector:
-    """One label's pair."""
+UNIT = 1e-3  # what the engine takes as unit length
 
-    def __init__(self, organ, text, tensor):
-        self.organ, self.text, self.tensor = organ, text, tensor
-        plain = "".join(c if c.isalnum() else "_" for c in text.lower()).strip("_").replace("__", "_")
-        self.label = IDS.get((organ, text), f"{organ}_{plain}")
+
+class Vector:
+    """One label's pair of unit vectors."""
+
+    def __init__(self, organ, text, values):
+        self.organ, self.text = organ, text
+        words = "".join(c if c.isalnum() else " " for c in text.lower()).split()
+        self.label = IDS.get((organ, text), "_".join([organ, *words]))
+        pair = values[:len(values) // 2], values[len(values) // 2:]
+        self.lengths = [math.hypot(*vector) for vector in pair]
+        self.pair = [vector if abs(length - 1) < UNIT else [value / length for value in vector]
+                     for vector, length in zip(pair, self.lengths)]
+
+
+def lengths(vectors):
+    """What to say when some were not of unit length."""
+    found = sorted(length for one in vectors for length in one.lengths)
+    if any(abs(length - 1) >= UNIT for length in found):
+        yield f"They were {found[0]:.4f} to {found[-1]:.4f} long and were brought to unit length: scores differ from " \
+              "the published ones by that factor."
+
+
+def tensors(vectors):
+    """text_cache.safetensors: labels.ID.positive and .negative, F32 [J]."""
+    return [(f"labels.{one.label}.{side}", "F32", (len(values),),
+             lambda values=values: [struct.pack(f"<{len(values)}f", *values)])
+            for one in vectors for side, values in zip(("negative", "positive"), one.pair)]
 
 
 def read(path, joint):
@@ -28,7 +52,10 @@ def read(path, joint):
             unpickled = unpickle(file, data)[1]
             if not isinstance(unpickled.value, Pairs):
                 raise Refused("not a dictionary of text vectors")
-            return [vector(key, value, joint) for key, value in unpickled.value.pairs], digest(data)
+            found = [vector(key, value, joint) for key, value in unpickled.value.pairs]
+            if len({one.label for one in found}) != len(found):
+                raise Refused("an item stands twice")
+            return found, digest(data)
     except Refused as refused:
         raise Refused(f"{path}: {refused}") from None
     except (OSError, ValueError) as error:
@@ -45,4 +72,7 @@ def vector(key, value, joint):
         raise Refused(f"{shown(key)}: not a pair of vectors of {joint}")
     if value.fault() or not all(finite(chunk, value.dtype) for chunk in value.chunks()):
         raise Refused(f"{shown(key)}: {value.fault() or 'holds values that are not finite'}")
-    return Vector(*BY_KEY[key], value)
+    values = numbers(value)
+    if not (any(values[:joint]) and any(values[joint:])):
+        raise Refused(f"{shown(key)}: a vector of zeros")
+    return Vector(*BY_KEY[key], values)
