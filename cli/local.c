@@ -13,7 +13,7 @@
 
 struct settings {
     const char *model, *tensor, *nifti;
-    bool json;
+    bool json, stats;
     int threads, timeout_s;
     char *const *named; /* the paths on the command line */
     int named_count;
@@ -30,13 +30,11 @@ static int whole_number(const char *text)
 /* Options may stand anywhere before "--"; what is no option is left from *ret_first on. */
 static bool read_options(int count, char **arguments, struct settings *settings, int *ret_first)
 {
-    static const struct option known[] = {{"model", required_argument, NULL, 'm'},
-                                          {"tensor", required_argument, NULL, 't'},
-                                          {"nifti", required_argument, NULL, 'n'},
-                                          {"json", no_argument, NULL, 'j'},
-                                          {"threads", required_argument, NULL, 'T'},
-                                          {"timeout", required_argument, NULL, 'l'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option known[] = {
+        {"model", required_argument, NULL, 'm'},   {"tensor", required_argument, NULL, 't'},
+        {"nifti", required_argument, NULL, 'n'},   {"json", no_argument, NULL, 'j'},
+        {"stats", no_argument, NULL, 's'},         {"threads", required_argument, NULL, 'T'},
+        {"timeout", required_argument, NULL, 'l'}, {NULL, 0, NULL, 0}};
     for (int which; (which = getopt_long(count, arguments, "", known, NULL)) != -1;) {
         if (which == 'm')
             settings->model = optarg;
@@ -46,6 +44,8 @@ static bool read_options(int count, char **arguments, struct settings *settings,
             settings->nifti = optarg;
         else if (which == 'j')
             settings->json = true;
+        else if (which == 's')
+            settings->stats = true;
         else if (which == 'T' && whole_number(optarg) >= 0)
             settings->threads = whole_number(optarg);
         else if (which == 'l' && whole_number(optarg) >= 0)
@@ -190,14 +190,35 @@ static void print_result(const json_t *result)
     printf("Not for clinical use.\n");
 }
 
+static double number_of(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+static void print_stats(const json_t *stats, const json_t *timing)
+{
+    const double mib = 1024 * 1024;
+    printf("memory     peak %.0f MiB, weights %.0f MiB\n", number_of(stats, "peak_rss_bytes") / mib,
+           number_of(stats, "weights_bytes") / mib);
+    printf("seconds    open %.3f, load %.3f, volume %.3f, encode %.3f, total %.3f\n",
+           number_of(stats, "open_s"), number_of(timing, "load_s"), number_of(timing, "volume_s"),
+           number_of(timing, "encode_s"), number_of(stats, "total_s"));
+    printf("products   %s, %d thread(s)\n", text_of(stats, "gemm"), (int)number_of(stats, "threads"));
+}
+
 static enum cli_exit show_result(const struct settings *settings, const json_t *answer)
 {
-    const json_t *result = json_object_get(answer, "result");
+    json_t *result = json_object_get(answer, "result");
+    json_t *stats = json_object_get(answer, "stats");
     const char *reason = text_of(result, "reason");
+    if (settings->json && stats)
+        json_object_set(result, "stats", stats);
     if (settings->json && !print_json(result))
         return written(false);
     if (!settings->json)
         print_result(result);
+    if (!settings->json && stats)
+        print_stats(stats, json_object_get(result, "timing"));
     if (strcmp(reason, "no_dicom_files") != 0)
         return CLI_OK;
     fprintf(stderr, "cardioscribe: %s (%s)\n", text_of(result, "reason_text"), reason);
@@ -255,6 +276,8 @@ enum cli_exit local_encode(int count, char **arguments)
             return cli_failed(&err);
         job = json_pack("{s:s,s:s,s:o}", "job", "study", "model", settings.model, "files", files);
     }
+    if (settings.stats)
+        json_object_set_new(job, "stats", json_true());
     json_t *answer = do_job(&settings, job, 0, &err);
     if (!answer)
         return cli_failed(&err);
@@ -284,7 +307,8 @@ enum cli_exit local_text(int count, char **arguments)
     int first;
     struct err err = ERR_INIT;
     struct settings settings = {0};
-    if (!read_options(count, arguments, &settings, &first) || settings.tensor || settings.nifti)
+    if (!read_options(count, arguments, &settings, &first) || settings.tensor || settings.nifti ||
+        settings.stats)
         return cli_usage("text", "an option is wrong");
     if (!settings.model || first == count)
         return cli_usage("text", settings.model ? "no text given" : "--model is missing");
@@ -307,7 +331,8 @@ enum cli_exit local_tokenize(int count, char **arguments)
     int first;
     struct err err = ERR_INIT;
     struct settings settings = {0};
-    if (!read_options(count, arguments, &settings, &first) || settings.tensor || settings.nifti)
+    if (!read_options(count, arguments, &settings, &first) || settings.tensor || settings.nifti ||
+        settings.stats)
         return cli_usage("tokenize", "an option is wrong");
     if (!settings.model || first != count - 1)
         return cli_usage("tokenize", settings.model ? "give one text" : "--model is missing");
@@ -350,7 +375,8 @@ enum cli_exit local_model(int count, char **arguments)
     int first;
     struct err err = ERR_INIT;
     struct settings settings = {0};
-    if (!read_options(count, arguments, &settings, &first) || settings.tensor || settings.nifti)
+    if (!read_options(count, arguments, &settings, &first) || settings.tensor || settings.nifti ||
+        settings.stats)
         return cli_usage("model", "an option is wrong");
     if (first != count - 2 || strcmp(arguments[first], "check") != 0)
         return cli_usage("model", "give \"check\" and one path");
@@ -422,7 +448,8 @@ enum cli_exit local_volume(int count, char **arguments)
     int first;
     struct err err = ERR_INIT;
     struct settings settings = {0};
-    if (!read_options(count, arguments, &settings, &first) || settings.tensor || settings.model)
+    if (!read_options(count, arguments, &settings, &first) || settings.tensor || settings.model ||
+        settings.stats)
         return cli_usage("volume", "an option is wrong");
     if (!settings.nifti || first == count)
         return cli_usage("volume", settings.nifti ? "no path given" : "--nifti is missing");

@@ -110,3 +110,10 @@ bool file_commit(const char *from, const char *to, struct err *err)
         return err_errno(err, "rename %s to %s", from, to);
     return file_sync_folder_of(to, err);
 }
+
+bool file_same(const struct stat *one, const struct stat *other)
+{
+    return one->st_dev == other->st_dev && one->st_ino == other->st_ino && one->st_size == other->st_size &&
+           one->st_mtim.tv_sec == other->st_mtim.tv_sec && one->st_mtim.tv_nsec == other->st_mtim.tv_nsec &&
+           one->st_ctim.tv_sec == other->st_ctim.tv_sec && one->st_ctim.tv_nsec == other->st_ctim.tv_nsec;
+}

@@ -4,6 +4,8 @@
 
 #include "base/err.h"
 
+#include <sys/stat.h>
+
 #include <stddef.h>
 
 /* The whole file, with a NUL behind it. owns: caller frees. errors: ERR_IO, ERR_INPUT when larger than
@@ -20,5 +22,8 @@ bool file_sync_folder_of(const char *path, struct err *err);
 
 /* fsync `from`, rename it to `to`, fsync the folder of `to`: afterwards `to` survives a power cut. */
 bool file_commit(const char *from, const char *to, struct err *err);
+
+/* Do two looks see the same file, unwritten between them? By device, inode, size and both times. */
+bool file_same(const struct stat *one, const struct stat *other);
 
 #endif

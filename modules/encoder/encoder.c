@@ -2,6 +2,7 @@
 
 #include "encoder/bert.h"
 #include "encoder/clip_text.h"
+#include "encoder/spacetime.h"
 #include "encoder/vit_tower.h"
 #include "tensor/ops.h"
 
@@ -17,6 +18,7 @@ struct encoder {
     struct clip_text_weights clip_text;
     const float *logit_scale; /* [] or NULL */
     struct block_state text_state;
+    uint64_t weights_bytes;
 };
 
 /* Where an architecture plugs in. NULL with err set: the key that names what is not there. */
@@ -26,8 +28,8 @@ static const struct tower *choose_tower(const struct encoder_sections *sections,
     if (vision->arch == ENCODER_VIT && vision->pool != ENCODER_POOL_TOKENS && !sections->organ)
         return &vit_tower;
     if (vision->arch == ENCODER_SPACETIME_VIT)
-        err_fail(err, ERR_UNSUPPORTED, "vision.arch: \"spacetime_vit\" is not supported");
-    else if (vision->arch == ENCODER_UNET)
+        return &spacetime_tower;
+    if (vision->arch == ENCODER_UNET)
         err_fail(err, ERR_UNSUPPORTED, "vision.arch: \"unet\" is not supported");
     else
         err_fail(err, ERR_UNSUPPORTED, "organ: not supported");
@@ -61,10 +63,12 @@ static bool bind(struct encoder *encoder, const struct encoder_sections *section
 {
     struct weights weights;
     encoder->tower = choose_tower(sections, &encoder->config.vision, err);
-    return encoder->tower && weights_init(&weights, sections->family, file, encoder->arena, err) &&
-           encoder->tower->open(sections, &encoder->config, &weights, &encoder->image, err) &&
-           bind_text(encoder, &weights, err) && bind_logit_scale(encoder, &weights, err) &&
-           weights_check_all_taken(&weights, err);
+    bool ok = encoder->tower && weights_init(&weights, sections->family, file, encoder->arena, err) &&
+              encoder->tower->open(sections, &encoder->config, &weights, &encoder->image, err) &&
+              bind_text(encoder, &weights, err) && bind_logit_scale(encoder, &weights, err) &&
+              weights_check_all_taken(&weights, err);
+    encoder->weights_bytes = ok ? weights.values * sizeof(float) : 0;
+    return ok;
 }
 
 struct encoder *encoder_open(const struct encoder_sections *sections, const struct safetensors *weights,
@@ -105,6 +109,11 @@ bool encoder_has_logit_scale(const struct encoder *encoder)
 double encoder_logit_scale(const struct encoder *encoder)
 {
     return encoder->logit_scale ? (double)*encoder->logit_scale : 0.0;
+}
+
+uint64_t encoder_weights_bytes(const struct encoder *encoder)
+{
+    return encoder->weights_bytes;
 }
 
 bool encoder_image(struct encoder *encoder, const struct encoder_input *input, struct encoder_output *ret,

@@ -24,6 +24,9 @@ const struct encoder_config *encoder_config(const struct encoder *encoder); /* b
 bool encoder_has_logit_scale(const struct encoder *encoder);
 double encoder_logit_scale(const struct encoder *encoder); /* as stored; 0 when there is none */
 
+/* All weights, as they are held: float32. */
+uint64_t encoder_weights_bytes(const struct encoder *encoder);
+
 /* Borrowed for the call. */
 struct encoder_input {
     const float *values; /* [items][channels][z][y][x], preprocessed */

@@ -70,8 +70,10 @@ static bool check_shape(const struct tensor *tensor, const int *axes, struct err
 static const struct tensor *find(struct weights *weights, const char *name)
 {
     const struct tensor *tensor = safetensors_find(weights->file, name);
-    if (tensor)
-        weights->taken[tensor - safetensors_at(weights->file, 0)] = true;
+    if (!tensor)
+        return NULL;
+    weights->taken[tensor - safetensors_at(weights->file, 0)] = true;
+    weights->values += (uint64_t)tensor_count(tensor);
     return tensor;
 }
 

@@ -17,7 +17,8 @@ struct weights {
     const struct safetensors *file;
     const struct weights_alias *alias; /* of the family */
     struct arena *arena;
-    bool *taken; /* [safetensors_count] */
+    bool *taken;     /* [safetensors_count] */
+    uint64_t values; /* of all that were taken */
 };
 
 /* errors: ERR_NOMEM. */

@@ -159,6 +159,8 @@ static bool encode(struct model *model, const struct encoder_input *input, struc
     struct encoder_output output;
     if (!model_encode(model, input, &output, err))
         return false;
+    if (!output.vector)
+        return err_fail(err, ERR_UNSUPPORTED, "organ: results by organ are not supported");
     size_t dim = (size_t)model_dim(model);
     result->embedding = room(arena, dim, sizeof(float), err);
     if (!result->embedding)

@@ -11,6 +11,11 @@ void gemm_init(int threads)
         openblas_set_num_threads(threads);
 }
 
+int gemm_threads(void)
+{
+    return openblas_get_num_threads();
+}
+
 const char *gemm_runtime(void)
 {
     static char text[160];

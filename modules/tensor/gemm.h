@@ -9,6 +9,9 @@
 /* How many threads a product may use; 0 leaves the library's choice. Call before the first product. */
 void gemm_init(int threads);
 
+/* How many it may use now. */
+int gemm_threads(void);
+
 /* The library and the kernel it chose for this CPU: "OpenBLAS 0.3.21 Zen". Borrowed, static. */
 const char *gemm_runtime(void);
 

@@ -1,5 +1,6 @@
 #include "tensor/safetensors.h"
 
+#include "base/file.h"
 #include "tensor/safetensors_index.h"
 
 #include <jansson.h>
@@ -17,6 +18,8 @@ enum { LENGTH_BYTES = 8 };
 
 /* One file, or the shards of a folder. */
 struct safetensors {
+    char *path;
+    struct stat status; /* when it was opened */
     const unsigned char *map;
     uint64_t map_bytes;
     json_t *header; /* owns the tensors' names */
@@ -29,24 +32,27 @@ struct safetensors {
 
 static bool map_descriptor(struct safetensors *file, int fd, const char *path, struct err *err)
 {
-    struct stat status;
-    if (fstat(fd, &status) < 0)
+    const struct stat *status = &file->status;
+    if (fstat(fd, &file->status) < 0)
         return err_errno(err, "stat %s", path);
-    if (!S_ISREG(status.st_mode))
+    if (!S_ISREG(status->st_mode))
         return err_decline(err, "not_a_file", "%s is not a regular file", path);
-    if (status.st_size < LENGTH_BYTES)
+    if (status->st_size < LENGTH_BYTES)
         return err_decline(err, "file_too_short", "%lld bytes are too few for a header length",
-                           (long long)status.st_size);
-    void *map = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+                           (long long)status->st_size);
+    void *map = mmap(NULL, (size_t)status->st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (map == MAP_FAILED)
         return err_errno(err, "map %s", path);
     file->map = map;
-    file->map_bytes = (uint64_t)status.st_size;
+    file->map_bytes = (uint64_t)status->st_size;
     return true;
 }
 
 static bool map_file(struct safetensors *file, const char *path, struct err *err)
 {
+    file->path = strdup(path);
+    if (!file->path)
+        return err_fail(err, ERR_NOMEM, "no memory for a path");
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* or a FIFO would hang us */
     if (fd < 0)
         return err_errno(err, "open %s", path);
@@ -368,9 +374,21 @@ void safetensors_close(struct safetensors *file)
     free(file->shards);
     json_decref(file->header);
     free(file->tensors);
+    free(file->path);
     if (file->map)
         munmap((void *)file->map, file->map_bytes);
     free(file);
+}
+
+bool safetensors_changed(const struct safetensors *file)
+{
+    struct stat now;
+    if (file->path && (stat(file->path, &now) < 0 || !file_same(&file->status, &now)))
+        return true;
+    for (int i = 0; i < file->shard_count; i++)
+        if (safetensors_changed(file->shards[i]))
+            return true;
+    return false;
 }
 
 int safetensors_count(const struct safetensors *file)
@@ -389,6 +407,11 @@ const struct tensor *safetensors_find(const struct safetensors *file, const char
     return bsearch(&key, file->tensors, (size_t)file->count, sizeof key, by_name);
 }
 
+const char *safetensors_metadata(const struct safetensors *file, const char *key)
+{
+    return json_string_value(json_object_get(json_object_get(file->header, "__metadata__"), key));
+}
+
 void safetensors_drop(const struct safetensors *file, const struct tensor *tensor)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
@@ -404,4 +427,6 @@ void safetensors_digest(const struct safetensors *file, char hex[DIGEST_HEX_SIZE
         memcpy(hex, file->shards_sha256, DIGEST_HEX_SIZE);
     else
         digest_bytes(file->map, file->map_bytes, hex);
+    if (file->map)
+        madvise((void *)file->map, file->map_bytes, MADV_DONTNEED);
 }

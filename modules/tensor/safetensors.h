@@ -33,18 +33,24 @@ struct safetensors *safetensors_open_folder(const char *folder, struct err *err)
 #define SAFETENSORS_NAME       "model.safetensors"
 #define SAFETENSORS_INDEX_NAME "model.safetensors.index.json"
 
+/* Has a file been replaced or written to since it was opened? */
+bool safetensors_changed(const struct safetensors *file);
+
 /* Borrowed until safetensors_close; in order of name. */
 int safetensors_count(const struct safetensors *file);
 const struct tensor *safetensors_at(const struct safetensors *file, int index);
 /* NULL when there is none of that name. */
 const struct tensor *safetensors_find(const struct safetensors *file, const char *name);
 
+/* A text of the file's "__metadata__", borrowed; NULL when there is none, and of shards. */
+const char *safetensors_metadata(const struct safetensors *file, const char *key);
+
 /* The bytes of a tensor are not needed for now: give its whole pages back. They can be read again at any
  * time. */
 void safetensors_drop(const struct safetensors *file, const struct tensor *tensor);
 
-/* SHA-256 of the bytes that are mapped. Of shards: SHA-256 of one line each, "DIGEST  NAME", in order of
- * name, as `sha256sum *.safetensors | sha256sum` shows it. */
+/* SHA-256 of the bytes that are mapped; their pages are given back after. Of shards: SHA-256 of one line
+ * each, "DIGEST  NAME", in order of name, as `sha256sum *.safetensors | sha256sum` shows it. */
 void safetensors_digest(const struct safetensors *file, char hex[DIGEST_HEX_SIZE]);
 
 #endif

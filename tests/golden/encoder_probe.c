@@ -51,8 +51,7 @@ static bool open_files(const char *folder, struct opened *ret, struct err *err)
     snprintf(path, sizeof path, "%s/config.json", folder);
     if (!model_config_read(path, &ret->config, err))
         return false;
-    snprintf(path, sizeof path, "%s/model.safetensors", folder);
-    ret->weights = safetensors_open(path, err);
+    ret->weights = safetensors_open_folder(folder, err);
     return ret->weights;
 }
 
