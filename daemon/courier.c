@@ -207,6 +207,7 @@ static bool record_attempt(struct route *route, const struct store_delivery *del
 
 enum look { LOOK_EMPTY, LOOK_SENT, LOOK_FAILED };
 
+/* to: NULL when the destination is gone. */
 static bool attempt_delivery(struct route *route, const struct config *config, const struct config_peer *to,
                              const struct store_delivery *delivery, struct err *err)
 {
@@ -216,27 +217,15 @@ static bool attempt_delivery(struct route *route, const struct config *config, c
     if (!arena)
         return err_fail(err, ERR_NOMEM, "no memory for a delivery");
     int64_t begin_ms = clock_monotonic_ms();
-    try_delivery(route, config, to, delivery, arena, &report, &attempt);
-    metrics_observe(METRIC_SEND_SECONDS, (double)(clock_monotonic_ms() - begin_ms) / 1000);
+    if (to) {
+        try_delivery(route, config, to, delivery, arena, &report, &attempt);
+        metrics_observe(METRIC_SEND_SECONDS, (double)(clock_monotonic_ms() - begin_ms) / 1000);
+    } else {
+        conclude(&attempt, OUTCOME_REFUSED, -1, "the destination is not configured");
+    }
     bool ok = record_attempt(route, delivery, report, &attempt, err);
     arena_free(arena);
     return ok;
-}
-
-static bool park_unrouted(struct service *service, struct err *err)
-{
-    const struct config *config = service->config;
-    const char *names[CONFIG_MAX_PEERS];
-    int count = 0, parked;
-    for (int i = 0; i < config->peer_count; i++)
-        if (config->peers[i].receives_results)
-            names[count++] = config->peers[i].name;
-    if (!store_park_unrouted(service->store, names, count, clock_unix_ms(), &parked, err))
-        return false;
-    if (parked)
-        log_event(LOG_WARNING, "deliveries_unrouted", "parked=%d cause=\"the destination is not configured\"",
-                  parked);
-    return true;
 }
 
 static enum look look_failed(const struct route *route, const struct config *config, const struct err *err)
@@ -254,8 +243,8 @@ static enum look deliver_one(struct route *route)
     struct store_delivery delivery;
     struct err err = ERR_INIT;
     bool found = false;
-    bool ok = to ? store_due_delivery(service->store, to->name, clock_unix_ms(), &found, &delivery, &err)
-                 : park_unrouted(service, &err);
+    int64_t until_ms = to ? clock_unix_ms() : INT64_MAX / 2; /* what waits for nobody need not wait */
+    bool ok = store_due_delivery(service->store, route->name, until_ms, &found, &delivery, &err);
     if (ok && !found)
         return LOOK_EMPTY;
     if (ok && attempt_delivery(route, config, to, &delivery, &err))
@@ -284,6 +273,22 @@ static void *route_main(void *argument)
             bell_wait(&route->courier->service->outbox, &route->seen, LOOK_MS);
     }
     return NULL;
+}
+
+static bool park_unrouted(struct service *service, struct err *err)
+{
+    const struct config *config = service->config;
+    const char *names[CONFIG_MAX_PEERS];
+    int count = 0, parked;
+    for (int i = 0; i < config->peer_count; i++)
+        if (config->peers[i].receives_results)
+            names[count++] = config->peers[i].name;
+    if (!store_park_unrouted(service->store, names, count, clock_unix_ms(), &parked, err))
+        return false;
+    if (parked)
+        log_event(LOG_WARNING, "deliveries_unrouted", "parked=%d cause=\"the destination is not configured\"",
+                  parked);
+    return true;
 }
 
 static bool start_route(struct courier *courier, const struct config_peer *peer)
