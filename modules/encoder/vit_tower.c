@@ -1,21 +1,24 @@
 #include "encoder/vit_tower.h"
 
+#include "encoder/slice_pool.h"
 #include "encoder/vit.h"
 #include "tensor/gemm.h"
 #include "tensor/ops.h"
 
 #include <string.h>
 
-enum { ITEMS_MAX = 100000 };
+enum { ITEMS_MAX = 4096 };
 
 struct self {
     struct vit vit;
+    struct slice_pool pool;
+    float *vector; /* [D] */
+    float *joined; /* [W] */
     /* For `items` items: */
     struct arena *room;
     int items;
     float *pooled;  /* [items][W] */
-    float *vectors; /* [items][D], unit length */
-    float *vector;  /* [D] */
+    float *vectors; /* [items][D] */
 };
 
 static void free_self(void *opaque)
@@ -24,12 +27,15 @@ static void free_self(void *opaque)
     if (!self)
         return;
     vit_close(&self->vit);
+    slice_pool_close(&self->pool);
     arena_free(self->room);
 }
 
 static bool reserve(struct self *self, int items, struct err *err)
 {
     const struct vision_config *c = self->vit.config;
+    if (!slice_pool_reserve(&self->pool, items, err))
+        return false;
     if (items <= self->items)
         return true;
     arena_free(self->room);
@@ -38,9 +44,8 @@ static bool reserve(struct self *self, int items, struct err *err)
     if (self->room) {
         self->pooled = ARENA_ARRAY(self->room, float, (size_t)items *(size_t)c->blocks.width);
         self->vectors = ARENA_ARRAY(self->room, float, (size_t)items *(size_t)c->proj_dim);
-        self->vector = ARENA_ARRAY(self->room, float, (size_t)c->proj_dim);
     }
-    if (!self->room || !self->pooled || !self->vectors || !self->vector)
+    if (!self->room || !self->pooled || !self->vectors)
         return err_fail(err, ERR_NOMEM, "no memory for %d slices", items);
     self->items = items;
     return true;
@@ -49,13 +54,17 @@ static bool reserve(struct self *self, int items, struct err *err)
 static bool open_self(const struct encoder_sections *sections, const struct encoder_config *config,
                       struct weights *weights, void **ret_self, struct err *err)
 {
+    const struct vision_config *c = &config->vision;
     struct self *self = ARENA_NEW(weights->arena, struct self);
     if (!self)
         return err_fail(err, ERR_NOMEM, "no memory for an encoder");
     *ret_self = self;
-    if (sections->slice_pool)
-        return err_fail(err, ERR_UNSUPPORTED, "slice_pool: not supported");
-    return vit_open(&self->vit, &config->vision, weights, err) && reserve(self, 1, err);
+    self->vector = ARENA_ARRAY(weights->arena, float, (size_t)c->proj_dim);
+    self->joined = ARENA_ARRAY(weights->arena, float, (size_t)c->blocks.width);
+    if (!self->vector || !self->joined)
+        return err_fail(err, ERR_NOMEM, "no memory for an encoder");
+    return slice_pool_open(&self->pool, sections->slice_pool, c->blocks.width, c->proj_dim, weights, err) &&
+           vit_open(&self->vit, c, weights, err) && reserve(self, 1, err);
 }
 
 /* Batch by batch to pooled vectors. */
@@ -74,50 +83,60 @@ static void run_items(struct self *self, const struct encoder_input *input, cons
     encoder_tap(tap, "post", -1, self->pooled, 1, (int)width);
 }
 
-static bool project(struct self *self, int items, struct err *err)
+static void project(const struct self *self, int rows, const float *in, float *out)
 {
     const struct vision_config *c = self->vit.config;
-    const struct vit_weights *w = &self->vit.weights;
-    for (int i = 0; i < items; i++) {
-        float *pooled = self->pooled + (size_t)i * (size_t)c->blocks.width;
-        if (c->proj_pre_relu)
-            ops_relu((size_t)c->blocks.width, pooled);
-        if (!block_project(pooled, c->blocks.width, w->proj_weight, w->proj_bias, c->proj_dim,
-                           self->vectors + (size_t)i * (size_t)c->proj_dim, err))
-            return false;
-    }
+    gemm_linear(rows, c->proj_dim, c->blocks.width, in, self->vit.weights.proj_weight,
+                self->vit.weights.proj_bias, out);
+}
+
+/* Slices weigh the same, unless attention weighs them. */
+static bool pool_slices(struct self *self, float *vectors, int slices, float *pooled, struct err *err)
+{
+    size_t d = (size_t)self->pool.heads.width;
+    for (int i = 0; self->pool.mode != SLICE_POOL_MHSA && i < slices; i++)
+        if (!ops_unit(d, vectors + (size_t)i * d))
+            return err_decline(err, "embedding_not_finite", "the vector of slice %d is zero or not finite",
+                               i + 1);
+    slice_pool_run(&self->pool, vectors, slices, pooled);
     return true;
 }
 
-/* One vector of several: here other ways than the mean plug in. */
-static bool join(struct self *self, int items, struct err *err)
+/* From self->pooled to self->vector. */
+static bool join(struct self *self, int items, const struct encoder_tap *tap, struct err *err)
 {
-    size_t dim = (size_t)self->vit.config->proj_dim;
-    memcpy(self->vector, self->vectors, dim * sizeof *self->vector);
-    for (int i = 1; i < items; i++)
-        ops_add(dim, self->vectors + (size_t)i * dim, self->vector);
-    return items == 1 || ops_unit(dim, self->vector) ||
-           err_decline(err, "embedding_not_finite", "the slices' vectors cancel out");
+    const struct vision_config *c = self->vit.config;
+    if (c->proj_pre_relu)
+        ops_relu((size_t)items * (size_t)c->blocks.width, self->pooled);
+    if (items == 1) {
+        project(self, 1, self->pooled, self->vector);
+    } else if (self->pool.before_projection) {
+        if (!pool_slices(self, self->pooled, items, self->joined, err))
+            return false;
+        project(self, 1, self->joined, self->vector);
+    } else {
+        project(self, items, self->pooled, self->vectors);
+        if (!pool_slices(self, self->vectors, items, self->vector, err))
+            return false;
+        encoder_tap(tap, "slices", -1, self->vectors, items, c->proj_dim);
+    }
+    return ops_unit((size_t)c->proj_dim, self->vector) ||
+           err_decline(err, "embedding_not_finite", "the embedding is zero or not finite");
 }
 
 static bool run(void *opaque, const struct encoder_input *input, struct encoder_output *ret,
                 const struct encoder_tap *tap, struct err *err)
 {
     struct self *self = opaque;
-    int dim = self->vit.config->proj_dim;
     if (input->items < 1 || input->items > ITEMS_MAX)
         return err_decline(err, "input_shape", "%d slices; the encoder takes 1 to %d", input->items,
                            ITEMS_MAX);
     if (!vit_reserve(&self->vit, input->items, input->zyx, err) || !reserve(self, input->items, err))
         return false;
     run_items(self, input, tap);
-    if (!project(self, input->items, err))
+    if (!join(self, input->items, tap, err))
         return false;
-    if (input->items > 1)
-        encoder_tap(tap, "slices", -1, self->vectors, input->items, dim);
-    if (!join(self, input->items, err))
-        return false;
-    encoder_tap(tap, "unit", -1, self->vector, 1, dim);
+    encoder_tap(tap, "unit", -1, self->vector, 1, self->vit.config->proj_dim);
     ret->vector = self->vector;
     return true;
 }
