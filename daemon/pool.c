@@ -4,6 +4,7 @@
 #include "daemon/pool.h"
 
 #include "base/clock.h"
+#include "daemon/embeddings.h"
 #include "daemon/log.h"
 #include "daemon/metrics.h"
 #include "daemon/reporter.h"
@@ -28,6 +29,7 @@ struct slot {
 struct known_model {
     const char *name;
     struct result *blank;
+    const char *text_digest; /* what its text embeddings are kept under; "": none */
 };
 
 struct pool {
@@ -40,17 +42,18 @@ struct pool {
     int model_count;
 };
 
-/* It may read what was acknowledged, and the models. */
+/* It may read what was acknowledged, the models, and the text embeddings that were kept. */
 static struct worker_process *start_worker(const struct service *service, struct err *err)
 {
-    char objects[PATH_MAX];
-    const char *roots[CONFIG_MAX_MODELS + 1] = {objects};
+    char objects[PATH_MAX], texts[PATH_MAX];
+    const char *roots[CONFIG_MAX_MODELS + 2] = {objects, texts};
     spool_path(service->spool, "objects", objects);
+    embeddings_folder(service, texts);
     for (int i = 0; i < service->config->model_count; i++)
-        roots[i + 1] = service->config->models[i].folder;
+        roots[i + 2] = service->config->models[i].folder;
     struct worker_options options = {.threads = service->config->pool.threads,
                                      .read_roots = roots,
-                                     .read_root_count = service->config->model_count + 1,
+                                     .read_root_count = service->config->model_count + 2,
                                      .data_limit_bytes = (uint64_t)service->config->pool.memory_mb << 20};
     if (service->config->pool.worker_file[0])
         options.path = service->config->pool.worker_file;
@@ -71,18 +74,34 @@ static void drop_worker(struct slot *slot)
     slot->jobs = 0;
 }
 
+/* What a model is, and its text embeddings, which are taken from a worker before its first study only: what a
+ * hostile file may have made of it must not outlive it. */
+static bool ask_model(const struct service *service, struct worker_process *worker,
+                      const struct config_model *model, json_t **ret_answer, struct err *err)
+{
+    json_t *job = json_pack("{s:s,s:s}", "job", "model", "model", model->folder);
+    if (!job)
+        return err_fail(err, ERR_NOMEM, "no memory for a job");
+    embeddings_offer(service, job);
+    bool ok = worker_process_call(worker, job, service->config->pool.job_timeout_s * 1000, ret_answer, err);
+    json_decref(job);
+    if (ok)
+        embeddings_take(service, model->name, *ret_answer);
+    return ok;
+}
+
 /* A worker is ready when it has answered, not when it was started: one that cannot load its dictionary or
  * close its sandbox must not take a study's attempt. A refusal is an answer: a model folder damaged since the
  * start is the concern of that model's jobs. */
 static bool first_answer(struct slot *slot, struct err *err)
 {
     const struct config *config = slot->pool->service->config;
-    json_t *job = NULL, *answer = NULL;
-    for (int i = 0; i < config->model_count && !job; i++)
+    const struct config_model *model = NULL;
+    json_t *answer = NULL;
+    for (int i = 0; i < config->model_count && !model; i++)
         if (config->models[i].modality[0])
-            job = json_pack("{s:s,s:s}", "job", "model", "model", config->models[i].folder);
-    bool ok = !job || worker_process_call(slot->worker, job, config->pool.job_timeout_s * 1000, &answer, err);
-    json_decref(job);
+            model = &config->models[i];
+    bool ok = !model || ask_model(slot->pool->service, slot->worker, model, &answer, err);
     json_decref(answer);
     return ok || strncmp(err->reason, "worker_", 7) != 0;
 }
@@ -156,7 +175,10 @@ static json_t *study_job(const struct pool *pool, const struct config_model *mod
         spool_path(pool->service->spool, inputs->items[i].path, path);
         json_array_append_new(files, json_string(path));
     }
-    return json_pack("{s:s,s:s,s:o}", "job", "study", "model", model->folder, "files", files);
+    json_t *job = json_pack("{s:s,s:s,s:o}", "job", "study", "model", model->folder, "files", files);
+    if (job)
+        embeddings_offer(pool->service, job);
+    return job;
 }
 
 static bool run_worker(struct slot *slot, const struct config_model *model, const struct store_inputs *inputs,
@@ -381,16 +403,15 @@ static bool learn_model(struct pool *pool, struct worker_process *worker, struct
                         struct err *err)
 {
     struct known_model *known = &pool->models[pool->model_count];
-    json_t *job = json_pack("{s:s,s:s}", "job", "model", "model", model->folder), *answer = NULL;
-    bool ok =
-        job ? worker_process_call(worker, job, pool->service->config->pool.job_timeout_s * 1000, &answer, err)
-            : err_fail(err, ERR_NOMEM, "no memory for a job");
-    json_decref(job);
-    ok = ok && result_from_json(json_object_get(answer, "blank"), pool->arena, &known->blank, err);
+    json_t *answer = NULL;
+    bool ok = ask_model(pool->service, worker, model, &answer, err) &&
+              result_from_json(json_object_get(answer, "blank"), pool->arena, &known->blank, err);
     const char *modality = json_string_value(json_object_get(answer, "modality"));
     if (ok && modality) {
         snprintf(model->modality, sizeof model->modality, "%s", modality);
         known->name = model->name;
+        const char *digest = json_string_value(json_object_get(answer, "text_digest"));
+        known->text_digest = arena_strdup(pool->arena, digest ? digest : "");
         pool->model_count++;
         pool->service->models_ready++;
         log_event(LOG_INFO, "model_ready", "model=%s modality=%s version=%s trained=%s weights_sha256=%.12s",
@@ -412,6 +433,16 @@ static void tell_sandbox(int landlock)
             "landlock=0 cause=\"the kernel has no Landlock\", workers can read every file this user can");
 }
 
+/* Not while a model is missing: its file may be needed again. */
+static void sweep_embeddings(const struct pool *pool)
+{
+    const char *digests[CONFIG_MAX_MODELS];
+    for (int i = 0; i < pool->model_count; i++)
+        digests[i] = pool->models[i].text_digest ? pool->models[i].text_digest : "";
+    if (pool->model_count == pool->service->config->model_count)
+        embeddings_sweep(pool->service, digests, pool->model_count);
+}
+
 /* A model that does not open makes the service not ready; what arrives is kept and reported as not analysed.
  */
 static bool learn_models(struct pool *pool, struct config *config, struct err *err)
@@ -428,6 +459,7 @@ static bool learn_models(struct pool *pool, struct config *config, struct err *e
         worker = start_worker(pool->service, err);
     }
     bool ok = worker != NULL;
+    sweep_embeddings(pool);
     if (ok)
         tell_sandbox(worker_process_landlock(worker));
     worker_process_stop(worker);

@@ -1,7 +1,9 @@
 #include "pipeline/job.h"
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/digest.h"
+#include "pipeline/job_stats.h"
 #include "pipeline/job_tensor.h"
 #include "pipeline/model.h"
 #include "pipeline/nifti.h"
@@ -18,6 +20,7 @@
 struct job_bench {
     struct model *model;
     char *folder;
+    double open_s; /* what opening a model took in this job */
 };
 
 enum { MAX_FILES = 1 << 20, MAX_TEXTS = 1 << 16 };
@@ -81,6 +84,7 @@ static const char **job_texts(const json_t *job, const char *key, size_t most, s
 static struct model *job_model(struct job_bench *bench, const json_t *job, struct err *err)
 {
     const char *folder = job_text(job, "model", err);
+    const char *kept = json_string_value(json_object_get(job, "text_cache"));
     if (!folder)
         return NULL;
     if (bench->folder && strcmp(bench->folder, folder) == 0 && !model_changed(bench->model))
@@ -89,12 +93,13 @@ static struct model *job_model(struct job_bench *bench, const json_t *job, struc
     char *copy = strdup(folder);
     if (!copy)
         err_fail(err, ERR_NOMEM, "no memory for a path");
-    struct model *model = copy ? model_open(folder, err) : NULL;
+    int64_t start_ms = clock_monotonic_ms();
+    struct model *model = copy ? model_open_kept(folder, kept, err) : NULL;
     if (!model) {
         free(copy);
         return NULL;
     }
-    *bench = (struct job_bench){model, copy};
+    *bench = (struct job_bench){model, copy, (double)(clock_monotonic_ms() - start_ms) / 1000};
     return model;
 }
 
@@ -141,9 +146,10 @@ static json_t *model_json(struct model *model, struct err *err)
     int zyx[3];
     json_t *blank = blank_json(model, err);
     model_input_zyx(model, zyx);
-    return blank ? json_pack("{s:b,s:O,s:s,s:[i,i,i],s:i,s:o}", "ok", 1, "model",
+    return blank ? json_pack("{s:b,s:O,s:s,s:[i,i,i],s:i,s:s,s:o}", "ok", 1, "model",
                              json_object_get(blank, "model"), "modality", model_modality(model), "input_zyx",
-                             zyx[0], zyx[1], zyx[2], "dim", model_dim(model), "blank", blank)
+                             zyx[0], zyx[1], zyx[2], "dim", model_dim(model), "text_digest",
+                             model_text_digest(model), "blank", blank)
                  : NULL;
 }
 
@@ -165,7 +171,11 @@ static bool do_model(struct job_bench *bench, const json_t *job, struct arena *a
                      struct err *err)
 {
     struct model *model = job_model(bench, job, err);
-    return model && answered(model_json(model, err), ret, err);
+    if (!model || !answered(model_json(model, err), ret, err))
+        return false;
+    json_t *told = model_text_told(model);
+    return !told || json_object_set_new(*ret, "text_vectors", told) == 0 ||
+           err_fail(err, ERR_NOMEM, "no memory for text embeddings");
 }
 
 /* The digests in the result are those of the files as they were opened. */
@@ -361,12 +371,18 @@ json_t *job_answer(struct job_bench *bench, const char *line)
     struct arena *arena = arena_new();
     json_t *job = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
     bool done = false;
+    int64_t start_ms = clock_monotonic_ms();
+    bench->open_s = 0;
     if (!arena)
         err_fail(&err, ERR_NOMEM, "no memory for a job");
     else if (!json_is_object(job))
         err_fail(&err, ERR_INPUT, "the line is no JSON object");
     else
         done = do_job(bench, job, arena, &answer, &err);
+    if (done && json_is_true(json_object_get(job, "stats")))
+        json_object_set_new(
+            answer, "stats",
+            job_stats_json(bench->model, bench->open_s, (double)(clock_monotonic_ms() - start_ms) / 1000));
     json_decref(job);
     arena_free(arena);
     return done ? answer : refusal(&err);

@@ -1,7 +1,7 @@
 /* The worker's protocol: one JSON object a line in, one a line out, and the model kept between jobs.
  *
  *   {"job":"model","model":DIR}                 identity and sizes, without a study
- *       -> model {name, ...}, modality, input_zyx, dim, blank: a result with every label not assessed
+ *       -> model {name, ...}, modality, input_zyx, dim, text_digest (text_cache.h), blank: a result with every label not assessed
  *   {"job":"study","model":DIR,"files":[...]}   -> result (report/result_json.h)
  *   {"job":"tensor","model":DIR,"file":PATH}    a .safetensors with "input", already preprocessed, and
  *                                               perhaps "mask" (shapes: job_tensor.h)
@@ -14,6 +14,9 @@
  *   {"job":"volume","files":[...],"fd":N}       writes NIfTI to the inherited descriptor N
  *       -> zyx, phases, spacing_zyx_mm, warnings, files, skipped
  *
+ * A job with a model may hold "text_cache": DIR, a folder where text embeddings are kept between workers. The
+ * answer to "model" has "text_vectors" when some had to be computed, for the daemon to keep (text_cache.h).
+ * Any job may hold "stats": true; its answer then has "stats" (job_stats.h).
  * An answer has "ok": true and the members above, or "ok": false and "error" {code, reason, text} in the
  * words of base/err.h. A job names files by path; the worker opens them itself. */
 #ifndef PIPELINE_JOB_H

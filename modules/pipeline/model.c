@@ -1,6 +1,9 @@
 #include "pipeline/model.h"
 
+#include "base/file.h"
 #include "pipeline/model_config.h"
+#include "pipeline/text_cache.h"
+#include "tensor/gemm.h"
 #include "tensor/ops.h"
 #include "tensor/section.h"
 #include "text/prompts.h"
@@ -14,8 +17,9 @@
 #include <sys/stat.h>
 
 /* Not every model has all. */
-static const char *const file_names[] = {"config.json", "model.safetensors", "vocab.txt",
-                                         "vocab.json",  "merges.txt",        "prompts.json"};
+static const char *const file_names[] = {"config.json",  SAFETENSORS_NAME,  SAFETENSORS_INDEX_NAME,
+                                         "vocab.txt",    "vocab.json",      "merges.txt",
+                                         "prompts.json", TEXT_CACHE_SHIPPED};
 enum { FILE_COUNT = sizeof file_names / sizeof *file_names };
 
 struct model {
@@ -27,7 +31,9 @@ struct model {
     struct encoder *encoder;
     struct tokenizer *tokenizer; /* NULL without a text tower */
     struct prompts prompts;
-    float *text_vectors; /* [labels][2][dim]: positive, negative; unit length */
+    struct text_cache *texts;
+    char text_digest[DIGEST_HEX_SIZE]; /* "": nothing to keep */
+    float *text_vectors;               /* [labels][2][dim]: positive, negative; unit length */
 };
 
 static bool path_in(const char *folder, const char *name, char path[PATH_MAX], struct err *err)
@@ -51,21 +57,14 @@ static bool stamp(const char *folder, struct stat files[FILE_COUNT], struct err 
     return true;
 }
 
-static bool same_file(const struct stat *one, const struct stat *other)
-{
-    return one->st_dev == other->st_dev && one->st_ino == other->st_ino && one->st_size == other->st_size &&
-           one->st_mtim.tv_sec == other->st_mtim.tv_sec && one->st_mtim.tv_nsec == other->st_mtim.tv_nsec &&
-           one->st_ctim.tv_sec == other->st_ctim.tv_sec && one->st_ctim.tv_nsec == other->st_ctim.tv_nsec;
-}
-
 bool model_changed(const struct model *model)
 {
     struct stat now[FILE_COUNT];
     struct err err = ERR_INIT;
-    if (!stamp(model->folder, now, &err))
+    if (!stamp(model->folder, now, &err) || safetensors_changed(model->weights))
         return true;
     for (int i = 0; i < FILE_COUNT; i++)
-        if (!same_file(&model->files[i], &now[i]))
+        if (!file_same(&model->files[i], &now[i]))
             return true;
     return false;
 }
@@ -81,8 +80,9 @@ static bool has_file(const struct model *model, const char *name)
 /* One digest over what shapes an answer beside weights and prompts. */
 static bool digest_setup(const struct model *model, char hex[DIGEST_HEX_SIZE], struct err *err)
 {
-    static const char *const names[] = {"config.json", "vocab.txt", "vocab.json", "merges.txt"};
-    char path[PATH_MAX], parts[4 * DIGEST_HEX_SIZE] = "";
+    static const char *const names[] = {"config.json", "vocab.txt", "vocab.json", "merges.txt",
+                                        TEXT_CACHE_SHIPPED};
+    char path[PATH_MAX], parts[5 * DIGEST_HEX_SIZE] = "";
     size_t at = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (!has_file(model, names[i]))
@@ -104,12 +104,9 @@ static bool load_config(struct model *model, const char *folder, struct err *err
 
 static bool load_weights(struct model *model, const char *folder, struct err *err)
 {
-    char path[PATH_MAX];
-    if (!path_in(folder, "model.safetensors", path, err))
-        return false;
-    model->weights = safetensors_open(path, err);
+    model->weights = safetensors_open_folder(folder, err);
     if (!model->weights)
-        return err_prefix(err, "model.safetensors");
+        return false;
     safetensors_digest(model->weights, model->config.identity.weights_sha256);
     model->encoder = encoder_open(&model->config.sections, model->weights, err);
     if (!model->encoder)
@@ -147,37 +144,83 @@ static bool load_prompts(struct model *model, const char *folder, struct err *er
     return ok;
 }
 
-/* Mean of the unit vectors of a side's prompts, at unit length again. */
-static bool embed_side(struct model *model, const struct prompt_side *side, float *mean, float *one,
-                       struct err *err)
+/* Everything that a text's vector depends on, the machine's arithmetic included. */
+static void digest_texts(struct model *model)
+{
+    char parts[4 * DIGEST_HEX_SIZE + 200];
+    const struct model_identity *identity = &model->config.identity;
+    snprintf(parts, sizeof parts, "%s %s %s %s %d %.160s", identity->prompts_sha256, identity->weights_sha256,
+             identity->config_sha256, CARDIOSCRIBE_VERSION, gemm_threads(), gemm_runtime());
+    digest_bytes(parts, strlen(parts), model->text_digest);
+}
+
+static bool open_texts(struct model *model, const char *text_folder, struct err *err)
+{
+    char path[PATH_MAX];
+    model->texts = text_cache_new(model_dim(model));
+    if (!model->texts)
+        return err_fail(err, ERR_NOMEM, "no memory for text embeddings");
+    if (has_file(model, TEXT_CACHE_SHIPPED) && (!path_in(model->folder, TEXT_CACHE_SHIPPED, path, err) ||
+                                                !text_cache_open_shipped(model->texts, path, err)))
+        return err_prefix(err, TEXT_CACHE_SHIPPED);
+    if (!model->tokenizer || model->prompts.count == 0)
+        return true;
+    digest_texts(model);
+    text_cache_open_kept(model->texts, text_folder, model->text_digest);
+    return true;
+}
+
+/* The vector of a prompt, borrowed from the cache. */
+static const float *text_vector(struct model *model, const char *text, struct err *err)
+{
+    const float *found = text_cache_find(model->texts, text);
+    if (found)
+        return found;
+    float *made = malloc((size_t)model_dim(model) * sizeof *made);
+    bool ok = made ? model_embed_text(model, text, made, err) && text_cache_add(model->texts, text, made, err)
+                   : err_fail(err, ERR_NOMEM, "no memory for text embeddings");
+    free(made);
+    return ok ? text_cache_find(model->texts, text) : NULL;
+}
+
+/* What was shipped for a side of a label; else the mean of the unit vectors of its prompts, at unit length
+ * again. */
+static bool embed_side(struct model *model, const char *id, const char *name, const struct prompt_side *side,
+                       float *mean, struct err *err)
 {
     size_t dim = (size_t)model_dim(model);
-    for (int i = 0; i < side->count; i++) {
-        if (!model_embed_text(model, side->texts[i], one, err))
-            return false;
+    char shipped_name[PROMPTS_ID_MAX + 40];
+    snprintf(shipped_name, sizeof shipped_name, "labels.%s.%s", id, name);
+    const float *shipped = text_cache_shipped(model->texts, shipped_name);
+    if (shipped)
+        memcpy(mean, shipped, dim * sizeof *mean);
+    for (int i = 0; !shipped && i < side->count; i++) {
+        const float *one = text_vector(model, side->texts[i], err);
+        if (!one)
+            return err_prefix(err, "prompts.json: labels.%s.%s", id, name);
         ops_add(dim, one, mean);
     }
-    return ops_unit(dim, mean) || err_fail(err, ERR_INPUT, "the prompts of a side cancel out");
+    return shipped || ops_unit(dim, mean) ||
+           err_fail(err, ERR_INPUT, "prompts.json: labels.%s.%s: the prompts cancel out", id, name);
 }
 
 static bool embed_prompts(struct model *model, struct err *err)
 {
     size_t dim = (size_t)model_dim(model);
-    float *one = ARENA_ARRAY(model->arena, float, dim);
     model->text_vectors = ARENA_ARRAY(model->arena, float, 2 * dim * (size_t)model->prompts.count);
-    if (!one || !model->text_vectors)
+    if (!model->text_vectors)
         return err_fail(err, ERR_NOMEM, "no memory for prompt embeddings");
     for (int i = 0; i < model->prompts.count; i++) {
         const struct prompt_label *label = &model->prompts.labels[i];
         float *vectors = model->text_vectors + 2 * dim * (size_t)i;
-        if (!embed_side(model, &label->positive, vectors, one, err) ||
-            !embed_side(model, &label->negative, vectors + dim, one, err))
-            return err_prefix(err, "prompts.json: labels.%s", label->id);
+        if (!embed_side(model, label->id, "positive", &label->positive, vectors, err) ||
+            !embed_side(model, label->id, "negative", &label->negative, vectors + dim, err))
+            return false;
     }
     return true;
 }
 
-static bool load(struct model *model, const char *folder, struct err *err)
+static bool load(struct model *model, const char *folder, const char *text_folder, struct err *err)
 {
     model->arena = arena_new();
     if (!model->arena)
@@ -186,17 +229,23 @@ static bool load(struct model *model, const char *folder, struct err *err)
         return err_fail(err, ERR_INPUT, "path of the model folder is too long");
     return stamp(folder, model->files, err) && load_config(model, folder, err) &&
            load_weights(model, folder, err) && load_vocab(model, folder, err) &&
-           load_prompts(model, folder, err) && embed_prompts(model, err);
+           load_prompts(model, folder, err) && open_texts(model, text_folder, err) &&
+           embed_prompts(model, err);
 }
 
 struct model *model_open(const char *folder, struct err *err)
+{
+    return model_open_kept(folder, NULL, err);
+}
+
+struct model *model_open_kept(const char *folder, const char *text_folder, struct err *err)
 {
     struct model *model = calloc(1, sizeof *model);
     if (!model) {
         err_fail(err, ERR_NOMEM, "no memory for a model");
         return NULL;
     }
-    if (load(model, folder, err))
+    if (load(model, folder, text_folder, err))
         return model;
     model_close(model);
     return NULL;
@@ -207,6 +256,7 @@ void model_close(struct model *model)
     if (!model)
         return;
     tokenizer_close(model->tokenizer);
+    text_cache_close(model->texts);
     encoder_close(model->encoder);
     safetensors_close(model->weights);
     model_config_done(&model->config);
@@ -217,6 +267,16 @@ void model_close(struct model *model)
 const struct model_identity *model_identity(const struct model *model)
 {
     return &model->config.identity;
+}
+
+json_t *model_text_told(const struct model *model)
+{
+    return text_cache_told(model->texts);
+}
+
+const char *model_text_digest(const struct model *model)
+{
+    return model->text_digest;
 }
 
 const char *model_modality(const struct model *model)
@@ -237,6 +297,11 @@ int model_dim(const struct model *model)
 const struct preprocess *model_preprocess(const struct model *model)
 {
     return &model->config.preprocess;
+}
+
+uint64_t model_weights_bytes(const struct model *model)
+{
+    return encoder_weights_bytes(model->encoder);
 }
 
 const struct vision_config *model_vision(const struct model *model)

@@ -8,6 +8,8 @@
 #include "encoder/encoder.h"
 #include "findings/result.h"
 
+#include <jansson.h>
+
 struct model;
 
 /* Open and check a model folder: config.json, model.safetensors, vocab.txt or vocab.json and merges.txt,
@@ -17,6 +19,15 @@ struct model;
  * errors: ERR_INPUT (what is wrong, by file, key or tensor name with both shapes), ERR_UNSUPPORTED (a value
  * or a tensor type we do not handle), ERR_IO, ERR_NOMEM. */
 struct model *model_open(const char *folder, struct err *err);
+
+/* The same, with a folder where text embeddings are kept between runs (text_cache.h); NULL: none. What the
+ * model folder ships (text_cache.safetensors) comes first, what is kept second, the rest is computed. */
+struct model *model_open_kept(const char *folder, const char *text_folder, struct err *err);
+
+/* What must be kept of it: text_cache_told. owns: the caller drops the reference. */
+json_t *model_text_told(const struct model *model);
+/* The digest that its text embeddings are kept under; "" when it has none to keep. */
+const char *model_text_digest(const struct model *model);
 void model_close(struct model *model); /* accepts NULL */
 
 /* Has a file of the folder been replaced or written to since model_open began? Then what the model says is
@@ -41,6 +52,7 @@ struct preprocess {
 };
 const struct preprocess *model_preprocess(const struct model *model);
 
+uint64_t model_weights_bytes(const struct model *model); /* as they are held: float32 */
 /* What the encoder takes. Borrowed. */
 const struct vision_config *model_vision(const struct model *model);
 
