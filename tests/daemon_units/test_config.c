@@ -297,11 +297,11 @@ static void a_merge_with_the_same_file_changes_nothing(void **state)
 static void peers_come_change_and_go_as_one(void **state)
 {
     struct config_changes changes;
-    static const char *const lists[] = {
-        "", "[peer \"A\"]\nae_title = A\naddress = 10.0.0.2\n",
-        "[peer \"B\"]\nae_title = A\naddress = 10.0.0.1\n",
-        ("[peer \"A\"]\nae_title = A\naddress = 10.0.0.1\nreceives_results = yes\n[peer \"B\"]\nae_title = B\n"
-         "address = 10.0.0.3\n")};
+    static const char *const lists[] = {"", "[peer \"A\"]\nae_title = A\naddress = 10.0.0.2\n",
+                                        "[peer \"B\"]\nae_title = A\naddress = 10.0.0.1\n",
+                                        ("[peer \"A\"]\nae_title = A\naddress = 10.0.0.1\nreceives_results = "
+                                         "yes\n[peer \"B\"]\nae_title = B\n"
+                                         "address = 10.0.0.3\n")};
     for (int i = 0; i < 4; i++) {
         struct config *config = merge("[peer \"A\"]\nae_title = A\naddress = 10.0.0.1\n", lists[i], &changes);
         assert_string_equal(changes.applied, "peer");
