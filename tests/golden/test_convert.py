@@ -6,6 +6,7 @@ import functools
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -406,6 +407,8 @@ def test_published_size(convert, tmp_path, system):
     short = collections.OrderedDict((key, value) for key, value in tensors.items() if key != name)
     convert.out = tmp_path / "second"
     assert f"{name}: missing" in convert.refusal(system, save(path, system, short), any_size=False)
+    path.unlink()
+    shutil.rmtree(folder)
 
 
 # RADAR's text vectors

@@ -72,16 +72,16 @@ def read_file(found, path):
         if safetensors_file.is_safetensors(data):
             container, tensors, plain = "safetensors", safetensors_file.read(data), {}
         else:
-            container, unpickled = unpickle(file, data)
+            container, unpickled = unpickle(data)
             tensors, plain = state_dict(unpickled.value)
             found.unknown.extend(name for name in unpickled.unknown if name not in found.unknown)
         found.add(tensors, plain)
         found.files.append((os.path.basename(path), container, len(data), digest(data)))
 
 
-def unpickle(file, data):
+def unpickle(data):
     if data[:4] == b"PK\3\4":
-        return "PyTorch zip", torch_file.read_zip(file, data)
+        return "PyTorch zip", torch_file.read_zip(data)
     if torch_file.is_legacy(data):
         return "PyTorch legacy", torch_file.read_legacy(data)
     if data[257:262] == b"ustar":

@@ -8,7 +8,7 @@ import struct
 from convert_model.refused import Refused, shown
 from convert_model.torch_values import DIMENSIONS_MAX, SIZE_MAX, SIZES, Storage, Tensor
 
-HEADER_MAX = 100_000_000
+HEADER_MAX = 32 << 20  # the format's own bound is 100 MB; Python needs ten times that to read it
 
 
 def unique(pairs):

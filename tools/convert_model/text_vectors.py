@@ -49,7 +49,7 @@ def read(path, joint):
     try:
         with open(path, "rb") as file:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            unpickled = unpickle(file, data)[1]
+            unpickled = unpickle(data)[1]
             if not isinstance(unpickled.value, Pairs):
                 raise Refused("not a dictionary of text vectors")
             found = [vector(key, value, joint) for key, value in unpickled.value.pairs]

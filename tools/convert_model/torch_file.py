@@ -1,17 +1,12 @@
 """torch.save's two containers: the zip archive of torch 1.6 and later, the stream of pickles before.
 source: torch/serialization.py"""
-import struct
-import zipfile
-import zlib
-
 from convert_model.pickle_machine import BYTES_MAX, Machine
 from convert_model.refused import Refused, shown
 from convert_model.torch_values import CALLS, SIZES, Storage, is_known, storage_of
+from convert_model.zip_archive import Archive
 
 MAGIC = 0x1950A86A20F9469CFC6C  # torch's own; the first of the pickles
 MAGIC_BYTES = b"\x8a\x0a" + MAGIC.to_bytes(10, "little")
-ENTRIES_MAX = 1_000_000
-LOCAL_HEADER = struct.Struct("<4s22xHH")  # signature, ..., length of the name, of what follows it
 
 
 class Unpickled:
@@ -29,54 +24,19 @@ class Unpickled:
         return made
 
 
-class Archive:
-    """A zip file whose entries are stored, as torch writes them: nothing is decompressed, so nothing can grow."""
-
-    def __init__(self, file, data):
-        try:
-            entries = zipfile.ZipFile(file).infolist()
-        except Exception as error:  # whatever zipfile makes of a damaged directory
-            raise Refused(f"damaged zip archive: {shown(str(error))}") from None
-        if len(entries) > ENTRIES_MAX:
-            raise Refused(f"zip archive of more than {ENTRIES_MAX} entries")
-        self.data, self.checked = data, {}
-        self.entries = {entry.filename: entry for entry in entries}
-        if len(self.entries) != len(entries):
-            raise Refused("zip archive with two entries of one name")
-
-    def root(self):
-        found = [name[:-len("data.pkl")] for name in self.entries if name.endswith("/data.pkl")]
-        if len(found) != 1 or "/" in found[0][:-1]:
-            raise Refused("a zip archive, but not torch.save's: no data.pkl in one folder")
-        if found[0] + "constants.pkl" in self.entries:
-            raise Refused("a TorchScript archive, not a checkpoint")
-        return found[0]
-
-    def read(self, name):
-        """An entry's bytes, in place; its checksum is looked at once."""
-        if name in self.checked:
-            return self.checked[name]
-        entry = self.entries.get(name)
-        if entry is None:
-            raise Refused(f"{shown(name)}: not in the archive")
-        if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 or entry.compress_size != entry.file_size:
-            raise Refused(f"{shown(name)}: compressed or encrypted, which torch.save never does")
-        head = self.data[entry.header_offset:entry.header_offset + LOCAL_HEADER.size]
-        if entry.header_offset < 0 or len(head) < LOCAL_HEADER.size or head[:4] != b"PK\3\4":
-            raise Refused(f"{shown(name)}: not where the archive says")
-        start = entry.header_offset + LOCAL_HEADER.size + sum(LOCAL_HEADER.unpack(head)[1:])
-        if entry.file_size < 0 or start + entry.file_size > len(self.data):
-            raise Refused(f"{shown(name)}: reaches beyond the end of the file")
-        found = memoryview(self.data)[start:start + entry.file_size]
-        if zlib.crc32(found) != entry.CRC:
-            raise Refused(f"{shown(name)}: damaged, its checksum differs")
-        self.checked[name] = found
-        return found
+def root_of(archive):
+    """The folder in the archive, whose name is anything."""
+    found = [name[:-len("data.pkl")] for name in archive.entries if name.endswith("/data.pkl")]
+    if len(found) != 1 or "/" in found[0][:-1]:
+        raise Refused("a zip archive, but not torch.save's: no data.pkl in one folder")
+    if found[0] + "constants.pkl" in archive.entries:
+        raise Refused("a TorchScript archive, not a checkpoint")
+    return found[0]
 
 
-def read_zip(file, data):
-    archive = Archive(file, data)
-    root = archive.root()
+def read_zip(data):
+    archive = Archive(data)
+    root = root_of(archive)
     pickled = archive.read(root + "data.pkl")
     if len(pickled) > BYTES_MAX:
         raise Refused(f"data.pkl of more than {BYTES_MAX >> 20} MiB")
