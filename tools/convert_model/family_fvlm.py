@@ -5,7 +5,7 @@ from convert_model.family import Family, heads, input_of
 from convert_model.rules import count, linear, norm, rule
 
 VISUAL, TEXT = "visual_encoder.", "text_encoder."
-INPUT = [112, 256, 352]
+INPUT, CROP = [112, 256, 352], [112, 288, 352]  # in training; round an organ, in the published evaluation
 TAPS = (3, 6, 9)
 ORGANS = ("lung", "heart", "esophagus", "aorta")  # mask labels 1 to 4
 
@@ -65,8 +65,9 @@ def organs(names):
 
 def config(found):
     s, patch = found.sizes, [found.sizes[axis] for axis in ("Pz", "Py", "Px")]
+    size = input_of(found, s["T"], patch, INPUT)
     return {
-        "vision": {"arch": "vit", "input": input_of(found, s["T"], patch, INPUT), "channels": s["C"], "patch": patch,
+        "vision": {"arch": "vit", "input": size, "channels": s["C"], "patch": patch,
                    "patch_bias": True, "width": s["W"], "depth": found.depths["vision"],
                    "heads": heads(found, s["W"], "vision.heads"), "mlp_dim": s["M"], "act": "gelu", "ln_eps": 1e-5,
                    "cls_token": False, "pre_ln": False, "post_ln": True, "pos": "learned", "pos_resize": "trilinear",
@@ -74,7 +75,8 @@ def config(found):
                    "proj_dim": s["J"], "proj_bias": True},
         "text": bert.config(found, max_len=min(384, s["P"]), type_emb=False, do_lower_case=True, pool="cls",
                             proj_bias=True),
-        "organ": {"pool": "queries", "query_heads": 4, "organs": organs(ORGANS)},
+        "organ": {"pool": "queries", "query_heads": 4, "crop": CROP if size == INPUT else size,
+                  "organs": organs(ORGANS)},
         "score": {"mode": "pair_softmax", "scale_mode": "inv_temp", "scale": found.scalars["temp"]},
         "preprocess": {"modality": "CT", "spacing": [3, 1, 1], "hu_clip": [-1150, 350], "norm": "range01"},
     }

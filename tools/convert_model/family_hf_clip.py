@@ -5,7 +5,7 @@ from convert_model.family import Family
 
 def config(found):
     return clip.config(found) | {
-        "slice_pool": {"arch": "mean"},
+        "slice_pool": {"mode": "mean"},
         "score": {"mode": "class_softmax", "scale_mode": "exp"},
         "preprocess": {"modality": "CT", "norm": "meanstd", "mean": clip.MEAN, "std": clip.STD},
     }

@@ -8,7 +8,7 @@ EXAMPLES = ("ABDOMEN CT", "HEAD MRI", "CHEST X-ray")  # the candidates of the pu
 
 def config(found):
     return clip.config(found) | {
-        "slice_pool": {"arch": "mean"},
+        "slice_pool": {"mode": "mean"},
         "score": {"mode": "class_softmax", "scale_mode": "fixed", "scale": 1},
         "preprocess": {"modality": "CT", "norm": "meanstd", "mean": clip.MEAN, "std": clip.STD},
     }
