@@ -2,7 +2,10 @@
 
 #include "encoder/bert.h"
 #include "encoder/clip_text.h"
+#include "encoder/organ_vit.h"
 #include "encoder/spacetime.h"
+#include "encoder/unet_mean.h"
+#include "encoder/unet_query.h"
 #include "encoder/vit_tower.h"
 #include "tensor/ops.h"
 
@@ -25,14 +28,19 @@ struct encoder {
 static const struct tower *choose_tower(const struct encoder_sections *sections,
                                         const struct vision_config *vision, struct err *err)
 {
-    if (vision->arch == ENCODER_VIT && vision->pool != ENCODER_POOL_TOKENS && !sections->organ)
-        return &vit_tower;
-    if (vision->arch == ENCODER_SPACETIME_VIT)
+    const char *pool = json_string_value(json_object_get(sections->organ, "pool"));
+    if (vision->arch == ENCODER_SPACETIME_VIT && !sections->organ)
         return &spacetime_tower;
-    if (vision->arch == ENCODER_UNET)
-        err_fail(err, ERR_UNSUPPORTED, "vision.arch: \"unet\" is not supported");
+    if (vision->arch == ENCODER_VIT && sections->organ)
+        return &organ_vit_tower;
+    if (vision->arch == ENCODER_VIT && vision->pool != ENCODER_POOL_TOKENS)
+        return &vit_tower;
+    if (vision->arch == ENCODER_UNET && sections->organ)
+        return pool && strcmp(pool, "queries") == 0 ? &unet_query_tower : &unet_mean_tower;
+    if (vision->arch == ENCODER_SPACETIME_VIT)
+        err_fail(err, ERR_UNSUPPORTED, "organ: not supported with arch spacetime_vit");
     else
-        err_fail(err, ERR_UNSUPPORTED, "organ: not supported");
+        err_fail(err, ERR_INPUT, "organ: the section is missing");
     return NULL;
 }
 

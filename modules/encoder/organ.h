@@ -3,8 +3,10 @@
  *
  *   pool "mean":    mean of the features inside the organ's mask, optional linear, unit length (CT-GLIP
  * style) pool "queries": multi-head attention from the organ's learned query over the tokens its mask
- * touches, linear an organ, unit length (fVLM, RADAR) source: CT-GLIP arXiv 2404.15272;
- * github.com/alibaba-damo-academy/fvlm and damo-radar; torch MultiheadAttention; docs/model-folder.md. */
+ * touches, linear an organ, unit length (fVLM, RADAR)
+ *
+ * source: CT-GLIP arXiv 2404.15272; github.com/alibaba-damo-academy/fvlm and damo-radar; torch
+ * MultiheadAttention; docs/model-folder.md. */
 #ifndef ENCODER_ORGAN_H
 #define ENCODER_ORGAN_H
 
@@ -13,7 +15,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
-enum { ORGANS_MAX = 256, ORGAN_LABELS = 256 };
+enum { ORGANS_MAX = 255, ORGAN_LABELS = 256 };
 enum organ_pool { ORGAN_POOL_MEAN, ORGAN_POOL_QUERIES };
 
 struct organ {
@@ -23,6 +25,7 @@ struct organ {
 struct organ_config {
     int pool; /* enum organ_pool */
     int query_heads;
+    int crop_zyx[3]; /* least size of a crop round an organ; all 0: not given */
     int count;
     struct organ *organs;           /* [count] */
     uint8_t of_label[ORGAN_LABELS]; /* mask label -> organ's number from 1; 0: none */
@@ -38,7 +41,7 @@ struct organ_weights {
     const float *qkv_weight, *qkv_bias;     /* [3W, W], [3W] */
     const float *out_weight, *out_bias;     /* [W, W], [W] */
     const float **proj_weight, **proj_bias; /* [O] of [D, W], [D]; pool mean: all one, or NULL (D = W) */
-    float *state;                           /* room for organ_attend and organ_project */
+    float *state;                           /* room for organ_attend */
 };
 
 /* Canonical names: organ.query, organ.attn.{qkv,out}.*, organ.proj.{o}.*; with pool mean vision.proj.*,
@@ -47,8 +50,20 @@ bool organ_bind(struct weights *weights, const struct organ_config *config, int 
                 struct organ_weights *ret, struct err *err);
 
 /* flags[cell] = 1 where any voxel of the cell belongs to the organ: max pooling with kernel = stride =
- * cell_zyx. in: mask [z][y][x] of organ numbers (of_label already applied), zyx a multiple of cell_zyx. */
+ * cell_zyx. in: mask [z][y][x] of organ numbers (of_label already applied), zyx a multiple of cell_zyx;
+ * organ: a number from 1. */
 void organ_cells(const uint8_t *mask, const int zyx[3], const int cell_zyx[3], int organ, uint8_t *flags);
+
+/* A part of a volume. Zeros lie from end_zyx on, whatever the volume holds there. */
+struct organ_box {
+    int start_zyx[3], end_zyx[3], size_zyx[3];
+};
+
+/* The crop round one organ (from 0): as large as `least`, or as the organ's own box where that is larger,
+ * centred on it, moved into the volume, and padded at the end to whole multiples. False: the organ has no
+ * voxel. in: labels [z][y][x] of mask labels. source: fvlm eval.py, center_crop and DivisiblePadd. */
+bool organ_crop(const struct organ_config *config, int organ, const uint8_t *labels, const int zyx[3],
+                const int least_zyx[3], const int multiple_zyx[3], struct organ_box *ret);
 
 /* unit[D] of one organ (from 0) from its tokens [count][W], count >= 1. Allocates nothing but the caller's
  * scores [heads][count]. errors: ERR_INPUT (not finite). */
