@@ -13,12 +13,6 @@ enum {
     CROP_WINDOWS = 4 /* our bound */
 };
 
-/* A part of the volume that is run: a window or a crop. */
-struct box {
-    int start_zyx[3], size_zyx[3];
-    int end_zyx[3]; /* zeros from here on, whatever the image holds */
-};
-
 /* Room for boxes of up to `voxels` voxels. */
 struct room {
     size_t voxels;
@@ -140,7 +134,7 @@ static void close_self(void *opaque)
 
 /* ---- one box ---- */
 
-static void run_box(struct self *self, const struct encoder_input *input, const struct box *box,
+static void run_box(struct self *self, const struct encoder_input *input, const struct organ_box *box,
                     const struct encoder_tap *tap)
 {
     const struct unet_map *logits = &self->unet.logits;
@@ -194,7 +188,7 @@ static float *gather_tokens(const struct self *self, const struct unet_map *map,
     return to;
 }
 
-static bool attend(struct self *self, const struct box *box, int organ, const struct encoder_tap *tap,
+static bool attend(struct self *self, const struct organ_box *box, int organ, const struct encoder_tap *tap,
                    struct err *err)
 {
     int dim = self->config->proj_dim;
@@ -211,8 +205,8 @@ static bool attend(struct self *self, const struct box *box, int organ, const st
 }
 
 /* Vectors of organs that have none yet. waived: the organ without a border rule; -1: none. */
-static bool take_organs(struct self *self, const struct box *box, int waived, const struct encoder_tap *tap,
-                        struct err *err)
+static bool take_organs(struct self *self, const struct organ_box *box, int waived,
+                        const struct encoder_tap *tap, struct err *err)
 {
     struct seen seen;
     look(self->room.labels, box->size_zyx, &seen);
@@ -229,7 +223,7 @@ static bool take_organs(struct self *self, const struct box *box, int waived, co
 static bool run_windows(struct self *self, const struct encoder_input *input, const struct windows *windows,
                         struct stitch *stitch, const struct encoder_tap *tap, struct err *err)
 {
-    struct box box;
+    struct organ_box box;
     memcpy(box.size_zyx, windows->size_zyx, sizeof box.size_zyx);
     memcpy(box.end_zyx, windows->zyx, sizeof box.end_zyx);
     for (int i = 0; i < windows->count; i++) {
@@ -242,55 +236,24 @@ static bool run_windows(struct self *self, const struct encoder_input *input, co
     return true;
 }
 
-static int max_int(int a, int b)
+/* The same multiple along all axes. source: inference_demo.py, DivisiblePadd(k=32). */
+static bool place_crop(const struct self *self, const struct windows *windows, const uint8_t *stitched,
+                       int organ, struct organ_box *box)
 {
-    return a > b ? a : b;
-}
-
-/* First and last voxel of an organ. False: it is nowhere. */
-static bool find_bounds(const struct self *self, const uint8_t *labels, const int zyx[3], int organ,
-                        int low[3], int high[3])
-{
-    bool found = false;
-    for (int z = 0; z < zyx[0]; z++)
-        for (int y = 0; y < zyx[1]; y++)
-            for (int x = 0; x < zyx[2]; x++) {
-                if (self->organs.of_label[*labels++] != organ + 1)
-                    continue;
-                const int at[3] = {z, y, x};
-                for (int i = 0; i < 3; i++) {
-                    low[i] = !found || at[i] < low[i] ? at[i] : low[i];
-                    high[i] = !found || at[i] > high[i] ? at[i] : high[i];
-                }
-                found = true;
-            }
-    return found;
-}
-
-/* source: inference_demo.py, center_crop and DivisiblePadd(k=32). */
-static void place_crop(const struct self *self, const struct windows *w, const int low[3], const int high[3],
-                       struct box *box)
-{
-    const int *factor = self->unet.factor_zyx;
-    int multiple = max_int(factor[0], max_int(factor[1], factor[2]));
-    for (int i = 0; i < 3; i++) {
-        int extent = high[i] - low[i], size = extent > w->size_zyx[i] ? extent : w->size_zyx[i];
-        int start = max_int(0, (low[i] + high[i]) / 2 - size / 2);
-        int end = start + size < w->zyx[i] ? start + size : w->zyx[i];
-        box->start_zyx[i] = start = max_int(0, end - start < size ? end - size : start);
-        box->end_zyx[i] = end;
-        box->size_zyx[i] = (end - start + multiple - 1) / multiple * multiple;
-    }
+    const int *factor = self->unet.factor_zyx, *crop = self->organs.crop_zyx;
+    int most = factor[0] > factor[1] ? factor[0] : factor[1];
+    most = factor[2] > most ? factor[2] : most;
+    const int multiple[3] = {most, most, most};
+    return organ_crop(&self->organs, organ, stitched, windows->zyx, crop[0] ? crop : windows->size_zyx,
+                      multiple, box);
 }
 
 static bool run_crop(struct self *self, const struct encoder_input *input, const struct windows *windows,
                      const uint8_t *stitched, int organ, const struct encoder_tap *tap, struct err *err)
 {
-    struct box box;
-    int low[3], high[3];
-    if (!find_bounds(self, stitched, windows->zyx, organ, low, high))
+    struct organ_box box;
+    if (!place_crop(self, windows, stitched, organ, &box))
         return true;
-    place_crop(self, windows, low, high, &box);
     self->out[organ].reason = "organ_too_large";
     if (volume(box.size_zyx) > CROP_WINDOWS * volume(windows->size_zyx))
         return true;

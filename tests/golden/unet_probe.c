@@ -6,6 +6,7 @@
  * in bytes MODEL holds config.json (family, vision, unet) and model.safetensors. */
 #include "base/clock.h"
 #include "base/file.h"
+#include "encoder/encoder.h"
 #include "encoder/unet.h"
 #include "tensor/conv.h"
 #include "tensor/gemm.h"
@@ -186,6 +187,63 @@ static int run_unet(char **words, char *out_folder)
     return 0;
 }
 
+static uint8_t *read_mask(const char *path, size_t count)
+{
+    struct err err = ERR_INIT;
+    size_t size;
+    if (strcmp(path, "-") == 0)
+        return NULL;
+    char *bytes = file_read(path, (size_t)1 << 34, &size, &err);
+    if (!bytes || size != count)
+        stop(&err);
+    return (uint8_t *)bytes;
+}
+
+static void write_organs(const struct encoder_output *output, int dim, const char *folder)
+{
+    for (int i = 0; i < output->organ_count; i++) {
+        const struct encoder_organ *organ = &output->organs[i];
+        char path[4096];
+        snprintf(path, sizeof path, "%s/%s.f32", folder, organ->id);
+        if (organ->vector)
+            write_floats(path, organ->vector, (size_t)dim);
+        printf("%s %s\n", organ->id, organ->vector ? "-" : organ->reason);
+    }
+}
+
+static int run_organs(char **words)
+{
+    struct err err = ERR_INIT;
+    struct encoder_output output;
+    char path[4096];
+    struct encoder_input input = {.items = 1, .zyx = {atoi(words[3]), atoi(words[4]), atoi(words[5])}};
+    snprintf(path, sizeof path, "%s/config.json", words[0]);
+    json_t *config = section_file(path, NULL, NULL, &err);
+    snprintf(path, sizeof path, "%s/model.safetensors", words[0]);
+    struct safetensors *file = config ? safetensors_open(path, &err) : NULL;
+    const struct encoder_sections sections = {.family = json_string_value(json_object_get(config, "family")),
+                                              .vision = json_object_get(config, "vision"),
+                                              .unet = json_object_get(config, "unet"),
+                                              .organ = json_object_get(config, "organ")};
+    struct encoder *encoder = file ? encoder_open(&sections, file, &err) : NULL;
+    if (!encoder)
+        stop(&err);
+    const struct vision_config *vision = &encoder_config(encoder)->vision;
+    float *values = read_floats(words[1], (size_t)vision->channels * volume(input.zyx));
+    uint8_t *mask = read_mask(words[2], volume(input.zyx));
+    input.values = values;
+    input.mask = mask;
+    if (!encoder_image(encoder, &input, &output, NULL, &err))
+        stop(&err);
+    write_organs(&output, vision->proj_dim, words[6]);
+    free(values);
+    free(mask);
+    encoder_close(encoder);
+    safetensors_close(file);
+    json_decref(config);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
@@ -195,6 +253,8 @@ int main(int argc, char **argv)
         return run_up(argv + 2);
     if (strcmp(what, "maps") == 0 && argc == 8)
         return run_unet(argv + 2, argv[7]);
+    if (strcmp(what, "organs") == 0 && argc == 9)
+        return run_organs(argv + 2);
     if (strcmp(what, "time") == 0 && argc == 8) {
         gemm_init(atoi(argv[7]));
         fprintf(stderr, "%s\n", gemm_runtime());
