@@ -157,8 +157,8 @@ def write(made, family, found, config, vocab, checkpoint, kept, dropped, notes):
     if labels:
         named = {"version": f"{family.system}-published-1", "labels": labels}
         digests["prompts.json"] = folder.write_json(made, "prompts.json", named)
-    digests["model.safetensors"] = safetensors_file.write(
-        os.path.join(made, "model.safetensors"), [(one.canonical, one.dtype, one.shape, one.chunks) for one in kept])
+    tensors = [(one.canonical, one.dtype, one.shape, one.chunks) for one in kept] + list(family.made(found))
+    digests["model.safetensors"] = safetensors_file.write(os.path.join(made, "model.safetensors"), tensors)
     if found.vectors:
         digests["text_cache.safetensors"] = safetensors_file.write(
             os.path.join(made, "text_cache.safetensors"), text_vectors.tensors(found.vectors))

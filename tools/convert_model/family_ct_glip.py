@@ -1,8 +1,11 @@
 """CT-GLIP style: nothing was published, so this packages weights under our own canonical names (a model trained
 after the paper). Sizes, prompts and preprocessing are inferred.
 source: arXiv 2404.15272; TotalSegmentator v1's labels as in github.com/alibaba-damo-academy/damo-radar"""
+import struct
+
 from convert_model import bert, unet
 from convert_model.family import Family
+from convert_model.refused import Refused
 from convert_model.rules import Rule, count, linear
 
 INPUT = [96, 256, 384]
@@ -61,11 +64,28 @@ def readable(label):
     return label.replace("_", " ")
 
 
+def joint_of(found):
+    """Either side's linear is optional; without one, its own width is the joint space."""
+    s, depth = found.sizes, found.depths
+    image = s["J"] if depth["vision_proj"] else s["F0"]
+    words = s["J"] if depth["text_proj"] else s["H"]
+    if image != words:
+        raise Refused(f"vision.proj.weight, text.proj.weight: images have {image} numbers, texts {words}")
+    return image
+
+
+def identity(found):
+    """The engine's text tower ends in a linear; one that changes nothing."""
+    n = found.sizes["H"]
+    rows = lambda: (struct.pack(f"<{n}f", *(float(i == j) for j in range(n))) for i in range(n))
+    return [] if found.depths["text_proj"] else [("text.proj.weight", "F32", (n, n), rows)]
+
+
 def config(found):
     s, depth = found.sizes, found.depths
-    joint = s.get("J", s["F0"])
+    joint = joint_of(found)
     text = bert.config(found, max_len=s["P"], type_emb=depth["type_emb"], do_lower_case=True, pool="cls",
-                       proj_bias=True, proj_dim=joint)
+                       proj_bias=depth["text_proj"], proj_dim=joint)
     return {
         "vision": {"arch": "unet", "input": found.input or INPUT, "channels": s["C"], "proj_dim": joint,
                    "proj_bias": True},
@@ -87,7 +107,7 @@ def prompts(found):
 
 FAMILY = Family(
     "ct-glip", "CT-GLIP-style", "ct-glip", depths, rules, config, published_depths=None, published=None,
-    ignored=(r".*\.num_batches_tracked",), prompts=prompts,
+    ignored=(r".*\.num_batches_tracked",), prompts=prompts, made=identity,
     licence="As whoever trained it states. CT-GLIP's authors released neither code nor weights.",
     source="weights under canonical names, after arXiv 2404.15272",
     notes=("CT-GLIP itself was never published. This is a model in its style: call its results CT-GLIP-style.",
