@@ -3,7 +3,11 @@
  *   unet_probe up CI CO SZ SY SX Z Y X IN.f32 WEIGHT.f32 BIAS.f32 OUT.f32
  *   unet_probe maps MODEL INPUT.f32 Z Y X OUT_FOLDER     every stage to OUT_FOLDER/NAME.f32 and "NAME rows
  * columns" unet_probe time MODEL INPUT.f32 Z Y X THREADS        seconds, CPU seconds, peak memory in kB, room
- * in bytes MODEL holds config.json (family, vision, unet) and model.safetensors. */
+ * in bytes
+ *   unet_probe organs MODEL INPUT.f32 MASK.u8 Z Y X OUT_FOLDER    an organ flow of any tower (MASK "-":
+ * none): "ID -" and OUT_FOLDER/ID.f32, or "ID REASON" unet_probe organ_stages ... every stage instead
+ *   unet_probe organ_time MODEL INPUT.f32 MASK.u8 Z Y X           seconds, peak memory in kB
+ * MODEL holds config.json (family, vision, unet, organ) and model.safetensors. */
 #include "base/clock.h"
 #include "base/file.h"
 #include "encoder/encoder.h"
@@ -211,8 +215,11 @@ static void write_organs(const struct encoder_output *output, int dim, const cha
     }
 }
 
-static int run_organs(char **words)
+/* how: "organs", their vectors; "organ_stages", every stage; "organ_time", seconds and peak memory. */
+static int run_organs(const char *how, char **words)
 {
+    const struct encoder_tap tap = {write_stage, words[6]};
+    bool stages = strcmp(how, "organ_stages") == 0;
     struct err err = ERR_INIT;
     struct encoder_output output;
     char path[4096];
@@ -233,9 +240,13 @@ static int run_organs(char **words)
     uint8_t *mask = read_mask(words[2], volume(input.zyx));
     input.values = values;
     input.mask = mask;
-    if (!encoder_image(encoder, &input, &output, NULL, &err))
+    int64_t start_ms = clock_monotonic_ms();
+    if (!encoder_image(encoder, &input, &output, stages ? &tap : NULL, &err))
         stop(&err);
-    write_organs(&output, vision->proj_dim, words[6]);
+    if (strcmp(how, "organ_time") == 0)
+        printf("%.3f %ld\n", (double)(clock_monotonic_ms() - start_ms) / 1000, peak_kb());
+    else if (!stages)
+        write_organs(&output, vision->proj_dim, words[6]);
     free(values);
     free(mask);
     encoder_close(encoder);
@@ -253,8 +264,10 @@ int main(int argc, char **argv)
         return run_up(argv + 2);
     if (strcmp(what, "maps") == 0 && argc == 8)
         return run_unet(argv + 2, argv[7]);
-    if (strcmp(what, "organs") == 0 && argc == 9)
-        return run_organs(argv + 2);
+    if ((strcmp(what, "organs") == 0 || strcmp(what, "organ_stages") == 0) && argc == 9)
+        return run_organs(what, argv + 2);
+    if (strcmp(what, "organ_time") == 0 && argc == 8)
+        return run_organs(what, argv + 2);
     if (strcmp(what, "time") == 0 && argc == 8) {
         gemm_init(atoi(argv[7]));
         fprintf(stderr, "%s\n", gemm_runtime());
