@@ -1,9 +1,13 @@
 """WordPiece against transformers' BertTokenizer (slow) and against the SQuAD vectors."""
 import json
+import re
+import shutil
 import unicodedata
 
 import pytest
 from transformers import BertTokenizer
+
+from test_bpe import PROMPTS, text_probe  # noqa: F401
 
 TRICKY = [
     "", " ", "\t\n\r", "There is no pericardial effusion.", "There is calcified plaque at the coronary artery.",
@@ -67,3 +71,41 @@ def test_bytes_that_are_no_utf8_are_refused(probe, root):
     for bad in (b"\xff", b"a\xc3", b"\xed\xa0\x80", b"\xf8\x88\x80\x80\x80", b"\xc0\x80"):
         out = probe.call("tokenize", root / "models/demo-ct/vocab.txt", 1, 64, input=bad + b"\0")
         assert out == "input text_not_utf8\n", bad
+
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+CASED = PROMPTS + ["Schönlein-Henoch, Ménière", "LGE of the LV: 12 %", "ÉTUDE"]
+
+
+@pytest.fixture(scope="session")
+def cased_vocabulary(tmp_path_factory):
+    """Of Bio_ClinicalBERT's kind: words and pieces in both cases, accents too."""
+    words = sorted({word for text in CASED for word in re.findall(r"\w+", text.replace("_", " "))})
+    pieces = [w for word in words for w in (word, word.lower(), word[:3], "##" + word[3:], "##" + word[1:].lower()) if w.strip("#")]
+    letters = [chr(c) for c in range(33, 127)] + list("éèöÉ")
+    folder = tmp_path_factory.mktemp("cased")
+    (folder / "vocab.txt").write_text("\n".join(dict.fromkeys(SPECIAL + letters + ["##" + x for x in letters if x.isalnum()] + pieces)) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize("lower", [True, False])
+def test_all_prompts_by_a_folder_with_an_uncased_vocabulary(text_probe, shared, tmp_path, lower):  # noqa: F811
+    """PubMedBERT as Cardiac-CLIP uses it (cased reading), CXR-BERT (lower-cased)."""
+    shutil.copy(shared / "data/tokenizers/bert_base_uncased_vocab.txt", tmp_path / "vocab.txt")
+    reference = BertTokenizer(str(tmp_path / "vocab.txt"), do_lower_case=lower)
+    ours = text_probe(tmp_path, CASED, lower, 30522, 192)
+    assert ours == [reference.encode(text, truncation=True, max_length=192) for text in CASED]
+    there = reference.convert_tokens_to_ids("[UNK]" if not lower else "there")
+    assert all(ids[1] == there for text, ids in zip(CASED, ours) if text.startswith("There "))
+
+
+@pytest.mark.parametrize("lower", [True, False])
+def test_all_prompts_by_a_folder_with_a_cased_vocabulary(text_probe, cased_vocabulary, lower):  # noqa: F811
+    """Bio_ClinicalBERT as CMR-CLIP uses it: lower-cased and stripped of accents, although the vocabulary is cased."""
+    reference = BertTokenizer(str(cased_vocabulary / "vocab.txt"), do_lower_case=lower)
+    ours = text_probe(cased_vocabulary, CASED, lower, 30000, 512)
+    assert ours == [reference.encode(text, truncation=True, max_length=512) for text in CASED]
+    tokens = (cased_vocabulary / "vocab.txt").read_text().split("\n")
+    used = {tokens[i] for ids in ours for i in ids} - set(SPECIAL)
+    assert any(any(c.isupper() for c in token) for token in used) == (not lower)
+    assert ("é" in "".join(used)) == (not lower)
