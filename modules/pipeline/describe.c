@@ -184,13 +184,15 @@ static void describe_key(struct result *result, const struct volume_slice *middl
 static bool describe_manifest(struct result *result, const struct volume_plan *plan, int phase,
                               const struct preprocess *preprocess, struct err *err)
 {
-    char text[512];
+    char text[1024];
     const int *zyx = result->input_zyx;
     int length = snprintf(text, sizeof text, "volume %s\nphase %d\nresample %d %d %d\nclip %d %.17g %.17g\n",
                           plan->manifest_sha256, phase, zyx[0], zyx[1], zyx[2], preprocess->has_hu_clip,
                           preprocess->hu_clip[0], preprocess->hu_clip[1]);
-    length += snprintf(text + length, sizeof text - (size_t)length, "norm %d %.17g %.17g\n",
-                       (int)preprocess->norm, preprocess->mean, preprocess->std);
+    length += snprintf(text + length, sizeof text - (size_t)length, "norm %d", (int)preprocess->norm);
+    for (int i = 0; i < 3 && length < (int)sizeof text; i++)
+        length += snprintf(text + length, sizeof text - (size_t)length, " %.17g %.17g", preprocess->mean[i],
+                           preprocess->std[i]);
     if (length >= (int)sizeof text)
         return err_fail(err, ERR_BUG, "the manifest does not fit");
     digest_bytes(text, (size_t)length, result->manifest_sha256);

@@ -194,6 +194,10 @@ static bool embed_side(struct model *model, const char *id, const char *name, co
     const float *shipped = text_cache_shipped(model->texts, shipped_name);
     if (shipped)
         memcpy(mean, shipped, dim * sizeof *mean);
+    else if (side->count == 0)
+        return err_fail(err, ERR_INPUT,
+                        "prompts.json: labels.%s.%s: no text, and " TEXT_CACHE_SHIPPED " has no %s", id, name,
+                        shipped_name);
     for (int i = 0; !shipped && i < side->count; i++) {
         const float *one = text_vector(model, side->texts[i], err);
         if (!one)

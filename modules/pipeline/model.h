@@ -48,7 +48,10 @@ struct preprocess {
     bool has_hu_clip;
     double hu_clip[2];
     enum { PREPROCESS_MINMAX, PREPROCESS_RANGE01, PREPROCESS_MEANSTD } norm;
-    double mean, std;
+    double mean[3], std[3]; /* of each channel */
+    /* Of a 2D tower's slices: */
+    int max_slices;
+    double percentile[2]; /* what becomes black and white when there is no hu_clip */
 };
 const struct preprocess *model_preprocess(const struct model *model);
 

@@ -29,7 +29,7 @@ static bool read_preprocess(const json_t *section, struct preprocess *ret, struc
     static const char *const paddings[] = {"lowest", NULL};
     int ignored = 0, modality = 0, norm = PREPROCESS_MINMAX;
     bool has_mean = false, has_std = false;
-    *ret = (struct preprocess){.min_slices = 1, .std = 1};
+    *ret = (struct preprocess){.min_slices = 1, .std = {1, 1, 1}, .max_slices = 64, .percentile = {1, 99}};
     // clang-format off
     const struct section_key keys[] = {
         {"modality",         SECTION_WORD,    &modality,              true,  .words = modalities},
@@ -38,8 +38,12 @@ static bool read_preprocess(const json_t *section, struct preprocess *ret, struc
         {"hu_clip",          SECTION_NUMBER2, ret->hu_clip,           false, -1e6, 1e6,
          .present = &ret->has_hu_clip},
         {"norm",             SECTION_WORD,    &norm,                  false, .words = norms},
-        {"mean",             SECTION_NUMBER,  &ret->mean,             false, -1e6, 1e6, .present = &has_mean},
-        {"std",              SECTION_NUMBER,  &ret->std,              false, 1e-6, 1e6, .present = &has_std},
+        {"mean",             SECTION_NUMBERS, ret->mean,              false, -1e6, 1e6, .present = &has_mean,
+         .most = 3},
+        {"std",              SECTION_NUMBERS, ret->std,               false, 1e-6, 1e6, .present = &has_std,
+         .most = 3},
+        {"max_slices",       SECTION_INT,     &ret->max_slices,       false, 1, 4096},
+        {"percentile",       SECTION_NUMBER2, ret->percentile,        false, 0, 100},
         {"orientation",      SECTION_WORD,    &ignored,               false, .words = orientations},
         {"resize",           SECTION_WORD,    &ignored,               false, .words = resizes},
         {"padding",          SECTION_WORD,    &ignored,               false, .words = paddings},

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "pipeline/describe.h"
+#include "pipeline/pictures.h"
 #include "pipeline/prepare.h"
 #include "pipeline/source.h"
 #include "study/study.h"
@@ -18,7 +19,8 @@ struct run {
     struct study_choice *choice;
     struct volume_plan *plan;
     int phase;
-    float *voxels, *input;
+    float *voxels; /* [z][y][x] of what is analysed */
+    struct encoder_input input;
     struct result *result;
 };
 
@@ -135,21 +137,52 @@ static bool plan_volume(struct run *run, struct err *err)
            pass_gate(run, err);
 }
 
-static bool make_input(struct run *run, struct err *err)
+static bool read_voxels(struct run *run, struct err *err)
 {
     const int *zyx = run->plan->geometry.zyx;
-    int out_zyx[3];
-    model_input_zyx(run->model, out_zyx);
-    if (model_vision(run->model)->channels != 1)
-        return err_decline(err, "no_study_path", "studies cannot be prepared for a model of %d channels",
-                           model_vision(run->model)->channels);
     run->voxels = room(run->arena, (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2], sizeof(float), err);
-    if (!run->voxels || !prepare_voxels(run->plan, run->phase, &run->source, run->voxels, err))
+    return run->voxels && prepare_voxels(run->plan, run->phase, &run->source, run->voxels, err);
+}
+
+static bool make_volume(struct run *run, struct err *err)
+{
+    int zyx[3];
+    model_input_zyx(run->model, zyx);
+    size_t count = (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2];
+    float *values = room(run->arena, count, sizeof *values, err);
+    run->input = (struct encoder_input){.values = values, .items = 1, .zyx = {zyx[0], zyx[1], zyx[2]}};
+    return values && read_voxels(run, err) &&
+           volume_resample(&run->plan->geometry, run->voxels, zyx, values, err) &&
+           prepare_values(model_preprocess(run->model), values, count, err);
+}
+
+static bool make_pictures(struct run *run, struct err *err)
+{
+    const struct preprocess *preprocess = model_preprocess(run->model);
+    const struct vision_config *vision = model_vision(run->model);
+    float *values;
+    if (!pictures_choose(run->plan, run->phase, preprocess->max_slices, run->arena, &run->plan, err))
         return false;
-    size_t count = (size_t)out_zyx[0] * (size_t)out_zyx[1] * (size_t)out_zyx[2];
-    run->input = room(run->arena, count, sizeof(float), err);
-    return run->input && volume_resample(&run->plan->geometry, run->voxels, out_zyx, run->input, err) &&
-           prepare_values(model_preprocess(run->model), run->input, count, err);
+    run->phase = 0;
+    const int *zyx = run->plan->geometry.zyx;
+    if (!read_voxels(run, err) ||
+        !pictures_prepare(preprocess, vision, zyx, run->voxels, run->arena, &values, err))
+        return false;
+    run->input = (struct encoder_input){
+        .values = values, .items = zyx[0], .zyx = {1, vision->input_zyx[1], vision->input_zyx[2]}};
+    return true;
+}
+
+static bool make_input(struct run *run, struct err *err)
+{
+    const struct vision_config *vision = model_vision(run->model);
+    if (vision->arch == ENCODER_VIT && vision->pool != ENCODER_POOL_TOKENS) {
+        if (vision->input_zyx[0] == 1)
+            return make_pictures(run, err);
+        if (vision->channels == 1)
+            return make_volume(run, err);
+    }
+    return err_decline(err, "no_study_path", "studies cannot be prepared for a model of this kind");
 }
 
 static bool encode(struct model *model, const struct encoder_input *input, struct arena *arena,
@@ -181,9 +214,7 @@ static bool analyse(struct run *run, const char *const *paths, int count, struct
     int64_t start_ms = clock_monotonic_ms();
     bool ok = plan_volume(run, err) && make_input(run, err);
     run->result->volume_s = (double)(clock_monotonic_ms() - start_ms) / 1000;
-    struct encoder_input input = {.values = run->input, .items = 1};
-    model_input_zyx(run->model, input.zyx);
-    return ok && encode(run->model, &input, run->arena, run->result, err) &&
+    return ok && encode(run->model, &run->input, run->arena, run->result, err) &&
            describe_used(run->result, run->plan, run->phase, model_preprocess(run->model), run->arena, err);
 }
 

@@ -100,7 +100,7 @@ bool prepare_values(const struct preprocess *preprocess, float *values, size_t c
     if (!range(values, count, &low, &high) || isinf(low) || isinf(high))
         return err_decline(err, "not_finite", "the volume holds values that are no numbers");
     if (preprocess->norm == PREPROCESS_MEANSTD) {
-        scale(values, count, preprocess->mean, preprocess->std);
+        scale(values, count, preprocess->mean[0], preprocess->std[0]);
     } else if (preprocess->norm == PREPROCESS_RANGE01 && preprocess->has_hu_clip) {
         scale(values, count, clip[0], clip[1] - clip[0]);
     } else {

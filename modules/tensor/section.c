@@ -91,6 +91,20 @@ static bool read_number2(const struct place *at, const struct section_key *key, 
     return into[0] < into[1] || wrong(at, err, "the first number is not below the second");
 }
 
+static bool read_numbers(const struct place *at, const struct section_key *key, const json_t *value,
+                         double *into, struct err *err)
+{
+    if (json_is_array(value) && json_array_size(value) != (size_t)key->most)
+        return err_fail(err, ERR_INPUT, "%s%s%s: not a list of %d numbers", at->section, at->dot, at->key,
+                        key->most);
+    for (int i = 0; i < key->most; i++) {
+        const json_t *one = json_is_array(value) ? json_array_get(value, (size_t)i) : value;
+        if (!read_number(at, key, one, into + i, err))
+            return false;
+    }
+    return true;
+}
+
 static bool read_bool(const struct place *at, const json_t *value, bool *into, struct err *err)
 {
     bool digit = json_is_integer(value) && (json_integer_value(value) | 1) == 1;
@@ -146,6 +160,8 @@ static bool read_value(const struct place *at, const struct section_key *key, co
         return read_number(at, key, value, key->into, err);
     case SECTION_NUMBER2:
         return read_number2(at, key, value, key->into, err);
+    case SECTION_NUMBERS:
+        return read_numbers(at, key, value, key->into, err);
     case SECTION_BOOL:
         return read_bool(at, value, key->into, err);
     case SECTION_WORD:

@@ -40,8 +40,9 @@ static void check_config(const struct model_config *config)
     fuzz_touch(config->identity.family, strlen(config->identity.family));
     fuzz_touch(config->identity.calibration, strlen(config->identity.calibration));
     fuzz_must(!strcmp(preprocess->modality, "CT") || !strcmp(preprocess->modality, "MR"), "CT or MR");
-    fuzz_must(isfinite(preprocess->mean) && isfinite(preprocess->std) && preprocess->std > 0,
-              "mean and std can be computed with");
+    for (int i = 0; i < 3; i++)
+        fuzz_must(isfinite(preprocess->mean[i]) && isfinite(preprocess->std[i]) && preprocess->std[i] > 0,
+                  "mean and std can be computed with");
     fuzz_must(!preprocess->has_hu_clip || preprocess->hu_clip[0] < preprocess->hu_clip[1],
               "a clip has a width");
 }

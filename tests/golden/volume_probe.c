@@ -3,10 +3,12 @@
  * volume_probe nifti OUT.nii FILE...         the series of these files (derived ones too) as float32 NIfTI;
  *                                            exit 2 and "reason: text" when it is declined
  * volume_probe pixels FOLDER FILE...         stored values of all frames, as FOLDER/0.i32, FOLDER/1.i32...
+ * volume_probe bicubic IN.u8 OUT.u8 iy ix oy ox
  * volume_probe resample IN.f32 OUT.f32 iz iy ix oz oy ox STEPZ(3) STEPY(3) STEPX(3)   unit steps */
 #include "dicom/dicom_head.h"
 #include "dicom/dicom_pixels.h"
 #include "study/study.h"
+#include "volume/resize.h"
 #include "volume/volume.h"
 
 #include <stdio.h>
@@ -142,6 +144,23 @@ static int resample(char **words, struct err *err)
     return ok ? 0 : fail(err);
 }
 
+static int bicubic(char **words, struct err *err)
+{
+    int in_yx[2] = {atoi(words[2]), atoi(words[3])}, out_yx[2] = {atoi(words[4]), atoi(words[5])};
+    size_t in = (size_t)in_yx[0] * (size_t)in_yx[1], out = (size_t)out_yx[0] * (size_t)out_yx[1];
+    uint8_t *picture = malloc(in), *result = malloc(out);
+    FILE *from = fopen(words[0], "rb"), *to = fopen(words[1], "wb");
+    bool ok = picture && result && from && to && fread(picture, 1, in, from) == in &&
+              resize_bicubic_u8(picture, in_yx, result, out_yx, err) && fwrite(result, 1, out, to) == out;
+    if (from)
+        fclose(from);
+    if (to)
+        fclose(to);
+    free(picture);
+    free(result);
+    return ok ? 0 : fail(err);
+}
+
 int main(int count, char **words)
 {
     struct err err = ERR_INIT;
@@ -155,6 +174,8 @@ int main(int count, char **words)
         rc = all_pixels(words[2], words + 3, count - 3, arena, &err);
     else if (count == 19 && !strcmp(words[1], "resample"))
         rc = resample(words + 2, &err);
+    else if (count == 8 && !strcmp(words[1], "bicubic"))
+        rc = bicubic(words + 2, &err);
     arena_free(arena);
     dicom_library_done();
     return rc;

@@ -44,7 +44,7 @@ static void range01_is_of_the_clip(void **state)
 
 static void meanstd_shifts_and_scales(void **state)
 {
-    struct preprocess preprocess = {.norm = PREPROCESS_MEANSTD, .mean = 10, .std = 5};
+    struct preprocess preprocess = {.norm = PREPROCESS_MEANSTD, .mean = {10}, .std = {5}};
     check(&preprocess, (float[]){10, 15, 0, 10}, (float[]){0, 1, -2, 0});
 }
 

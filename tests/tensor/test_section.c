@@ -12,7 +12,7 @@
 
 struct values {
     int number, triple[3], word;
-    double real, pair[2];
+    double real, pair[2], channels[3];
     bool flag, has_pair;
     const char *text;
 };
@@ -26,6 +26,7 @@ static bool read_text(const char *json, struct values *ret, struct err *err)
         {"triple", SECTION_INT3, ret->triple, false, 0, 9},
         {"real", SECTION_NUMBER, &ret->real, false, 0, 1},
         {"pair", SECTION_NUMBER2, ret->pair, false, -9, 9, .present = &ret->has_pair},
+        {"channels", SECTION_NUMBERS, ret->channels, false, -9, 9, .most = 3},
         {"flag", SECTION_BOOL, &ret->flag, false},
         {"word", SECTION_WORD, &ret->word, false, .words = words},
         {"text", SECTION_TEXT, &ret->text, false, .max = 5},
@@ -49,6 +50,24 @@ static void reads_every_kind(void **state)
     assert_int_equal(v.triple[2], 3);
     assert_true(v.real == 1 && v.pair[0] == -1 && v.pair[1] == 2.5 && v.has_pair);
     assert_true(!v.flag && v.word == 1 && v.text);
+}
+
+static void a_number_alone_stands_for_every_channel(void **state)
+{
+    struct err err = ERR_INIT;
+    struct values v;
+    assert_true(read_text("{\"number\":1,\"channels\":[1,2.5,-3]}", &v, &err));
+    assert_true(v.channels[0] == 1 && v.channels[1] == 2.5 && v.channels[2] == -3);
+    assert_true(read_text("{\"number\":1,\"channels\":4}", &v, &err));
+    assert_true(v.channels[0] == 4 && v.channels[1] == 4 && v.channels[2] == 4);
+    static const char *const wrong[] = {"[1,2]", "[1,2,3,4]", "[1,2,10]", "[1,\"2\",3]", "\"1\"", "[]"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char json[80];
+        snprintf(json, sizeof json, "{\"number\":1,\"channels\":%s}", wrong[i]);
+        assert_false(read_text(json, &v, &err));
+        assert_int_equal(err.code, ERR_INPUT);
+        assert_non_null(strstr(err.text, "part.channels"));
+    }
 }
 
 static void keeps_defaults_of_absent_and_null_keys(void **state)
@@ -104,6 +123,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_every_kind),
+        cmocka_unit_test(a_number_alone_stands_for_every_channel),
         cmocka_unit_test(keeps_defaults_of_absent_and_null_keys),
         cmocka_unit_test(names_the_key_that_is_wrong),
         cmocka_unit_test(refuses_files_that_are_no_json_or_repeat_a_key),
