@@ -32,6 +32,8 @@ static bool read_side(const json_t *value, struct arena *arena, struct prompt_si
                       struct err *err)
 {
     size_t count = json_is_array(value) ? json_array_size(value) : 1;
+    if (!value || json_is_null(value))
+        return true; /* the model folder ships its vector */
     if (count < 1 || count > PROMPTS_PER_SIDE_MAX)
         return err_fail(err, ERR_INPUT, "%s: not 1 to %d prompts", where, PROMPTS_PER_SIDE_MAX);
     ret->texts = ARENA_ARRAY(arena, const char *, count);
@@ -56,39 +58,76 @@ static bool check_id(const char *id, const char *where, struct err *err)
     return true;
 }
 
-static bool check_keys(const json_t *label, const char *where, struct err *err)
+static bool check_keys(const json_t *object, const char *const *known, const char *where, struct err *err)
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)label, key, value)
+    if (!json_is_object(object))
+        return err_fail(err, ERR_INPUT, "%s: not an object", where);
+    json_object_foreach((json_t *)object, key, value)
     {
-        if (strcmp(key, "id") != 0 && strcmp(key, "text") != 0 && strcmp(key, "positive") != 0 &&
-            strcmp(key, "negative") != 0)
-            return err_fail(err, ERR_INPUT, "%s.%.60s: unknown key", where, key);
+        int i = 0;
+        while (known[i] && strcmp(known[i], key) != 0)
+            i++;
+        if (!known[i])
+            return err_fail(err, ERR_INPUT, "%s%s%.60s: unknown key", where, *where ? "." : "", key);
     }
-    return json_is_object(label) || err_fail(err, ERR_INPUT, "%s: not an object", where);
+    return true;
+}
+
+/* Null means absent. */
+static const json_t *given(const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    return json_is_null(value) ? NULL : value;
+}
+
+static bool read_given_side(const json_t *object, const char *key, struct arena *arena,
+                            struct prompt_side *ret, const char *where, struct err *err)
+{
+    char side[160];
+    const json_t *value = given(object, key);
+    snprintf(side, sizeof side, "%s.%s", where, key);
+    return !value || read_side(value, arena, ret, side, err);
+}
+
+static bool read_organ_id(const json_t *object, struct arena *arena, const char **ret, const char *where,
+                          struct err *err)
+{
+    char key[160];
+    snprintf(key, sizeof key, "%s.organ", where);
+    return copy_text(json_object_get(object, "organ"), arena, ret, key, err);
+}
+
+static bool read_threshold(const json_t *label, struct prompt_label *ret, const char *where, struct err *err)
+{
+    const json_t *value = given(label, "threshold");
+    ret->has_threshold = value != NULL;
+    ret->threshold = json_number_value(value);
+    return !value || (json_is_number(value) && ret->threshold >= -1 && ret->threshold <= 1) ||
+           err_fail(err, ERR_INPUT, "%s.threshold: not a number within -1 and 1", where);
 }
 
 static bool read_label(const json_t *label, size_t index, struct arena *arena, struct prompt_label *ret,
                        struct err *err)
 {
-    char where[120], side[160];
+    static const char *const known[] = {"id",       "text",     "organ",
+                                        "positive", "negative", "threshold", NULL};
+    char where[120], text[160];
     snprintf(where, sizeof where, "labels[%zu]", index);
     const char *id = json_string_value(json_object_get(label, "id"));
-    if (!check_keys(label, where, err) || !check_id(id, where, err))
+    if (!check_keys(label, known, where, err) || !check_id(id, where, err))
         return false;
     snprintf(where, sizeof where, "labels.%s", id);
+    snprintf(text, sizeof text, "%s.text", where);
     ret->id = arena_strdup(arena, id);
     if (!ret->id)
         return err_fail(err, ERR_NOMEM, "no memory for prompts");
-    snprintf(side, sizeof side, "%s.text", where);
-    if (!copy_text(json_object_get(label, "text"), arena, &ret->text, side, err))
-        return false;
-    snprintf(side, sizeof side, "%s.positive", where);
-    if (!read_side(json_object_get(label, "positive"), arena, &ret->positive, side, err))
-        return false;
-    snprintf(side, sizeof side, "%s.negative", where);
-    return read_side(json_object_get(label, "negative"), arena, &ret->negative, side, err);
+    return copy_text(json_object_get(label, "text"), arena, &ret->text, text, err) &&
+           (!given(label, "organ") || read_organ_id(label, arena, &ret->organ, where, err)) &&
+           read_given_side(label, "positive", arena, &ret->positive, where, err) &&
+           read_given_side(label, "negative", arena, &ret->negative, where, err) &&
+           read_threshold(label, ret, where, err);
 }
 
 static bool check_unique(const struct prompts *prompts, struct err *err)
@@ -115,17 +154,67 @@ static bool read_labels(const json_t *labels, struct arena *arena, struct prompt
     return check_unique(ret, err);
 }
 
+static bool read_template(const char *text, struct prompts *ret, struct err *err)
+{
+    const char *mark = strstr(text, PROMPTS_ORGAN_MARK);
+    if (!mark || strstr(mark + 1, PROMPTS_ORGAN_MARK))
+        return err_fail(err, ERR_INPUT, "organ_prompts: does not hold %s once", PROMPTS_ORGAN_MARK);
+    ret->organ_template = text;
+    return true;
+}
+
+static bool read_organ(const json_t *item, size_t index, struct arena *arena, struct prompts *ret,
+                       struct err *err)
+{
+    static const char *const known[] = {"organ", "positive", NULL};
+    struct prompt_organ *organ = &ret->organs[index];
+    char where[80];
+    snprintf(where, sizeof where, "organ_prompts[%zu]", index);
+    if (!check_keys(item, known, where, err) || !read_organ_id(item, arena, &organ->organ, where, err))
+        return false;
+    for (size_t i = 0; i < index; i++)
+        if (strcmp(ret->organs[i].organ, organ->organ) == 0)
+            return err_fail(err, ERR_INPUT, "organ_prompts: %.60s stands twice", organ->organ);
+    snprintf(where, sizeof where, "organ_prompts.%.40s.positive", organ->organ);
+    return read_side(json_object_get(item, "positive"), arena, &organ->side, where, err);
+}
+
+/* A template for all, or a list. */
+static bool read_organs(const json_t *value, struct arena *arena, struct prompts *ret, struct err *err)
+{
+    const char *text;
+    size_t count = json_array_size(value);
+    if (json_is_string(value))
+        return copy_text(value, arena, &text, "organ_prompts", err) && read_template(text, ret, err);
+    if (count < 1 || count > PROMPTS_ORGANS_MAX)
+        return err_fail(err, ERR_INPUT, "organ_prompts: neither a text nor a list of 1 to %d",
+                        PROMPTS_ORGANS_MAX);
+    ret->organs = ARENA_ARRAY(arena, struct prompt_organ, count);
+    if (!ret->organs)
+        return err_fail(err, ERR_NOMEM, "no memory for prompts");
+    for (size_t i = 0; i < count; i++)
+        if (!read_organ(json_array_get(value, i), i, arena, ret, err))
+            return false;
+    ret->organ_count = (int)count;
+    return true;
+}
+
 bool prompts_read(const json_t *root, struct arena *arena, struct prompts *ret, struct err *err)
 {
-    const json_t *labels = json_object_get(root, "labels");
-    const char *key;
-    json_t *value;
+    static const char *const known[] = {"version", "labels", "organ_prompts", NULL};
     *ret = (struct prompts){0};
-    json_object_foreach((json_t *)root, key, value)
-    {
-        if (strcmp(key, "version") != 0 && strcmp(key, "labels") != 0)
-            return err_fail(err, ERR_INPUT, "%.60s: unknown key", key);
-    }
-    return copy_text(json_object_get(root, "version"), arena, &ret->version, "version", err) &&
-           read_labels(labels, arena, ret, err);
+    if (!json_is_object(root))
+        return err_fail(err, ERR_INPUT, "not an object");
+    const json_t *organs = given(root, "organ_prompts");
+    return check_keys(root, known, "", err) &&
+           copy_text(json_object_get(root, "version"), arena, &ret->version, "version", err) &&
+           read_labels(json_object_get(root, "labels"), arena, ret, err) &&
+           (!organs || read_organs(organs, arena, ret, err));
+}
+
+const char *prompts_organ_text(const struct prompts *prompts, const char *organ, struct arena *arena)
+{
+    const char *mark = strstr(prompts->organ_template, PROMPTS_ORGAN_MARK);
+    return arena_printf(arena, "%.*s%s%s", (int)(mark - prompts->organ_template), prompts->organ_template,
+                        organ, mark + strlen(PROMPTS_ORGAN_MARK));
 }

@@ -7,28 +7,52 @@
 
 #include <jansson.h>
 
-enum { PROMPTS_LABELS_MAX = 256, PROMPTS_PER_SIDE_MAX = 64, PROMPTS_TEXT_MAX = 1000, PROMPTS_ID_MAX = 64 };
-
-/* One side of a label's pair; several prompts are averaged. */
-struct prompt_side {
-    const char **texts;
-    int count; /* at least 1 */
+enum {
+    PROMPTS_LABELS_MAX = 256,
+    PROMPTS_PER_SIDE_MAX = 64,
+    PROMPTS_TEXT_MAX = 1000,
+    PROMPTS_ID_MAX = 64,
+    PROMPTS_ORGANS_MAX = 255
 };
 
+/* One side of a label's pair, or an organ's texts. */
+struct prompt_side {
+    const char **texts;
+    int count; /* 0: none are given */
+};
+
+/* What a label must and may have beside id and text depends on the model: prompts_read does not know it. */
 struct prompt_label {
-    const char *id;   /* [a-z0-9_]+, unique */
-    const char *text; /* for people */
+    const char *id;    /* [a-z0-9_]+, unique */
+    const char *text;  /* for people */
+    const char *organ; /* id of the organ it is asked of; NULL: none is given */
     struct prompt_side positive, negative;
+    bool has_threshold;
+    double threshold; /* -1..1 */
+};
+
+struct prompt_organ {
+    const char *organ; /* id */
+    struct prompt_side side;
 };
 
 struct prompts {
     const char *version;
     struct prompt_label *labels;
     int count; /* at least 1 */
+    /* How organs are recognised: one or the other, or neither. */
+    const char *organ_template; /* holds PROMPTS_ORGAN_MARK once; NULL: none */
+    struct prompt_organ *organs;
+    int organ_count;
 };
+
+#define PROMPTS_ORGAN_MARK "{organ}"
 
 /* in:  the parsed file. out: *ret lives in arena and borrows no text from the JSON value.
  * errors: ERR_INPUT (label and key named), ERR_NOMEM. */
 bool prompts_read(const json_t *root, struct arena *arena, struct prompts *ret, struct err *err);
+
+/* The template with an organ's text in place of the mark. NULL: no memory. */
+const char *prompts_organ_text(const struct prompts *prompts, const char *organ, struct arena *arena);
 
 #endif
