@@ -32,8 +32,6 @@ static bool read_side(const json_t *value, struct arena *arena, struct prompt_si
                       struct err *err)
 {
     size_t count = json_is_array(value) ? json_array_size(value) : 1;
-    if (!value || json_is_null(value))
-        return true; /* the model folder ships its vector */
     if (count < 1 || count > PROMPTS_PER_SIDE_MAX)
         return err_fail(err, ERR_INPUT, "%s: not 1 to %d prompts", where, PROMPTS_PER_SIDE_MAX);
     ret->texts = ARENA_ARRAY(arena, const char *, count);

@@ -48,7 +48,7 @@ static void names_what_is_wrong(void **state)
         {"{\"version\":\"1\",\"labels\":[" LABEL("A") "]}", "labels[0].id"},
         {"{\"version\":\"1\",\"labels\":[" LABEL("") "]}", "labels[0].id"},
         {"{\"version\":\"1\",\"labels\":[7]}", "labels[0]"},
-        {"{\"version\":\"1\",\"labels\":[{\"id\":\"a\",\"text\":\"A\",\"positive\":\"p\"}]}",
+        {"{\"version\":\"1\",\"labels\":[{\"id\":\"a\",\"text\":\"A\",\"positive\":\"p\",\"negative\":7}]}",
          "labels.a.negative"},
         {"{\"version\":\"1\",\"labels\":[{\"id\":\"a\",\"text\":\"A\",\"positive\":[],\"negative\":\"n\"}]}",
          "labels.a.positive"},
