@@ -380,7 +380,7 @@ static bool look(struct slot *slot, bool *complained)
 {
     struct err err = ERR_INIT;
     bool ok = ensure_worker(slot, &err);
-    if (!ok && !*complained)
+    if (!ok && !*complained && err.code != ERR_CANCELLED) /* that is pool_stop */
         log_event(LOG_ERROR, "worker_not_started", "cause=%s, will retry", log_text(err.text));
     *complained = !ok;
     return ok && claim_and_do(slot);

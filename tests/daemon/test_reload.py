@@ -17,6 +17,7 @@ ENDS = ("event=reloaded", "event=reload_refused")  # the last line of a reload
 
 def hang_up(daemon):
     """SIGHUP; the log lines from then on, once the daemon has said what became of it."""
+    wait_for("its own line that it is ready", lambda: "event=ready " in daemon.log(this_start_only=True))
     begin = len(daemon.log())
     daemon.process.send_signal(signal.SIGHUP)
 
