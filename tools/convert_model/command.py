@@ -155,7 +155,10 @@ def write(made, family, found, config, vocab, checkpoint, kept, dropped, notes):
     digests["config.json"] = folder.write_json(made, "config.json", config)
     labels = family.prompts(found) if family.prompts else []
     if labels:
-        named = {"version": f"{family.system}-published-1", "labels": labels}
+        kind = "published" if family.published else "inferred"
+        named = {"version": f"{family.system}-{kind}-1", "labels": labels}
+        if family.organ_prompts:
+            named["organ_prompts"] = family.organ_prompts
         digests["prompts.json"] = folder.write_json(made, "prompts.json", named)
     tensors = [(one.canonical, one.dtype, one.shape, one.chunks) for one in kept] + list(family.made(found))
     digests["model.safetensors"] = safetensors_file.write(os.path.join(made, "model.safetensors"), tensors)

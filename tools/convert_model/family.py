@@ -34,6 +34,7 @@ class Family:
     ignored: tuple = ()          # patterns of names that may be there and are not needed
     scalars: tuple = ()          # one-value tensors that become keys of config.json
     prompts: Callable | None = None  # Converted -> labels
+    organ_prompts: str | None = None  # how an organ is recognised
     made: Callable = lambda found: ()  # Converted -> tensors that no checkpoint holds, as safetensors_file.write
     tokenizer: str | None = "wordpiece"  # or "bpe"
     notes: tuple = ()            # sentences for the card

@@ -92,10 +92,10 @@ def config(found):
         "unet": unet.config(found, unet.INFERRED, norm="batch" if depth["batch"] else "instance",
                             act="relu" if depth["batch"] else "leaky_relu", out_map="full"),
         "text": text,
-        "organ": {"pool": "mean", "organs": [{"id": label.lower(), "text": readable(label).capitalize(),
+        "organ": {"pool": "mean", "organs": [{"id": label.lower(), "text": readable(label),
                                               "labels": [number]} for number, label in enumerate(LABELS, 1)]},
         "score": {"mode": "pair_softmax", "scale_mode": "inv_temp", "scale": 0.07},
-        "preprocess": {"modality": "CT", "spacing": [5, 1, 1], "hu_clip": [-300, 400], "norm": "range01"},
+        "preprocess": {"modality": "CT", "hu_clip": [-300, 400], "norm": "range01"},
     }
 
 
@@ -108,6 +108,7 @@ def prompts(found):
 FAMILY = Family(
     "ct-glip", "CT-GLIP-style", "ct-glip", depths, rules, config, published_depths=None, published=None,
     ignored=(r".*\.num_batches_tracked",), prompts=prompts, made=identity,
+    organ_prompts="This is a {organ} in the CT scan.",
     licence="As whoever trained it states. CT-GLIP's authors released neither code nor weights.",
     source="weights under canonical names, after arXiv 2404.15272",
     notes=("CT-GLIP itself was never published. This is a model in its style: call its results CT-GLIP-style.",
