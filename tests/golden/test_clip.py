@@ -141,6 +141,17 @@ def test_narrow_types_equal_the_same_values_wide(probe, tmp_path, kind):
     compare(a, clip.image_stages(model.double(), torch.from_numpy(data).double()))
 
 
+def test_shards_equal_the_whole(probe, tmp_path):
+    model = clip.make(clip.SMALL)
+    whole, shards = clip.save(model, tmp_path / "whole"), clip.save(model, tmp_path / "shards", max_shard_size="60KB")
+    assert len(list(shards.glob("model-*.safetensors"))) > 2
+    data = clip.pixels(2, 56)
+    a, b = (encode(probe, tmp_path, folder, data, name=folder.name + "-out") for folder in (whole, shards))
+    assert all((a[stage] == b[stage]).all() for stage in a)
+    next(shards.glob("model-00002-*")).unlink()
+    assert "model-00002-of" in probe.refusal("image", shards, tmp_path / "whole-out.f32", tmp_path)
+
+
 def own_config(sizes, **changes):
     """config.json of ours with the names of a stock file beside it."""
     v = sizes["vision"]
@@ -229,6 +240,22 @@ def test_a_tensor_of_another_shape_is_refused(stock, command, tmp_path, shape):
     save_file({"input": torch.zeros(shape)}, tmp_path / "in.safetensors")
     text = ask(command, "encode", "--model", stock[0], "--tensor", tmp_path / "in.safetensors", ok=False)
     assert "56" in text
+
+
+@pytest.mark.parametrize("kind", ["float32", "float16"])
+def test_stats_state_the_memory(command, tmp_path, kind):
+    """The bound of a ViT: one copy of the weights as float32, and 700 MiB."""
+    sizes = dict(clip.SMALL, vision=dict(clip.SMALL["vision"], hidden_size=768, intermediate_size=3072,
+                                         num_attention_heads=12))
+    model = clip.make(sizes).to(getattr(torch, kind))
+    weights = 4 * sum(p.numel() for p in model.parameters())
+    folder = clip.save(model, tmp_path / "m")
+    save_file({"input": torch.from_numpy(clip.pixels(40, 56))}, tmp_path / "in.safetensors")
+    stats = ask(command, "encode", "--model", folder, "--tensor", tmp_path / "in.safetensors", "--json", "--stats",
+                "--threads", 2)["stats"]
+    assert stats["weights_bytes"] == weights
+    assert weights < stats["peak_rss_bytes"] < weights + 700 * 2 ** 20
+    assert stats["threads"] == 2 and stats["gemm"] and 0 <= stats["open_s"] <= stats["total_s"]
 
 
 def test_text_and_tokens(stock, command):
