@@ -150,16 +150,16 @@ def configured(family, found):
     return config
 
 
+def prompts(family, found):
+    kind = "published" if family.published else "inferred"
+    organs = {"organ_prompts": family.organ_prompts} if family.organ_prompts else {}
+    return {"version": f"{family.system}-{kind}-1", "labels": family.prompts(found)} | organs
+
+
 def write(made, family, found, config, vocab, checkpoint, kept, dropped, notes):
     digests = {name: folder.copy(made, name, path) for name, path in vocab.items()}
     digests["config.json"] = folder.write_json(made, "config.json", config)
-    labels = family.prompts(found) if family.prompts else []
-    if labels:
-        kind = "published" if family.published else "inferred"
-        named = {"version": f"{family.system}-{kind}-1", "labels": labels}
-        if family.organ_prompts:
-            named["organ_prompts"] = family.organ_prompts
-        digests["prompts.json"] = folder.write_json(made, "prompts.json", named)
+    digests["prompts.json"] = folder.write_json(made, "prompts.json", prompts(family, found))
     tensors = [(one.canonical, one.dtype, one.shape, one.chunks) for one in kept] + list(family.made(found))
     digests["model.safetensors"] = safetensors_file.write(os.path.join(made, "model.safetensors"), tensors)
     if found.vectors:

@@ -33,7 +33,7 @@ class Family:
     totals: tuple | None = None  # tensors, values; both of what the published file is known to hold
     ignored: tuple = ()          # patterns of names that may be there and are not needed
     scalars: tuple = ()          # one-value tensors that become keys of config.json
-    prompts: Callable | None = None  # Converted -> labels
+    prompts: Callable = lambda found: []  # Converted -> labels
     organ_prompts: str | None = None  # how an organ is recognised
     made: Callable = lambda found: ()  # Converted -> tensors that no checkpoint holds, as safetensors_file.write
     tokenizer: str | None = "wordpiece"  # or "bpe"
