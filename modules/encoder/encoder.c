@@ -47,12 +47,8 @@ static const struct tower *choose_tower(const struct encoder_sections *sections,
 /* Optional: a model whose configuration fixes the scale needs none. */
 static bool bind_logit_scale(struct encoder *encoder, struct weights *weights, struct err *err)
 {
-    if (weights_take(weights, "logit_scale", 0, WEIGHTS_AXES(1), &encoder->logit_scale, err))
-        return true;
-    if (strcmp(err->reason, "weights_missing") != 0)
-        return false;
-    *err = (struct err)ERR_INIT;
-    return true;
+    return !weights_have(weights, "logit_scale", 0, 0) ||
+           weights_take(weights, "logit_scale", 0, WEIGHTS_AXES(1), &encoder->logit_scale, err);
 }
 
 static bool bind_text(struct encoder *encoder, struct weights *weights, struct err *err)

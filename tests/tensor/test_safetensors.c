@@ -65,6 +65,37 @@ static void reads_names_shapes_and_bytes(void **state)
 #define ONE(dtype, shape, offsets)                                                                           \
     "{\"w\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
 
+static void bytes_that_were_dropped_can_be_read_again(void **state)
+{
+    enum { COUNT = 100000 };
+    struct err err = ERR_INIT;
+    char hex[DIGEST_HEX_SIZE], again[DIGEST_HEX_SIZE];
+    write_file("{\"a\":{\"dtype\":\"U8\",\"shape\":[100000],\"data_offsets\":[0,100000]}}", COUNT);
+    struct safetensors *file = safetensors_open(path, &err);
+    const struct tensor *a = safetensors_find(file, "a");
+    safetensors_digest(file, hex);
+    safetensors_drop(file, a);
+    for (int i = 0; i < COUNT; i++)
+        assert_int_equal(a->data[i], i & 255);
+    safetensors_digest(file, again);
+    assert_string_equal(hex, again);
+    safetensors_close(file);
+}
+
+static void says_when_its_file_is_another(void **state)
+{
+    const char *const header = "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}";
+    struct err err = ERR_INIT;
+    write_file(header, 1);
+    struct safetensors *file = safetensors_open(path, &err);
+    assert_false(safetensors_changed(file));
+    unlink(path);
+    assert_true(safetensors_changed(file));
+    write_file(header, 1);
+    assert_true(safetensors_changed(file));
+    safetensors_close(file);
+}
+
 static void refuses_each_fault_with_its_reason(void **state)
 {
     refused("", 0, "header_empty");
@@ -222,6 +253,8 @@ int main(void)
     close(mkstemp(path));
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_names_shapes_and_bytes),
+        cmocka_unit_test(bytes_that_were_dropped_can_be_read_again),
+        cmocka_unit_test(says_when_its_file_is_another),
         cmocka_unit_test(refuses_each_fault_with_its_reason),
         cmocka_unit_test(refuses_repeated_names_and_shared_bytes),
         cmocka_unit_test(refuses_lengths_beyond_file_and_cap),

@@ -11,7 +11,8 @@
 #include <cmocka.h>
 
 struct values {
-    int number, triple[3], word;
+    int number, triple[3], word, axes[3], list[4], list_count;
+    const json_t *items;
     double real, pair[2], channels[3];
     bool flag, has_pair;
     const char *text;
@@ -28,6 +29,9 @@ static bool read_text(const char *json, struct values *ret, struct err *err)
         {"pair", SECTION_NUMBER2, ret->pair, false, -9, 9, .present = &ret->has_pair},
         {"channels", SECTION_NUMBERS, ret->channels, false, -9, 9, .most = 3},
         {"flag", SECTION_BOOL, &ret->flag, false},
+        {"axes", SECTION_AXES, ret->axes, false, 1, 99},
+        {"list", SECTION_INTS, ret->list, false, 0, 9, .count = &ret->list_count, .most = 4},
+        {"items", SECTION_LIST, &ret->items, false},
         {"word", SECTION_WORD, &ret->word, false, .words = words},
         {"text", SECTION_TEXT, &ret->text, false, .max = 5},
     };
@@ -70,6 +74,26 @@ static void a_number_alone_stands_for_every_channel(void **state)
     }
 }
 
+static void two_axes_are_y_and_x(void **state)
+{
+    struct err err = ERR_INIT;
+    struct values v;
+    assert_true(read_text("{\"number\":1,\"axes\":[5,6]}", &v, &err));
+    assert_true(v.axes[0] == 1 && v.axes[1] == 5 && v.axes[2] == 6);
+    assert_true(read_text("{\"number\":1,\"axes\":[4,5,6]}", &v, &err));
+    assert_true(v.axes[0] == 4 && v.axes[1] == 5 && v.axes[2] == 6);
+}
+
+static void lists_have_their_own_length(void **state)
+{
+    struct err err = ERR_INIT;
+    struct values v;
+    assert_true(read_text("{\"number\":1,\"list\":[3,6,9]}", &v, &err));
+    assert_true(v.list_count == 3 && v.list[0] == 3 && v.list[2] == 9);
+    assert_true(read_text("{\"number\":1,\"list\":[],\"items\":[1,\"a\"]}", &v, &err));
+    assert_true(v.list_count == 0 && v.items);
+}
+
 static void keeps_defaults_of_absent_and_null_keys(void **state)
 {
     struct err err = ERR_INIT;
@@ -94,6 +118,11 @@ static void names_the_key_that_is_wrong(void **state)
         {"{\"number\":1,\"word\":\"three\"}", "part.word: \"three\" is not supported"},
         {"{\"number\":1,\"text\":\"\"}", "part.text: empty or too long"},
         {"{\"number\":1,\"text\":\"longer\"}", "part.text: empty or too long"},
+        {"{\"number\":1,\"axes\":[1]}", "part.axes: not a list of two or three whole numbers"},
+        {"{\"number\":1,\"axes\":[0,1]}", "part.axes: not within 1 and 99"},
+        {"{\"number\":1,\"list\":[1,2,3,4,5]}", "part.list: not a list of whole numbers, or too long"},
+        {"{\"number\":1,\"list\":[1,10]}", "part.list: not within 0 and 9"},
+        {"{\"number\":1,\"items\":{}}", "part.items: not a list"},
         {"[]", "part: missing, or not an object"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -124,6 +153,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_every_kind),
         cmocka_unit_test(a_number_alone_stands_for_every_channel),
+        cmocka_unit_test(two_axes_are_y_and_x),
+        cmocka_unit_test(lists_have_their_own_length),
         cmocka_unit_test(keeps_defaults_of_absent_and_null_keys),
         cmocka_unit_test(names_the_key_that_is_wrong),
         cmocka_unit_test(refuses_files_that_are_no_json_or_repeat_a_key),
