@@ -69,4 +69,26 @@ struct dicom_head {
     struct dicom_frame *frames; /* frame_count of them; NULL when frame_count is 0 */
 };
 
+/* One segment of a segmentation object. Codes are as sent, in capitals or not; an absent one is "". */
+struct dicom_code {
+    char scheme[17], value[17];
+};
+struct dicom_segment {
+    int number;              /* (0062,0004), from 1 */
+    char label[65 * 4];      /* (0062,0005) */
+    struct dicom_code type;  /* (0062,000F) Segmented Property Type */
+    struct dicom_code where; /* (0008,2218) Anatomic Region, of the segment */
+};
+
+/* A segmentation object beyond its head: head->frames says where each frame lies. */
+struct dicom_segmentation {
+    bool fractional;
+    int fraction_max;      /* (0062,000E); 1 when binary */
+    double spacing_z_mm;   /* Spacing Between Slices; 0 when absent */
+    char created[17 + 17]; /* Content Date and Time, as sent */
+    struct dicom_segment *segments;
+    int segment_count;
+    int *frame_segment; /* [frame_count]: index into segments */
+};
+
 #endif

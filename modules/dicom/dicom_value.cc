@@ -165,9 +165,9 @@ dicom_charset::dicom_charset(DcmItem *dataset)
 {
 }
 
-void dicom_charset::copy(char *field, size_t size, const DcmTagKey &tag)
+void dicom_charset::copy(char *field, size_t size, const DcmTagKey &tag, DcmItem *item)
 {
-    OFString value = dicom_value_text(dataset_, tag);
+    OFString value = dicom_value_text(item ? item : dataset_, tag);
     std::string text(value.c_str(), value.size()), utf8;
     if (!dicom_charset_decode(text, charset_, false, utf8))
         utf8 = dicom_charset_marked(text);

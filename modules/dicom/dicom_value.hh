@@ -36,7 +36,8 @@ class dicom_charset
 {
   public:
     explicit dicom_charset(DcmItem *dataset);
-    void copy(char *field, size_t size, const DcmTagKey &tag);
+    // of the data set, or of an item inside it
+    void copy(char *field, size_t size, const DcmTagKey &tag, DcmItem *item = nullptr);
 
   private:
     DcmItem *dataset_;
