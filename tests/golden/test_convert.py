@@ -230,6 +230,13 @@ def test_prompts_thresholds_and_organs(convert, tmp_path):
 # what is not executed, and what is refused
 
 
+def test_storages_shared_to_fill_a_disk_are_refused(convert, tmp_path):
+    one = torch.zeros(200_000)
+    tensors = collections.OrderedDict(small("cmr-clip"), **{f"shared.{i}": one for i in range(60)})
+    text = convert.refusal("cmr-clip", save(tmp_path / "c", "cmr-clip", tensors), "--ignore", "shared.")
+    assert "share the" in text
+
+
 class Hostile:
     def __init__(self, path):
         self.path = str(path)

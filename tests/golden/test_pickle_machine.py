@@ -15,7 +15,7 @@ import torch
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
 
 from convert_model import pickle_machine  # noqa: E402
-from convert_model.checkpoint import read_file, Checkpoint  # noqa: E402
+from convert_model.checkpoint import Checkpoint, read_file, state_dict  # noqa: E402
 from convert_model.pickle_machine import Global, Inert, Machine, Pairs  # noqa: E402
 from convert_model.refused import Refused  # noqa: E402
 from convert_model.torch_file import Unpickled  # noqa: E402
@@ -136,12 +136,25 @@ def test_work_is_bounded(monkeypatch):
 
 
 def test_depth_and_sharing_do_no_harm():
-    deep = b")" + b"\x85" * 300_000 + b"."
+    deep = b")" + b"\x85" * 100_000 + b"."
     assert isinstance(run(deep), tuple)
     shared = b"]q\0" + b"".join(b"](h%ch%ceq%c" % (i, i, i + 1) for i in range(200)) + b"."
     assert isinstance(run(shared), list)  # doubled two hundred times, were it copied
     own = run(b"]q\0h\0a.")
     assert own[0] is own
+
+
+def test_what_many_keys_share_is_looked_at_once():
+    shared = b"(lq\0(" + b"K\x01" * 200_000 + b"e"
+    keys = b"".join(b"Vk%d\nh\0" % i for i in range(20_000))
+    value = run(b"(" + shared + b"0}(" + keys + b"u.")
+    assert len(value.pairs) == 20_000
+    assert len(state_dict(value)[1]) == 20_000  # else four thousand million steps
+
+
+def test_an_endless_name_is_refused():
+    with pytest.raises(Refused, match="endless"):
+        state_dict(run(b"}X\xe9\x03\0\0" + b"n" * 1001 + b"K\x01s."))
 
 
 def saved(legacy):

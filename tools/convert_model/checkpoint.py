@@ -11,6 +11,7 @@ from convert_model.torch_values import Tensor
 NESTS = ("state_dict", "model", "model_state_dict")  # Lightning and most training scripts; fVLM and RADAR
 IN_FOLDERS = ("model.safetensors.index.json", "model.safetensors", "pytorch_model.bin.index.json",
               "pytorch_model.bin")
+NAME_MAX = 1000
 INDEX_BYTES_MAX = 16 << 20
 
 
@@ -107,13 +108,13 @@ def state_dict(value):
         if len(inner) == 1 and isinstance(inner[0], Pairs):
             value = inner[0]
             break
-    tensors, plain = {}, {}
+    tensors, plain, seen = {}, {}, set()
     for key, item in value.pairs:
-        if not isinstance(key, str):
-            raise Refused(f"a state dict with {kind(key)} as a key")
+        if not isinstance(key, str) or len(key) > NAME_MAX:
+            raise Refused(f"a state dict with {kind(key)} as a key, or an endless one")
         if key in tensors or key in plain:
             raise Refused(f"{shown(key)}: stands twice")
-        check_inert(key, item)
+        check_inert(key, item, seen)
         (tensors if isinstance(item, Tensor) else plain)[key] = item
     return without_module(tensors), without_module(plain)
 
@@ -131,9 +132,9 @@ def kind(value):
     return {Pairs: "a dictionary", Tensor: "a tensor"}.get(type(value), type(value).__name__)
 
 
-def check_inert(key, value):
-    """Refuse when something unknown can be reached from here."""
-    seen, waiting = set(), [value]
+def check_inert(key, value, seen):
+    """Refuse when something unknown can be reached from here. seen: what was looked at before, for other keys."""
+    waiting = [value]
     while waiting:
         item = waiting.pop()
         if isinstance(item, (Global, Inert)):

@@ -17,6 +17,8 @@ from convert_model.torch_values import FLOATS
 FAMILIES = {module.FAMILY.system: module.FAMILY for module in (
     family_cardiac_clip, family_cmr_clip, family_radclip, family_ct_glip, family_fvlm, family_radar, family_hf_clip)}
 
+GROWTH_MAX = 4  # nnU-Net's repeats are three times the weights
+
 ABOUT = """\
 Make a model folder from what a system's authors publish.
 
@@ -71,6 +73,7 @@ def convert(family, given):
         print("names that stayed names: " + ", ".join(map(shown, checkpoint.unknown)), file=sys.stderr)
     any_size = given.any_size or family.published is None
     depths = family.depths(checkpoint.tensors) if any_size else family.published_depths
+    check_growth(checkpoint)
     ignored = (*family.ignored, *map(ignored_pattern, given.ignore))
     kept, sizes, dropped = match(checkpoint, list(family.rules(depths)), ignored,
                                  None if any_size else family.published, family.totals)
@@ -87,6 +90,14 @@ def convert(family, given):
               [name for name in dropped if name not in family.scalars], {"published": not any_size, "said": said})
     for note in said:
         print(note, file=sys.stderr)
+
+
+def check_growth(checkpoint):
+    """Tensors may share their storage, but not to fill a disk."""
+    held = sum(size for _, _, size, _ in checkpoint.files)
+    asked = sum(tensor.count * tensor.size for tensor in checkpoint.tensors.values())
+    if asked > GROWTH_MAX * held:
+        raise Refused(f"{asked} bytes of tensors share the {held} bytes of the file")
 
 
 def ignored_pattern(name):

@@ -63,7 +63,7 @@ def read(data):
 
 def checked(name, entry):
     keys = {"dtype", "shape", "data_offsets"}
-    if not isinstance(entry, dict) or set(entry) != keys or entry["dtype"] not in SIZES:
+    if not isinstance(entry, dict) or set(entry) != keys or entry["dtype"] not in tuple(SIZES):
         raise Refused(f"{shown(name)}: not a dtype we know, a shape and two offsets")
     shape, offsets = entry["shape"], entry["data_offsets"]
     for values in (shape, offsets):

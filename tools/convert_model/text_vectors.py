@@ -67,7 +67,7 @@ def vector(key, value, joint):
         key = "_".join(key)
     if not isinstance(key, str) or key not in BY_KEY:
         raise Refused(f"{shown(key)}: no item we know")
-    check_inert(key, value)
+    check_inert(key, value, set())
     if not isinstance(value, Tensor) or value.dtype not in FLOATS or squeezed(value.shape, 2) != (2, joint):
         raise Refused(f"{shown(key)}: not a pair of vectors of {joint}")
     if value.fault() or not all(finite(chunk, value.dtype) for chunk in value.chunks()):
