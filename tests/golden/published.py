@@ -29,7 +29,7 @@ class Names(collections.OrderedDict):
 
     def module(self, prefix, module):
         for name, value in module.state_dict().items():
-            self[prefix + name] = value.clone()
+            self[prefix + name] = value
 
 
 def bert(vocab, width, layers, inner, positions):

@@ -17,7 +17,7 @@ from convert_model.torch_values import FLOATS
 FAMILIES = {module.FAMILY.system: module.FAMILY for module in (
     family_cardiac_clip, family_cmr_clip, family_radclip, family_ct_glip, family_fvlm, family_radar, family_hf_clip)}
 
-GROWTH_MAX = 4  # nnU-Net's repeats are three times the weights
+GROWTH_MAX = 8  # nnU-Net repeats its weights three times
 
 ABOUT = """\
 Make a model folder from what a system's authors publish.
