@@ -452,6 +452,17 @@ def test_radars_text_vectors_are_shipped(convert, tmp_path):
     assert len(made) == 6 and labels(folder)["liver_metastasis"]["organ"] == "liver"
 
 
+def test_every_item_is_asked_of_an_organ_there_is(root, convert, tmp_path):
+    sys.path.insert(0, str(root / "tools"))
+    from convert_model.radar_items import BY_KEY
+    torch.save({key: torch.eye(2, 24) for key in BY_KEY}, tmp_path / "v.pt")
+    folder = convert("radar", save(tmp_path / "c", "radar"), "--text-vectors", tmp_path / "v.pt")
+    organs = {organ["id"] for organ in config(folder)["organ"]["organs"]}
+    assert len(labels(folder)) == len(BY_KEY) == 147 and len(organs) == 36
+    assert {label["organ"] for label in labels(folder).values()} < organs
+    assert all(len(key) <= 64 and key.replace("_", "").isalnum() and key.isascii() for key in labels(folder))
+
+
 def test_radar_without_text_vectors_says_so(convert, tmp_path):
     folder = convert("radar", save(tmp_path / "c", "radar"))
     assert not (folder / "text_cache.safetensors").exists()
