@@ -13,20 +13,28 @@ static void check_blocks(const struct encoder_blocks *blocks)
     fuzz_must(blocks->ln_eps > 0, "epsilon is above 0");
 }
 
-static void check_towers(const struct encoder_config *config)
+static void check_vision(const struct vision_config *vision)
 {
-    const struct vision_config *vision = &config->vision;
     int cells = 1, values = vision->channels;
     check_blocks(&vision->blocks);
-    check_blocks(&config->text.blocks);
     for (int i = 0; i < 3; i++) {
         fuzz_must(vision->grid_zyx[i] * vision->patch_zyx[i] == vision->input_zyx[i],
                   "patches fill the input");
         cells *= vision->grid_zyx[i];
         values *= vision->patch_zyx[i];
     }
-    fuzz_must(vision->tokens == cells + 1 && vision->patch_dim == values, "tokens and patch_dim agree");
-    fuzz_must(vision->proj_dim == config->text.proj_dim, "both towers meet");
+    fuzz_must(vision->tokens == cells + vision->cls_token && vision->patch_dim == values,
+              "tokens and patch_dim agree");
+}
+
+static void check_towers(const struct encoder_config *config)
+{
+    if (config->vision.arch != ENCODER_UNET)
+        check_vision(&config->vision);
+    if (!config->has_text)
+        return;
+    check_blocks(&config->text.blocks);
+    fuzz_must(config->vision.proj_dim == config->text.proj_dim, "both towers meet");
     fuzz_must(config->text.max_len >= 2 && config->text.max_len <= config->text.max_pos,
               "a text has positions");
 }
@@ -57,7 +65,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         return 0;
     }
     check_config(&config);
-    if (encoder_config_read(config.vision, config.text, &towers, &err))
+    if (encoder_config_read(&config.sections, &towers, &err))
         check_towers(&towers);
     else
         fuzz_must_refuse(&err);
