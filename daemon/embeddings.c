@@ -6,8 +6,8 @@
 
 #include <dirent.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 void embeddings_folder(const struct service *service, char path[PATH_MAX])
 {
@@ -59,13 +59,18 @@ static bool is_of(const char *name, const char *const *digests, int count)
 
 void embeddings_sweep(const struct service *service, const char *const *digests, int count)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX], relative[SPOOL_RELATIVE_SIZE];
     int removed = 0;
     spool_path(service->spool, "text", path);
     DIR *folder = opendir(path);
-    for (const struct dirent *entry; folder && (entry = readdir(folder));)
-        if (*entry->d_name != '.' && !is_of(entry->d_name, digests, count))
-            removed += unlinkat(dirfd(folder), entry->d_name, 0) == 0;
+    for (const struct dirent *entry; folder && (entry = readdir(folder));) {
+        if (*entry->d_name == '.' || is_of(entry->d_name, digests, count) ||
+            snprintf(relative, sizeof relative, "text/%s", entry->d_name) >= (int)sizeof relative)
+            continue;
+        spool_path(service->spool, relative, path);
+        spool_discard(path);
+        removed++;
+    }
     if (folder)
         closedir(folder);
     if (removed)

@@ -216,9 +216,20 @@ static bool put(FILE *file, const void *bytes, size_t size)
     return fwrite(bytes, 1, size, file) == size;
 }
 
-static bool put_vectors(FILE *file, const json_t *vectors, size_t dim, struct err *err)
+static bool check_told(const json_t *vectors, size_t dim, float *values, struct err *err)
 {
-    float values[DIM_MAX];
+    const char *text;
+    json_t *value;
+    json_object_foreach((json_t *)vectors, text, value)
+    {
+        if (!take_vector(text, value, dim, values, err))
+            return false;
+    }
+    return true;
+}
+
+static bool put_vectors(FILE *file, const json_t *vectors, size_t dim, float *values, struct err *err)
+{
     const char *text;
     json_t *value;
     json_object_foreach((json_t *)vectors, text, value)
@@ -231,7 +242,8 @@ static bool put_vectors(FILE *file, const json_t *vectors, size_t dim, struct er
     return true;
 }
 
-static bool write_file(const char *path, const char *head, const json_t *vectors, size_t dim, struct err *err)
+static bool write_file(const char *path, const char *head, const json_t *vectors, size_t dim, float *values,
+                       struct err *err)
 {
     unsigned char length[8] = {0};
     size_t size = strlen(head);
@@ -241,7 +253,7 @@ static bool write_file(const char *path, const char *head, const json_t *vectors
     if (!file)
         return err_errno(err, "create %s", path);
     bool ok = (put(file, length, sizeof length) && put(file, head, size)) || err_errno(err, "write %s", path);
-    ok = ok && put_vectors(file, vectors, dim, err);
+    ok = ok && put_vectors(file, vectors, dim, values, err);
     if (fclose(file) != 0 && ok)
         ok = err_errno(err, "write %s", path);
     return ok;
@@ -255,6 +267,7 @@ static bool is_digest(const char *text)
 bool text_cache_keep(const char *folder, const json_t *told, char name[TEXT_CACHE_NAME_SIZE], struct err *err)
 {
     char path[PATH_MAX], part[PATH_MAX];
+    float values[DIM_MAX];
     const char *digest = json_string_value(json_object_get(told, "digest"));
     const json_t *vectors = json_object_get(told, "vectors");
     size_t dim = json_array_size(json_object_iter_value(json_object_iter((json_t *)vectors)));
@@ -264,10 +277,10 @@ bool text_cache_keep(const char *folder, const json_t *told, char name[TEXT_CACH
     if (snprintf(path, sizeof path, "%s/%s", folder, name) >= PATH_MAX ||
         snprintf(part, sizeof part, "%s/%s.part", folder, digest) >= PATH_MAX)
         return err_fail(err, ERR_INPUT, "path of the state folder is too long");
+    if (!check_told(vectors, dim, values, err))
+        return false;
     char *head = header(digest, vectors, dim, err);
-    bool ok = head && write_file(part, head, vectors, dim, err) && file_commit(part, path, err);
+    bool ok = head && write_file(part, head, vectors, dim, values, err) && file_commit(part, path, err);
     free(head);
-    if (!ok)
-        unlink(part);
     return ok;
 }

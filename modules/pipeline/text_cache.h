@@ -43,7 +43,8 @@ bool text_cache_add(struct text_cache *cache, const char *text, const float *vec
  * else NULL. owns: the caller drops the reference. */
 json_t *text_cache_told(const struct text_cache *cache);
 
-/* The daemon's side: write what was told, durably, replacing what is there. out: name, of the file in folder.
+/* The daemon's side: write what was told, durably, replacing what is there; a write that fails may leave
+ * DIGEST.part. out: name, of the file in folder.
  * errors: ERR_INPUT (told is not as above), ERR_IO, ERR_FULL, ERR_NOMEM. */
 enum { TEXT_CACHE_NAME_SIZE = 80 };
 bool text_cache_keep(const char *folder, const json_t *told, char name[TEXT_CACHE_NAME_SIZE],
