@@ -2,9 +2,15 @@
 import json
 import os
 import shutil
+import subprocess
+
+import numpy
+import pytest
+from safetensors import safe_open
+from safetensors.numpy import load_file, save_file
 
 from counterparts import send
-from service import wait_for
+from service import CLI, MODEL, wait_for
 from studies import ct_study
 
 
@@ -102,3 +108,45 @@ def test_without_room_for_it_all_goes_on(start_daemon, tmp_path):
     daemon = start_daemon(state=state)
     assert lines(daemon, "text_not_kept")
     assert findings_of(daemon, ct_study(seed=1))
+
+
+def embeddings(*texts):
+    """Computed by the command, which keeps nothing."""
+    done = subprocess.run([CLI, "text", "--model", MODEL, "--threads", "1", "--json", *texts], capture_output=True, check=True, timeout=120)
+    return {one["text"]: numpy.array(one["embedding"], dtype="f4") for one in json.loads(done.stdout)["embeddings"]}
+
+
+def test_what_is_kept_is_what_is_computed(start_daemon):
+    """Read by the safetensors library: every text of prompts.json, bit for bit."""
+    path, = kept(start_daemon())
+    labels = json.loads((MODEL / "prompts.json").read_text())["labels"]
+    texts = {text for one in labels for side in ("positive", "negative")
+             for text in ([one[side]] if isinstance(one[side], str) else one[side])}
+    vectors, computed = load_file(path), embeddings(*texts)
+    assert set(vectors) == texts
+    assert all((vectors[text] == computed[text]).all() and vectors[text].dtype == "f4" for text in texts)
+    with safe_open(path, "numpy") as file:
+        assert file.metadata() == {"digest": path.stem}
+
+
+@pytest.mark.parametrize("fault", [None, "length", "shape", "dtype", "nan", "missing"])
+def test_vectors_that_come_with_the_model(fault, tmp_path):
+    """Written by the safetensors library. A label without words needs them."""
+    folder = tmp_path / "m"
+    shutil.copytree(MODEL, folder)
+    prompts = json.loads((folder / "prompts.json").read_text())
+    label = prompts["labels"][0]
+    dim = json.loads((folder / "config.json").read_text())["vision"]["proj_dim"]
+    vectors = {f"labels.{label['id']}.{side}": numpy.eye(dim, dtype="f4")[i] for i, side in enumerate(("positive", "negative"))}
+    del label["positive"], label["negative"]
+    (folder / "prompts.json").write_text(json.dumps(prompts))
+    name = f"labels.{label['id']}.negative"
+    vectors[name] = {"length": vectors[name] * 1.5, "shape": numpy.eye(dim + 1, dtype="f4")[0], "dtype": vectors[name].astype("f8"),
+                     "nan": vectors[name] * numpy.nan}.get(fault, vectors[name])
+    if fault == "missing":
+        del vectors[name]
+    save_file(vectors, folder / "text_cache.safetensors")
+    done = subprocess.run([CLI, "model", "check", folder], capture_output=True, text=True, timeout=120)
+    assert (done.returncode == 0) == (fault is None), done.stderr
+    if fault:
+        assert name in done.stderr and "text_cache.safetensors" in done.stderr
