@@ -80,6 +80,14 @@ static json_t *text(const struct part *part, json_t *proj_dim)
     return section;
 }
 
+/* What a study is prepared with: the values of the published preprocessor_config.json (OPENAI_CLIP_MEAN and
+ * OPENAI_CLIP_STD of transformers). */
+static json_t *preprocess(void)
+{
+    return json_pack("{s:s,s:s,s:[f,f,f],s:[f,f,f]}", "modality", "CT", "norm", "meanstd", "mean", 0.48145466,
+                     0.4578275, 0.40821073, "std", 0.26862954, 0.26130258, 0.27577711);
+}
+
 /* "openai/clip-vit-large-patch14" and "/models/clip-vit-large-patch14" alike. */
 static const char *model_name(const json_t *root)
 {
@@ -106,9 +114,9 @@ json_t *model_hf_config(const json_t *root, struct err *err)
         return NULL;
     json_t *proj_dim = whole(&top, "projection_dim", 512);
     json_t *ours =
-        json_pack("{s:s,s:s,s:s,s:s,s:b,s:o,s:o,s:{s:s}}", "name", model_name(root), "version", "unstated",
+        json_pack("{s:s,s:s,s:s,s:s,s:b,s:o,s:o,s:o}", "name", model_name(root), "version", "unstated",
                   "manufacturer", "unstated", "family", "clip", "trained", 1, "vision",
-                  vision(&picture, proj_dim), "text", text(&words, proj_dim), "preprocess", "modality", "CT");
+                  vision(&picture, proj_dim), "text", text(&words, proj_dim), "preprocess", preprocess());
     json_decref(proj_dim);
     if (!ours)
         err_fail(err, ERR_NOMEM, "no memory for a configuration");
