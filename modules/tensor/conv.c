@@ -8,8 +8,9 @@
 #include <string.h>
 
 enum {
-    TILE_VOXELS = 1536, /* columns of a product: measured, tests/golden/conv_probe.c */
-    FEW_CHANNELS = 8    /* below, taps are columns */
+    TILE_VOXELS =
+        1536, /* columns of a product; measured, 768 to 4096 differ little (AVX2, 32 to 320 channels) */
+    FEW_CHANNELS = 8 /* below, taps are columns */
 };
 
 static int min_int(int a, int b)

@@ -3,7 +3,6 @@
 The small references run in float64: what is compared is our float32 against the mathematics. Tolerance: the largest
 difference over the largest absolute value of the stage.
 """
-import json
 import os
 import pathlib
 import subprocess
@@ -21,6 +20,11 @@ TOLERANCE = 1e-5
 
 class UnetProbe(Probe):
     """tests/golden/unet_probe.c"""
+
+    def call(self, *arguments, timeout_s=600, **options):
+        done = subprocess.run([self.path, *map(str, arguments)], capture_output=True, timeout=timeout_s, **options)
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode()
 
     def write(self, path, values):
         numpy.ascontiguousarray(values, dtype="<f4").tofile(path)

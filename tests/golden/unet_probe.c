@@ -105,9 +105,13 @@ static int run_up(char **words)
     return 0;
 }
 
+static const char *wanted_stages; /* NULL: all */
+
 static void write_stage(void *seer, const char *stage, int layer, const float *values, int rows, int columns)
 {
     char name[64], path[4096];
+    if (wanted_stages && !strstr(wanted_stages, stage))
+        return;
     snprintf(name, sizeof name, layer < 0 ? "%s" : "%s.%d", stage, layer);
     snprintf(path, sizeof path, "%s/%s.f32", (const char *)seer, name);
     write_floats(path, values, (size_t)rows * (size_t)columns);
@@ -183,10 +187,23 @@ static int run_unet(char **words, char *out_folder)
     int64_t start_ms = clock_monotonic_ms();
     double start_cpu = cpu_seconds();
     unet_run(&opened.unet, input, out_folder ? &tap : NULL);
-    if (!out_folder)
+    if (!out_folder || wanted_stages)
         printf("%.3f %.3f %ld %zu\n", (double)(clock_monotonic_ms() - start_ms) / 1000,
                cpu_seconds() - start_cpu, peak_kb(), unet_room_bytes(&opened.unet));
     free(input);
+    close_unet(&opened);
+    return 0;
+}
+
+static int show_room(char **words)
+{
+    struct err err = ERR_INIT;
+    struct opened opened = {0};
+    int zyx[3] = {atoi(words[1]), atoi(words[2]), atoi(words[3])};
+    open_unet(words[0], &opened);
+    if (!unet_reserve(&opened.unet, zyx, &err))
+        stop(&err);
+    printf("%zu\n", unet_room_bytes(&opened.unet));
     close_unet(&opened);
     return 0;
 }
@@ -262,8 +279,12 @@ int main(int argc, char **argv)
         return run_conv(argv + 2);
     if (strcmp(what, "up") == 0 && argc == 14)
         return run_up(argv + 2);
-    if (strcmp(what, "maps") == 0 && argc == 8)
+    if (strcmp(what, "maps") == 0 && (argc == 8 || argc == 9)) {
+        wanted_stages = argv[8];
         return run_unet(argv + 2, argv[7]);
+    }
+    if (strcmp(what, "room") == 0 && argc == 6)
+        return show_room(argv + 2);
     if ((strcmp(what, "organs") == 0 || strcmp(what, "organ_stages") == 0) && argc == 9)
         return run_organs(what, argv + 2);
     if (strcmp(what, "organ_time") == 0 && argc == 8)
