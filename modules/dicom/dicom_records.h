@@ -70,14 +70,13 @@ struct dicom_head {
 };
 
 /* One segment of a segmentation object. Codes are as sent, in capitals or not; an absent one is "". */
-struct dicom_code {
+struct dicom_coded {
     char scheme[17], value[17];
 };
 struct dicom_segment {
-    int number;              /* (0062,0004), from 1 */
-    char label[65 * 4];      /* (0062,0005) */
-    struct dicom_code type;  /* (0062,000F) Segmented Property Type */
-    struct dicom_code where; /* (0008,2218) Anatomic Region, of the segment */
+    int number;             /* (0062,0004), from 1 */
+    char label[65 * 4];     /* (0062,0005) */
+    struct dicom_coded type; /* (0062,000F) Segmented Property Type */
 };
 
 /* A segmentation object beyond its head: head->frames says where each frame lies. */

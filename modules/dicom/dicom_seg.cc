@@ -42,7 +42,7 @@ DcmSequenceOfItems *sequence(DcmItem *item, const DcmTagKey &tag)
     return nullptr;
 }
 
-void read_code(DcmItem *item, const DcmTagKey &tag, struct dicom_code *code)
+void read_code(DcmItem *item, const DcmTagKey &tag, struct dicom_coded *code)
 {
     DcmItem *from = dicom_value_item(item, tag);
     dicom_value_copy(code->scheme, sizeof code->scheme, dicom_value_text(from, DCM_CodingSchemeDesignator));
@@ -70,7 +70,6 @@ bool read_segments(DcmItem *dataset, struct arena *arena, struct dicom_segmentat
         index[segment->number] = ret->segment_count;
         charset.copy(segment->label, sizeof segment->label, DCM_SegmentLabel, item);
         read_code(item, DCM_SegmentedPropertyTypeCodeSequence, &segment->type);
-        read_code(item, DCM_AnatomicRegionSequence, &segment->where);
     }
     return true;
 }

@@ -72,6 +72,14 @@ bool volume_fill_padded(const struct volume_plan *plan, int phase, volume_read_f
 bool volume_resample(const struct volume_geometry *geometry, const float *voxels, const int out_zyx[3],
                      float *out, struct err *err);
 
+/* The grid that volume_resample fills in the canonical orientation when voxels are `spacing_zyx_mm` apart: as
+ * many as fit the field of view, rounded, at least one; so that its spacing is that to within half a voxel
+ * over the whole length. out: *ret with one phase. errors: ERR_INPUT "volume_too_large" (more than
+ * VOLUME_SIDE_MAX along an axis). */
+enum { VOLUME_SIDE_MAX = 2048 };
+bool volume_regrid(const struct volume_geometry *geometry, const double spacing_zyx_mm[3],
+                   struct volume_geometry *ret, struct err *err);
+
 /* A NIfTI-1 header (348 bytes and 4 of extension flag) for float32 voxels in our order [phase][z][y][x],
  * with the sform and qform in RAS. source: nifti1.h of the NIfTI data format working group. */
 enum { VOLUME_NIFTI_HEADER_SIZE = 352 };

@@ -93,3 +93,30 @@ bool volume_resample(const struct volume_geometry *geometry, const float *voxels
     free(taps);
     return true;
 }
+
+bool volume_regrid(const struct volume_geometry *geometry, const double spacing_zyx_mm[3],
+                   struct volume_geometry *ret, struct err *err)
+{
+    const double *steps[3] = {geometry->step_z_lps, geometry->step_y_lps, geometry->step_x_lps};
+    double *ret_steps[3] = {ret->step_z_lps, ret->step_y_lps, ret->step_x_lps};
+    struct axis axes[3];
+    find_axes(geometry, axes);
+    ret->phases = 1;
+    for (int lps = 0; lps < 3; lps++)
+        ret->origin_lps[lps] = geometry->origin_lps[lps];
+    for (int i = 0; i < 3; i++) {
+        int source = axes[i].source, in = geometry->zyx[source];
+        double length_mm = in * geometry->spacing_zyx_mm[source], out = round(length_mm / spacing_zyx_mm[i]);
+        if (!(out <= VOLUME_SIDE_MAX))
+            return err_decline(err, "volume_too_large", "%.0f mm are %.0f voxels of %g mm", length_mm, out,
+                               spacing_zyx_mm[i]);
+        ret->zyx[i] = out < 1 ? 1 : (int)out;
+        ret->spacing_zyx_mm[i] = length_mm / ret->zyx[i];
+        double share = (double)in / ret->zyx[i], first = share / 2 - 0.5; /* see set_taps */
+        for (int lps = 0; lps < 3; lps++) {
+            ret_steps[i][lps] = steps[source][lps] * (axes[i].flipped ? -share : share);
+            ret->origin_lps[lps] += steps[source][lps] * (axes[i].flipped ? in - 1 - first : first);
+        }
+    }
+    return true;
+}
