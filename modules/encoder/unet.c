@@ -376,7 +376,7 @@ static bool check_size(const struct unet *unet, const int zyx[3], struct err *er
             return err_decline(err, "input_shape",
                                "%d x %d x %d (z, y, x); the encoder takes multiples of %d, %d, %d", zyx[0],
                                zyx[1], zyx[2], unet->factor_zyx[0], unet->factor_zyx[1], unet->factor_zyx[2]);
-    if (voxels(zyx) > (size_t)INT32_MAX / 64)
+    if (voxels(zyx) > (size_t)INT32_MAX / 16)
         return err_decline(err, "input_shape", "%d x %d x %d voxels are too many", zyx[0], zyx[1], zyx[2]);
     return true;
 }

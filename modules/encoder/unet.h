@@ -2,8 +2,10 @@
  * transposed convolution, the skip beside it, convolutions again. Its run is a list of steps, made when it is
  * opened; where every map lies in one piece of memory is decided when the size is known, each only as long as
  * someone reads it: at the last level only skip, upsampled and output exist. Skip and upsampled are never
- * joined in memory. source: nnU-Net v2, dynamic_network_architectures PlainConvUNet (Apache-2.0); RADAR's
- * light decoder, github.com/alibaba-damo-academy/damo-radar. */
+ * joined in memory.
+ *
+ * source: nnU-Net v2, dynamic_network_architectures PlainConvUNet (Apache-2.0); RADAR's light decoder,
+ * github.com/alibaba-damo-academy/damo-radar. */
 #ifndef ENCODER_UNET_H
 #define ENCODER_UNET_H
 

@@ -258,8 +258,8 @@ static bool run_crop(struct self *self, const struct encoder_input *input, const
     if (volume(box.size_zyx) > CROP_WINDOWS * volume(windows->size_zyx))
         return true;
     if (!reserve(self, box.size_zyx, err)) {
-        *err = err->code == ERR_NOMEM ? (struct err)ERR_INIT : *err;
-        return err->code == ERR_NONE;
+        *err = (struct err)ERR_INIT;
+        return true;
     }
     self->out[organ].reason = "organ_not_found";
     run_box(self, input, &box, tap);

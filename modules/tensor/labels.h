@@ -1,8 +1,11 @@
 /* From class scores on a coarse grid to labels on a finer one.
  * Scores are dense float [classes][z][y][x]; the finer grid has the same z and whole multiples in y and x.
  * Between grid points scores are interpolated, align_corners=false, edges repeated; the first of equal
- * classes wins. threads: any; no state. source: torch.nn.functional.interpolate(mode="trilinear"),
- * torch.argmax, torch.softmax. */
+ * classes wins.
+ *
+ * threads: any; no state.
+ *
+ * source: torch.nn.functional.interpolate(mode="trilinear"), torch.argmax, torch.softmax. */
 #ifndef TENSOR_LABELS_H
 #define TENSOR_LABELS_H
 
