@@ -95,7 +95,7 @@ def config(found):
         "organ": {"pool": "mean", "organs": [{"id": label.lower(), "text": readable(label),
                                               "labels": [number]} for number, label in enumerate(LABELS, 1)]},
         "score": {"mode": "pair_softmax", "scale_mode": "inv_temp", "scale": 0.07},
-        "preprocess": {"modality": "CT", "hu_clip": [-300, 400], "norm": "range01"},
+        "preprocess": {"modality": "CT", "spacing": [5, 1, 1], "hu_clip": [-300, 400], "norm": "range01"},
     }
 
 

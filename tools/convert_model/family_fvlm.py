@@ -78,7 +78,7 @@ def config(found):
         "organ": {"pool": "queries", "query_heads": 4, "crop": CROP if size == INPUT else size,
                   "organs": organs(ORGANS)},
         "score": {"mode": "pair_softmax", "scale_mode": "inv_temp", "scale": found.scalars["temp"]},
-        "preprocess": {"modality": "CT", "hu_clip": [-1150, 350], "norm": "range01"},
+        "preprocess": {"modality": "CT", "spacing": [3, 1, 1], "hu_clip": [-1150, 350], "norm": "range01"},
     }
 
 

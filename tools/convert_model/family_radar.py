@@ -50,7 +50,7 @@ def config(found):
                             map_dim=s["Q"]),
         "organ": {"pool": "queries", "query_heads": 4, "organs": organs(ORGANS[:found.depths["organs"]])},
         "score": {"mode": "pair_softmax", "scale_mode": "inv_temp", "scale": found.scalars["temp"]},
-        "preprocess": {"modality": "CT", "hu_clip": [-300, 400], "norm": "range01"},
+        "preprocess": {"modality": "CT", "spacing": [5, 1, 1], "hu_clip": [-300, 400], "norm": "range01"},
     }
 
 
