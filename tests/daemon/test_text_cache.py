@@ -149,4 +149,5 @@ def test_vectors_that_come_with_the_model(fault, tmp_path):
     done = subprocess.run([CLI, "model", "check", folder], capture_output=True, text=True, timeout=120)
     assert (done.returncode == 0) == (fault is None), done.stderr
     if fault:
-        assert name in done.stderr and "text_cache.safetensors" in done.stderr
+        assert name in done.stderr, done.stderr
+        assert ("prompts.json" if fault == "missing" else "text_cache.safetensors") in done.stderr, done.stderr
