@@ -83,6 +83,14 @@ static json_t *report_json(const json_t *row)
                      text_of(row, "sr_sop_class"), "series_uid", text_of(row, "sr_series_uid"));
 }
 
+static void drop_embeddings(json_t *result)
+{
+    json_t *organ;
+    size_t i;
+    json_object_del(result, "embedding");
+    json_array_foreach(json_object_get(result, "organs"), i, organ) json_object_del(organ, "embedding");
+}
+
 /* A row and the result it holds, as one object. */
 static json_t *result_json(json_t *row, bool with_embedding)
 {
@@ -97,7 +105,7 @@ static json_t *result_json(json_t *row, bool with_embedding)
         json_object_set(result, "reason", json_object_get(row, "reason"));
     } else {
         if (!with_embedding)
-            json_object_del(stored, "embedding");
+            drop_embeddings(stored);
         json_object_update_missing(result, stored);
     }
     json_decref(stored);

@@ -140,6 +140,22 @@ static struct store_finding *finding_rows(const struct result *result, struct ar
     return rows;
 }
 
+/* The whole study's, or every organ's that has one. */
+static struct store_embedding *embedding_rows(const struct result *result, struct arena *arena,
+                                              int *ret_count)
+{
+    int dim = result->embedding_dim, count = 0;
+    struct store_embedding *rows =
+        ARENA_ARRAY(arena, struct store_embedding, (size_t)result->organ_count + 1);
+    if (rows && result->embedding)
+        rows[count++] = (struct store_embedding){"", result->embedding, dim};
+    for (int i = 0; rows && i < result->organ_count; i++)
+        if (result->organs[i].embedding)
+            rows[count++] = (struct store_embedding){result->organs[i].id, result->organs[i].embedding, dim};
+    *ret_count = count;
+    return rows;
+}
+
 static bool record(struct service *service, const struct store_job *job, const struct result *result,
                    bool failed, const struct written *written, const char *json, struct arena *arena,
                    struct err *err)
@@ -151,14 +167,13 @@ static bool record(struct service *service, const struct store_job *job, const s
                                   .analysed = result->analysed,
                                   .reason = result->analysed ? "" : result->reason,
                                   .json = json,
-                                  .embedding = result->embedding,
-                                  .embedding_dim = result->embedding_dim,
                                   .findings = finding_rows(result, arena),
                                   .finding_count = result->finding_count,
                                   .report = {DICOM_SR_COMPREHENSIVE_3D, written->sop_uid, written->series_uid,
                                              written->relative, written->sha256},
                                   .destinations = names};
-    if (!finish.findings)
+    finish.embeddings = embedding_rows(result, arena, &finish.embedding_count);
+    if (!finish.findings || !finish.embeddings)
         return err_fail(err, ERR_NOMEM, "no memory for findings");
     finish.destination_count = destinations(service->config, job->live, names);
     if (!store_finish_job(service->store, &finish, clock_unix_ms(), &stale, err))

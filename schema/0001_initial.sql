@@ -83,10 +83,18 @@ CREATE TABLE result (
   analysed    INTEGER NOT NULL,
   reason      TEXT NOT NULL,
   json        TEXT NOT NULL,
-  embedding   BLOB,
   created_ms  INTEGER NOT NULL
 );
 CREATE INDEX result_by_study ON result (study_id, revision);
+
+-- Unit vectors, float32 of this machine. organ is '' for the whole study's; one that was not assessed has none.
+CREATE TABLE embedding (
+  id          INTEGER PRIMARY KEY,
+  result_id   INTEGER NOT NULL REFERENCES result (id),
+  organ       TEXT NOT NULL,
+  vector      BLOB NOT NULL,
+  UNIQUE (result_id, organ)
+);
 
 CREATE TABLE finding (
   id          INTEGER PRIMARY KEY,

@@ -19,3 +19,11 @@ bool finding_state_parse(const char *word, enum finding_state *ret)
     }
     return false;
 }
+
+const struct result_organ *result_organ(const struct result *result, const char *id)
+{
+    for (int i = 0; id && i < result->organ_count; i++)
+        if (strcmp(result->organs[i].id, id) == 0)
+            return &result->organs[i];
+    return NULL;
+}

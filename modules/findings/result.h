@@ -13,22 +13,37 @@ enum finding_state { FINDING_PRESENT, FINDING_ABSENT, FINDING_UNDETERMINED, FIND
 
 /* One label that was asked. */
 struct finding {
-    const char *id;   /* as in prompts.json, "pericardial_effusion" */
-    const char *text; /* display text */
+    const char *id;    /* as in prompts.json, "pericardial_effusion" */
+    const char *text;  /* display text */
+    const char *organ; /* id of the organ it was asked of; NULL: of the whole study */
     enum finding_state state;
-    const char *reason; /* why undetermined or not assessed; NULL otherwise */
+    const char
+        *reason; /* why undetermined or not assessed (then the organ's, if it has one); NULL otherwise */
     bool has_score;
-    double score;     /* uncalibrated zero-shot score, 0..1: positive side of the pair softmax */
+    double score;     /* uncalibrated zero-shot score; what it is, model_identity.score says */
     double threshold; /* score above which the label counts as present */
     bool has_probability;
-    double probability; /* 0..1, only from a stated calibration */
-    double cosine_positive, cosine_negative;
+    double probability;     /* 0..1, only from a stated calibration */
+    double cosine_positive; /* meaningful with has_score; the mean over the prompts in "cosine_mean" */
+    bool has_negative;      /* a pair was asked */
+    double cosine_negative;
+};
+
+/* One organ of an organ-grounded model. */
+struct result_organ {
+    const char *id, *text;   /* as in config.json */
+    const float *embedding;  /* unit [embedding_dim]; NULL: not assessed */
+    const char *reason;      /* stable word when not assessed, else NULL */
+    const char *recognised;  /* id of the organ whose text lies closest; NULL: not asked. No finding */
+    double recognised_score; /* of it, 0..1: softmax over the organs' texts */
 };
 
 /* Which model, to the digest. */
 struct model_identity {
     const char *name, *version, *manufacturer, *family; /* family: "cardiac-clip" */
-    const char *calibration;                            /* "none" or its identifier */
+    const char *score; /* what a score is: "pair_softmax", "class_softmax" (0..1), "cosine_mean" (-1..1) or
+                          "cosine_mean_half" (0..1). None is a probability */
+    const char *calibration; /* "none" or its identifier */
     bool trained;
     char weights_sha256[DIGEST_HEX_SIZE], prompts_sha256[DIGEST_HEX_SIZE];
     char config_sha256[DIGEST_HEX_SIZE]; /* config.json and vocab.txt: thresholds, preprocessing, tokens */
@@ -56,8 +71,10 @@ struct result {
     const char *reason_text; /* one English sentence for a person, else NULL */
     bool has_model;
     struct model_identity model; /* meaningful when has_model */
-    float *embedding;            /* unit length, or NULL */
-    int embedding_dim;
+    float *embedding;            /* unit length, or NULL: not analysed, or by organ */
+    int embedding_dim;           /* of it, or of every organ's */
+    struct result_organ *organs; /* every organ of an organ-grounded model that analysed the study */
+    int organ_count;
     struct finding *findings;
     int finding_count;
     const char *modality; /* CT or MR of what was analysed, or of the study */
@@ -76,6 +93,9 @@ struct result {
     int64_t started_unix_ms;
     double load_s, volume_s, encode_s;
 };
+
+/* The organ of that id; NULL when there is none. */
+const struct result_organ *result_organ(const struct result *result, const char *id);
 
 /* "present", "absent", "undetermined", "not_assessed": borrowed, static. */
 const char *finding_state_name(enum finding_state state);

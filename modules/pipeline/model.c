@@ -2,6 +2,7 @@
 
 #include "base/file.h"
 #include "pipeline/model_config.h"
+#include "pipeline/questions.h"
 #include "pipeline/text_cache.h"
 #include "tensor/gemm.h"
 #include "tensor/ops.h"
@@ -33,7 +34,8 @@ struct model {
     struct prompts prompts;
     struct text_cache *texts;
     char text_digest[DIGEST_HEX_SIZE]; /* "": nothing to keep */
-    float *text_vectors;               /* [labels][2][dim]: positive, negative; unit length */
+    struct organ_config organs;        /* none: the model answers for the whole study */
+    struct questions questions;
 };
 
 static bool path_in(const char *folder, const char *name, char path[PATH_MAX], struct err *err)
@@ -183,45 +185,35 @@ static const float *text_vector(struct model *model, const char *text, struct er
     return ok ? text_cache_find(model->texts, text) : NULL;
 }
 
-/* What was shipped for a side of a label; else the mean of the unit vectors of its prompts, at unit length
- * again. */
-static bool embed_side(struct model *model, const char *id, const char *name, const struct prompt_side *side,
-                       float *mean, struct err *err)
+static const float *shipped_of(void *of, const char *name)
 {
-    size_t dim = (size_t)model_dim(model);
-    char shipped_name[PROMPTS_ID_MAX + 40];
-    snprintf(shipped_name, sizeof shipped_name, "labels.%s.%s", id, name);
-    const float *shipped = text_cache_shipped(model->texts, shipped_name);
-    if (shipped)
-        memcpy(mean, shipped, dim * sizeof *mean);
-    else if (side->count == 0)
-        return err_fail(err, ERR_INPUT,
-                        "prompts.json: labels.%s.%s: no text, and " TEXT_CACHE_SHIPPED " has no %s", id, name,
-                        shipped_name);
-    for (int i = 0; !shipped && i < side->count; i++) {
-        const float *one = text_vector(model, side->texts[i], err);
-        if (!one)
-            return err_prefix(err, "prompts.json: labels.%s.%s", id, name);
-        ops_add(dim, one, mean);
-    }
-    return shipped || ops_unit(dim, mean) ||
-           err_fail(err, ERR_INPUT, "prompts.json: labels.%s.%s: the prompts cancel out", id, name);
+    return text_cache_shipped(((struct model *)of)->texts, name);
 }
 
-static bool embed_prompts(struct model *model, struct err *err)
+static const float *text_of(void *of, const char *text, struct err *err)
 {
-    size_t dim = (size_t)model_dim(model);
-    model->text_vectors = ARENA_ARRAY(model->arena, float, 2 * dim * (size_t)model->prompts.count);
-    if (!model->text_vectors)
-        return err_fail(err, ERR_NOMEM, "no memory for prompt embeddings");
-    for (int i = 0; i < model->prompts.count; i++) {
-        const struct prompt_label *label = &model->prompts.labels[i];
-        float *vectors = model->text_vectors + 2 * dim * (size_t)i;
-        if (!embed_side(model, label->id, "positive", &label->positive, vectors, err) ||
-            !embed_side(model, label->id, "negative", &label->negative, vectors + dim, err))
-            return false;
-    }
-    return true;
+    return text_vector(of, text, err);
+}
+
+static bool is_shipped(void *of, const char *name)
+{
+    return shipped_of(of, name) != NULL;
+}
+
+static bool load_questions(struct model *model, struct err *err)
+{
+    const struct questions_source source = {model, shipped_of, text_of};
+    const json_t *organs = model->config.sections.organ;
+    if (organs && !organ_config_read(organs, model->arena, &model->organs, err))
+        return err_prefix(err, "config.json");
+    model->questions = (struct questions){.prompts = &model->prompts,
+                                          .score = &model->config.score,
+                                          .organs = &model->organs,
+                                          .trained = model->config.identity.trained,
+                                          .dim = model_dim(model)};
+    if (!questions_check(&model->questions, is_shipped, model, NULL, err))
+        return err_prefix(err, "prompts.json");
+    return questions_embed(&model->questions, &source, model->arena, err);
 }
 
 static bool load(struct model *model, const char *folder, const char *text_folder, struct err *err)
@@ -234,7 +226,7 @@ static bool load(struct model *model, const char *folder, const char *text_folde
     return stamp(folder, model->files, err) && load_config(model, folder, err) &&
            load_weights(model, folder, err) && load_vocab(model, folder, err) &&
            load_prompts(model, folder, err) && open_texts(model, text_folder, err) &&
-           embed_prompts(model, err);
+           load_questions(model, err);
 }
 
 struct model *model_open(const char *folder, struct err *err)
@@ -340,52 +332,14 @@ bool model_embed_text(struct model *model, const char *text, float *embedding, s
     return ok;
 }
 
-/* The labels, nothing said of them yet; texts are copied, so that a result outlives the model. */
-static struct finding *new_findings(const struct model *model, struct arena *arena, struct err *err)
+bool model_score(struct model *model, const struct encoder_output *output, struct arena *arena,
+                 struct result *result, struct err *err)
 {
-    int count = model->prompts.count;
-    struct finding *findings = ARENA_ARRAY(arena, struct finding, (size_t)count);
-    for (int i = 0; findings && i < count; i++) {
-        findings[i].id = arena_strdup(arena, model->prompts.labels[i].id);
-        findings[i].text = arena_strdup(arena, model->prompts.labels[i].text);
-        if (!findings[i].id || !findings[i].text)
-            findings = NULL;
-    }
-    if (!findings)
-        err_fail(err, ERR_NOMEM, "no memory for findings");
-    return findings;
-}
-
-bool model_score(struct model *model, const float *embedding, struct arena *arena, struct finding **ret,
-                 int *ret_count, struct err *err)
-{
-    size_t dim = (size_t)model_dim(model);
-    struct finding *findings = new_findings(model, arena, err);
-    if (!findings)
-        return false;
-    for (int i = 0; i < model->prompts.count; i++) {
-        const float *vectors = model->text_vectors + 2 * dim * (size_t)i;
-        findings[i].cosine_positive = ops_dot(dim, embedding, vectors);
-        findings[i].cosine_negative = ops_dot(dim, embedding, vectors + dim);
-        score_finding(&model->config.score, model->config.identity.trained, &findings[i]);
-    }
-    *ret = findings;
-    *ret_count = model->prompts.count;
-    return true;
+    return questions_answer(&model->questions, output, arena, result, err);
 }
 
 bool model_not_assessed(struct model *model, const char *reason, struct arena *arena, struct finding **ret,
                         int *ret_count, struct err *err)
 {
-    struct finding *findings = new_findings(model, arena, err);
-    const char *copy = arena_strdup(arena, reason);
-    if (!findings || !copy)
-        return err_fail(err, ERR_NOMEM, "no memory for findings");
-    for (int i = 0; i < model->prompts.count; i++) {
-        findings[i].state = FINDING_NOT_ASSESSED;
-        findings[i].reason = copy;
-    }
-    *ret = findings;
-    *ret_count = model->prompts.count;
-    return true;
+    return questions_blank(&model->questions, reason, arena, ret, ret_count, err);
 }

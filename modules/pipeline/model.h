@@ -71,10 +71,11 @@ bool model_embed_text(struct model *model, const char *text, float *embedding, s
 bool model_tokenize(struct model *model, const char *text, struct arena *arena, int **ret_ids, int *ret_count,
                     struct err *err);
 
-/* Score every prompt pair against an image embedding. An untrained model yields only
- * FINDING_UNDETERMINED with reason "model_untrained". The findings live in arena. */
-bool model_score(struct model *model, const float *embedding, struct arena *arena, struct finding **ret,
-                 int *ret_count, struct err *err);
+/* Fill the result's embedding or organs, and its findings, from what the encoder said. An untrained model
+ * yields only FINDING_UNDETERMINED with reason "model_untrained". All lives in arena.
+ * errors: ERR_NOMEM, ERR_BUG (it is no output of this model's encoder). */
+bool model_score(struct model *model, const struct encoder_output *output, struct arena *arena,
+                 struct result *result, struct err *err);
 
 /* The labels as not assessed, with the given reason: what a study gets that could not be encoded. */
 bool model_not_assessed(struct model *model, const char *reason, struct arena *arena, struct finding **ret,

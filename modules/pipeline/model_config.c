@@ -119,6 +119,7 @@ bool model_config_read(const char *path, struct model_config *ret, struct err *e
         model_config_done(&config);
         return err_prefix(err, "config.json");
     }
+    config.identity.score = score_name(&config.score);
     config.identity.calibration = config.score.has_calibration ? config.score.calibration_id : "none";
     *ret = config;
     return true;

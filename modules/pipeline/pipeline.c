@@ -190,18 +190,8 @@ static bool encode(struct model *model, const struct encoder_input *input, struc
 {
     int64_t start_ms = clock_monotonic_ms();
     struct encoder_output output;
-    if (!model_encode(model, input, &output, err))
+    if (!model_encode(model, input, &output, err) || !model_score(model, &output, arena, result, err))
         return false;
-    if (!output.vector)
-        return err_fail(err, ERR_UNSUPPORTED, "organ: results by organ are not supported");
-    size_t dim = (size_t)model_dim(model);
-    result->embedding = room(arena, dim, sizeof(float), err);
-    if (!result->embedding)
-        return false;
-    memcpy(result->embedding, output.vector, dim * sizeof(float));
-    if (!model_score(model, result->embedding, arena, &result->findings, &result->finding_count, err))
-        return false;
-    result->embedding_dim = model_dim(model);
     result->encode_s = (double)(clock_monotonic_ms() - start_ms) / 1000;
     result->analysed = true;
     return true;

@@ -18,9 +18,16 @@ struct row {
     struct report_label label;
 };
 
+struct site {
+    const char *id;
+    struct dicom_code code;
+};
+
 struct report_codes {
     struct row *rows;
     size_t count;
+    struct site *sites;
+    size_t site_count;
 };
 
 /* NULL when absent, too long, or with a character that has a meaning of its own in DICOM. */
@@ -81,6 +88,31 @@ static bool read_rows(const json_t *json, struct arena *arena, struct report_cod
     return true;
 }
 
+/* Optional: only organ-grounded models have organs. */
+static bool read_sites(const json_t *json, struct arena *arena, struct report_codes *codes, struct err *err)
+{
+    const json_t *organs = json_object_get(json, "organs");
+    size_t count = json_array_size(organs);
+    if (!organs)
+        return true;
+    if (!json_is_array(organs) || count > MAX_LABELS)
+        return err_decline(err, "bad_codes", "\"organs\" is not a list, or is too long");
+    codes->sites = ARENA_ARRAY(arena, struct site, count);
+    if (!codes->sites)
+        return err_fail(err, ERR_NOMEM, "out of memory reading codes");
+    for (; codes->site_count < count; codes->site_count++) {
+        const json_t *row = json_array_get(organs, codes->site_count);
+        struct site *site = &codes->sites[codes->site_count];
+        site->id = text_of(row, "id", 256, arena);
+        if (!site->id)
+            return err_decline(err, "bad_codes", "an organ has no id");
+        if (!read_code(row, "code", arena, &site->code) || !site->code.value)
+            return err_decline(err, "bad_codes", "organ %s: no code with value, scheme and meaning that fit",
+                               site->id);
+    }
+    return true;
+}
+
 bool report_codes_load(const char *path, struct arena *arena, struct report_codes **ret, struct err *err)
 {
     struct report_codes *codes = ARENA_NEW(arena, struct report_codes);
@@ -93,7 +125,7 @@ bool report_codes_load(const char *path, struct arena *arena, struct report_code
     json_error_t where;
     json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &where);
     free(text);
-    bool good = json ? read_rows(json, arena, codes, err)
+    bool good = json ? read_rows(json, arena, codes, err) && read_sites(json, arena, codes, err)
                      : err_decline(err, "bad_codes", "line %d: %s", where.line, where.text);
     json_decref(json);
     if (!good)
@@ -135,6 +167,27 @@ static const struct row *row_of(const struct report_codes *codes, const char *id
     return NULL;
 }
 
+static bool private_code(const char *id, const char *text, struct arena *arena, struct dicom_code *ret,
+                         struct err *err)
+{
+    ret->value = private_value(id, arena);
+    ret->scheme = REPORT_PRIVATE_SCHEME;
+    ret->meaning = private_meaning(id, text, arena);
+    return (ret->value && ret->meaning) || err_fail(err, ERR_NOMEM, "out of memory coding a label");
+}
+
+bool report_codes_organ(const struct report_codes *codes, const char *id, const char *text,
+                        struct arena *arena, struct dicom_code *ret, struct err *err)
+{
+    for (size_t i = 0; codes && i < codes->site_count; i++) {
+        if (strcmp(codes->sites[i].id, id) != 0)
+            continue;
+        *ret = codes->sites[i].code;
+        return true;
+    }
+    return private_code(id, text, arena, ret, err);
+}
+
 bool report_codes_label(const struct report_codes *codes, const char *id, const char *text,
                         struct arena *arena, struct report_label *ret, struct err *err)
 {
@@ -142,13 +195,8 @@ bool report_codes_label(const struct report_codes *codes, const char *id, const 
     struct report_label label = {{NULL, NULL, NULL}, {NULL, NULL, NULL}};
     if (row)
         label = row->label;
-    if (!row || !row->settled) {
-        label.finding.value = private_value(id, arena);
-        label.finding.scheme = REPORT_PRIVATE_SCHEME;
-        label.finding.meaning = private_meaning(id, text, arena);
-        if (!label.finding.value || !label.finding.meaning)
-            return err_fail(err, ERR_NOMEM, "out of memory coding a label");
-    }
+    if ((!row || !row->settled) && !private_code(id, text, arena, &label.finding, err))
+        return false;
     *ret = label;
     return true;
 }

@@ -203,9 +203,9 @@ static void add_algorithm(const struct build *b, struct dicom_sr_item *parent,
     add_text(b, parent, relation, dcm("122405", "Algorithm Manufacturer"), model->manufacturer);
     add_text(b, parent, relation, dcm("111002", "Algorithm Parameters"),
              arena_printf(b->arena,
-                          "family=%s; calibration=%s; trained=%s; weights sha256=%s; prompts sha256=%s; "
-                          "config sha256=%s",
-                          model->family, model->calibration, model->trained ? "yes" : "no",
+                          "family=%s; score=%s; calibration=%s; trained=%s; weights sha256=%s; "
+                          "prompts sha256=%s; config sha256=%s",
+                          model->family, model->score, model->calibration, model->trained ? "yes" : "no",
                           model->weights_sha256, model->prompts_sha256, model->config_sha256));
 }
 
@@ -218,15 +218,52 @@ static void add_threshold(const struct build *b, struct dicom_sr_item *parent,
 
 /* ---- TID 1501: one group for each label that is present, or undetermined with a score ---- */
 
+/* One question of many classes, of which at most one is present. */
+static bool is_one_question(const struct result *result)
+{
+    return result->has_model && strcmp(result->model.score, "class_softmax") == 0;
+}
+
 static bool has_group(const struct result *result, const struct finding *finding)
 {
     enum finding_state state = report_state(result, finding);
     if (!result->has_model || !result->model.trained)
         return false;
+    if (is_one_question(result))
+        return state == FINDING_PRESENT;
     return state == FINDING_PRESENT || (state == FINDING_UNDETERMINED && finding->has_score);
 }
 
-/* A raw zero-shot score is no probability and is not called one. */
+/* No score is a probability, none is called one, and two kinds never share a name. */
+struct score_kind {
+    const char *name;
+    struct dicom_code concept;
+    const char *sentence;
+};
+
+static const struct score_kind *score_kind(const struct result *result)
+{
+    static const struct score_kind kinds[] = {
+        {"pair_softmax",
+         {"ZS_SCORE", REPORT_PRIVATE_SCHEME, "Zero-shot similarity score"},
+         "softmax over a positive and a negative prompt, 0 to 1"},
+        {"class_softmax",
+         {"ZS_CLASS_SCORE", REPORT_PRIVATE_SCHEME, "Zero-shot score among classes"},
+         "softmax over all classes of one question, 0 to 1"},
+        {"cosine_mean",
+         {"ZS_COSINE", REPORT_PRIVATE_SCHEME, "Mean cosine similarity"},
+         "mean cosine similarity c of image and prompts, -1 to 1"},
+        {"cosine_mean_half",
+         {"ZS_COSINE_HALF", REPORT_PRIVATE_SCHEME, "Mapped mean cosine similarity"},
+         "mean cosine similarity c of image and prompts, as (1 + c) / 2, 0 to 1"},
+    };
+    size_t kind = 0;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(kinds[i].name, result->model.score) == 0)
+            kind = i;
+    return &kinds[kind];
+}
+
 static void add_number(const struct build *b, struct dicom_sr_item *group, const struct finding *finding)
 {
     struct dicom_sr_item *number;
@@ -236,11 +273,22 @@ static void add_number(const struct build *b, struct dicom_sr_item *group, const
         number->number = finding->probability * 100;
         number->unit = report_code("%", "UCUM", "Percent");
     } else if (finding->has_score) {
-        number = dicom_sr_add(b->tree, group, DICOM_SR_CONTAINS, DICOM_SR_NUM,
-                              report_code("ZS_SCORE", REPORT_PRIVATE_SCHEME, "Zero-shot similarity score"));
+        number =
+            dicom_sr_add(b->tree, group, DICOM_SR_CONTAINS, DICOM_SR_NUM, score_kind(b->result)->concept);
         number->number = finding->score;
         number->unit = report_code("1", "UCUM", "no units");
     }
+}
+
+/* What a label is called and where: its own site, else the organ it was asked of. */
+static bool label_of(const struct build *b, const struct finding *finding, struct report_label *ret,
+                     struct err *err)
+{
+    const struct result_organ *organ = result_organ(b->result, finding->organ);
+    return report_codes_label(b->codes, finding->id, finding->text, b->arena, ret, err) &&
+           (ret->site.value || !finding->organ ||
+            report_codes_organ(b->codes, finding->organ, organ ? organ->text : NULL, b->arena, &ret->site,
+                               err));
 }
 
 static bool add_group(const struct build *b, struct dicom_sr_item *measurements,
@@ -254,7 +302,7 @@ static bool add_group(const struct build *b, struct dicom_sr_item *measurements,
     if (!tracking || !uid)
         return err_fail(err, ERR_NOMEM, "out of memory building the report");
     uid_named(tracking, uid);
-    if (!report_codes_label(b->codes, finding->id, finding->text, b->arena, &label, err))
+    if (!label_of(b, finding, &label, err))
         return false;
     struct dicom_sr_item *group = add_container(b, measurements, dcm("125007", "Measurement Group"), "1501");
     add_text(b, group, DICOM_SR_HAS_OBS_CONTEXT, dcm("112039", "Tracking Identifier"), finding->id);
@@ -297,6 +345,8 @@ static struct dicom_code summary(const struct result *result)
         decided += state == FINDING_PRESENT || state == FINDING_ABSENT;
         positive += state == FINDING_PRESENT;
     }
+    if (is_one_question(result) && positive > 0)
+        decided = result->finding_count;
     if (decided == 0)
         return dcm("111245", "No algorithms succeeded; without findings");
     if (decided < result->finding_count)
@@ -310,7 +360,7 @@ static bool add_answer(const struct build *b, struct dicom_sr_item *container, c
                        struct err *err)
 {
     struct report_label label;
-    if (!report_codes_label(b->codes, finding->id, finding->text, b->arena, &label, err))
+    if (!label_of(b, finding, &label, err))
         return false;
     struct dicom_sr_item *answer = add_code(b, container, DICOM_SR_CONTAINS, label.finding,
                                             state_code(report_state(b->result, finding)));
@@ -324,6 +374,18 @@ static void add_comment(const struct build *b, struct dicom_sr_item *container, 
     add_text(b, container, DICOM_SR_CONTAINS, comment, text);
 }
 
+static const char *name_of(const char *text, const char *id)
+{
+    return text ? text : id;
+}
+
+/* The organ a label waited for, as words in front of the reason. */
+static const char *organ_words(const struct build *b, const struct finding *finding)
+{
+    const struct result_organ *organ = result_organ(b->result, finding->organ);
+    return organ ? arena_printf(b->arena, "organ %s (%s): ", name_of(organ->text, organ->id), organ->id) : "";
+}
+
 /* Why a label has no answer, unless the report says so once for all of them. */
 static void add_label_reason(const struct build *b, struct dicom_sr_item *container,
                              const struct finding *finding)
@@ -332,14 +394,60 @@ static void add_label_reason(const struct build *b, struct dicom_sr_item *contai
     const char *reason = finding->reason ? finding->reason : "no reason stated";
     if (state != FINDING_UNDETERMINED && state != FINDING_NOT_ASSESSED)
         return;
-    if (state == FINDING_UNDETERMINED && !b->result->model.trained)
+    if (state == FINDING_UNDETERMINED && (!b->result->model.trained || is_one_question(b->result)))
         return;
     if (!b->result->analysed && b->result->reason && strcmp(reason, b->result->reason) == 0)
         return;
     add_comment(b, container,
-                arena_printf(b->arena, "%s (%s): %s: %s", finding->text ? finding->text : finding->id,
-                             finding->id, state == FINDING_NOT_ASSESSED ? "not assessed" : "undetermined",
-                             reason));
+                arena_printf(b->arena, "%s (%s): %s: %s%s", name_of(finding->text, finding->id), finding->id,
+                             state == FINDING_NOT_ASSESSED ? "not assessed" : "undetermined",
+                             state == FINDING_NOT_ASSESSED ? organ_words(b, finding) : "", reason));
+}
+
+static bool any_score(const struct result *result)
+{
+    for (int i = 0; i < result->finding_count; i++)
+        if (result->findings[i].has_score)
+            return true;
+    return false;
+}
+
+/* The question of many classes, answered or not, in a sentence: the class that lies closest and the next. */
+static void add_classes(const struct build *b, struct dicom_sr_item *container)
+{
+    const struct result *result = b->result;
+    const struct finding *best = NULL, *next = NULL;
+    for (int i = 0; i < result->finding_count; i++) {
+        const struct finding *one = &result->findings[i];
+        if (!best || one->score > best->score) {
+            next = best;
+            best = one;
+        } else if (!next || one->score > next->score) {
+            next = one;
+        }
+    }
+    if (!best || !next)
+        return;
+    bool chosen = report_state(result, best) == FINDING_PRESENT;
+    add_comment(b, container,
+                arena_printf(b->arena,
+                             "One question of %d classes, %s%s. Closest: %s, score=%.6g; next: %s, "
+                             "score=%.6g. A class that was not chosen is not a negative finding.",
+                             result->finding_count, chosen ? "answered" : "not answered: ",
+                             chosen ? "" : name_of(best->reason, "no reason stated"),
+                             name_of(best->text, best->id), best->score, name_of(next->text, next->id),
+                             next->score));
+}
+
+static void add_score_comments(const struct build *b, struct dicom_sr_item *container)
+{
+    const struct result *result = b->result;
+    if (!result->has_model || !result->model.trained || !any_score(result))
+        return;
+    add_comment(b, container,
+                arena_printf(b->arena, "Score: %s. It is not a probability.", score_kind(result)->sentence));
+    if (is_one_question(result))
+        add_classes(b, container);
 }
 
 static void add_not_analysed(const struct build *b, struct dicom_sr_item *container)
@@ -366,8 +474,38 @@ static void add_verdict_comments(const struct build *b, struct dicom_sr_item *co
             b, container,
             "The model is untrained: its scores mean nothing and every label is undetermined. This is not "
             "a negative result.");
+    add_score_comments(b, container);
     for (int i = 0; i < result->finding_count; i++)
         add_label_reason(b, container, &result->findings[i]);
+}
+
+/* Which organs were looked at, and every one that was not, by name. */
+static void add_organ_comments(const struct build *b, struct dicom_sr_item *container)
+{
+    const struct result *result = b->result;
+    int assessed = 0;
+    for (int i = 0; i < result->organ_count; i++)
+        assessed += result->organs[i].embedding != NULL;
+    if (result->organ_count > 0)
+        add_comment(b, container,
+                    arena_printf(b->arena, "Organs: %d of %d assessed%s", assessed, result->organ_count,
+                                 assessed < result->organ_count ? "; those not assessed follow" : ""));
+    for (int i = 0; i < result->organ_count; i++) {
+        const struct result_organ *organ = &result->organs[i];
+        const char *text = name_of(organ->text, organ->id);
+        const struct result_organ *other = result_organ(result, organ->recognised);
+        if (!organ->embedding)
+            add_comment(b, container,
+                        arena_printf(b->arena, "Organ not assessed: %s (%s): %s", text, organ->id,
+                                     name_of(organ->reason, "no reason stated")));
+        else if (other && other != organ)
+            add_comment(b, container,
+                        arena_printf(b->arena,
+                                     "Organ recognition: what was segmented as %s (%s) lies closer to the "
+                                     "text of %s (%s), score=%.6g",
+                                     text, organ->id, name_of(other->text, other->id), other->id,
+                                     organ->recognised_score));
+    }
 }
 
 static const char *skipped_text(const struct build *b)
@@ -407,6 +545,7 @@ static void add_input_comments(const struct build *b, struct dicom_sr_item *cont
                                  result->manifest_sha256, result->source_zyx[0], result->source_zyx[1],
                                  result->source_zyx[2], result->input_zyx[0], result->input_zyx[1],
                                  result->input_zyx[2]));
+    add_organ_comments(b, container);
     for (int i = 0; i < result->warning_count; i++)
         add_comment(b, container, arena_printf(b->arena, "Input warning: %s", result->warnings[i]));
     if (*dicom_sr_source_notes(b->facts->source))

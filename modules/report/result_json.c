@@ -1,6 +1,7 @@
 #include "report/result_json.h"
 
 #include "base/clock.h"
+#include "findings/score.h"
 #include "report/plain_text.h"
 
 #include <limits.h>
@@ -32,13 +33,13 @@ static json_t *zyx_json(const int zyx[3])
     return json_pack("[i,i,i]", zyx[0], zyx[1], zyx[2]);
 }
 
-static json_t *embedding_json(const struct result *result)
+static json_t *vector_json(const float *vector, int dim)
 {
-    if (!result->embedding)
+    if (!vector)
         return json_null();
     json_t *array = json_array();
-    for (int i = 0; array && i < result->embedding_dim; i++) {
-        if (json_array_append_new(array, json_real((double)result->embedding[i])) != 0) {
+    for (int i = 0; array && i < dim; i++) {
+        if (json_array_append_new(array, json_real((double)vector[i])) != 0) {
             json_decref(array);
             return NULL;
         }
@@ -46,15 +47,37 @@ static json_t *embedding_json(const struct result *result)
     return array;
 }
 
+static json_t *real_or_null(bool there, double number)
+{
+    return there ? json_real(number) : json_null();
+}
+
 static json_t *finding_json(const struct finding *finding)
 {
-    return json_pack("{s:o,s:o,s:s,s:o,s:o,s:o,s:f,s:f,s:f}", "id", text_json(finding->id), "text",
-                     text_json(finding->text), "state", finding_state_name(finding->state), "reason",
-                     text_json(finding->reason), "score",
-                     finding->has_score ? json_real(finding->score) : json_null(), "probability",
-                     finding->has_probability ? json_real(finding->probability) : json_null(), "threshold",
-                     finding->threshold, "cosine_positive", finding->cosine_positive, "cosine_negative",
-                     finding->cosine_negative);
+    return json_pack("{s:o,s:o,s:o,s:s,s:o,s:o,s:o,s:f,s:o,s:o}", "id", text_json(finding->id), "text",
+                     text_json(finding->text), "organ", text_json(finding->organ), "state",
+                     finding_state_name(finding->state), "reason", text_json(finding->reason), "score",
+                     real_or_null(finding->has_score, finding->score), "probability",
+                     real_or_null(finding->has_probability, finding->probability), "threshold",
+                     finding->threshold, "cosine_positive",
+                     real_or_null(finding->has_score, finding->cosine_positive), "cosine_negative",
+                     real_or_null(finding->has_score && finding->has_negative, finding->cosine_negative));
+}
+
+static json_t *organ_json(const struct result_organ *organ, int dim)
+{
+    json_t *json = json_pack("{s:o,s:o}", "id", text_json(organ->id), "text", text_json(organ->text));
+    int failed = organ->embedding ? json_object_set_new(json, "embedding", vector_json(organ->embedding, dim))
+                                  : json_object_set_new(json, "not_assessed",
+                                                        text_json(organ->reason ? organ->reason : ""));
+    if (organ->recognised)
+        failed |= json_object_set_new(
+            json, "recognised",
+            json_pack("{s:o,s:f}", "id", text_json(organ->recognised), "score", organ->recognised_score));
+    if (!failed)
+        return json;
+    json_decref(json);
+    return NULL;
 }
 
 static json_t *model_json(const struct result *result)
@@ -62,11 +85,12 @@ static json_t *model_json(const struct result *result)
     const struct model_identity *model = &result->model;
     if (!result->has_model)
         return json_null();
-    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:b,s:s,s:s,s:s}", "name", text_json(model->name), "version",
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:s,s:s,s:s}", "name", text_json(model->name), "version",
                      text_json(model->version), "manufacturer", text_json(model->manufacturer), "family",
-                     text_json(model->family), "calibration", text_json(model->calibration), "trained",
-                     model->trained, "weights_sha256", model->weights_sha256, "prompts_sha256",
-                     model->prompts_sha256, "config_sha256", model->config_sha256);
+                     text_json(model->family), "score", text_json(model->score), "calibration",
+                     text_json(model->calibration), "trained", model->trained, "weights_sha256",
+                     model->weights_sha256, "prompts_sha256", model->prompts_sha256, "config_sha256",
+                     model->config_sha256);
 }
 
 static json_t *series_json(const struct result_series *series)
@@ -94,6 +118,15 @@ static bool append(json_t **array, json_t *value)
     json_decref(*array);
     *array = NULL;
     return false;
+}
+
+static json_t *organs_json(const struct result *result)
+{
+    json_t *array = json_array();
+    for (int i = 0; i < result->organ_count; i++)
+        if (!append(&array, organ_json(&result->organs[i], result->embedding_dim)))
+            break;
+    return array;
 }
 
 static json_t *findings_json(const struct result *result)
@@ -145,11 +178,12 @@ json_t *result_to_json(const struct result *result)
 {
     char started[CLOCK_ISO_SIZE];
     clock_iso(result->started_unix_ms, started);
-    return json_pack("{s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:{s:f,s:f,s:f}}", "analysed", result->analysed,
+    return json_pack("{s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:{s:f,s:f,s:f}}", "analysed", result->analysed,
                      "reason", text_json(result->reason), "reason_text", text_json(result->reason_text),
-                     "embedding", embedding_json(result), "findings", findings_json(result), "model",
-                     model_json(result), "input", input_json(result), "started", started, "timing", "load_s",
-                     result->load_s, "volume_s", result->volume_s, "encode_s", result->encode_s);
+                     "embedding", vector_json(result->embedding, result->embedding_dim), "organs",
+                     organs_json(result), "findings", findings_json(result), "model", model_json(result),
+                     "input", input_json(result), "started", started, "timing", "load_s", result->load_s,
+                     "volume_s", result->volume_s, "encode_s", result->encode_s);
 }
 
 /* ---- reading: one reader, one first failure; a getter after it does nothing ---- */
@@ -262,12 +296,13 @@ static double get_real(struct reader *in, const json_t *object, const char *key,
     return real_number(in, get(in, object, key), key, least, most);
 }
 
-static bool get_share_or_null(struct reader *in, const json_t *object, const char *key, double *ret)
+static bool get_real_or_null(struct reader *in, const json_t *object, const char *key, double least,
+                             double most, double *ret)
 {
     const json_t *value = get(in, object, key);
     if (!value || json_is_null(value))
         return false;
-    *ret = real_number(in, value, key, 0, 1);
+    *ret = real_number(in, value, key, least, most);
     return true;
 }
 
@@ -281,35 +316,86 @@ static const json_t *get_array(struct reader *in, const json_t *object, const ch
     return in->failed ? NULL : array;
 }
 
-static void read_embedding(struct reader *in, const json_t *json, struct result *out)
+/* A unit vector; its length goes to *dim, which is 0 or what it must be. */
+static const float *read_vector(struct reader *in, const json_t *object, int *dim)
 {
-    if (in->failed || json_is_null(json_object_get(json, "embedding")))
-        return;
-    const json_t *array = get_array(in, json, "embedding", RESULT_JSON_MAX_DIM, &out->embedding_dim);
-    out->embedding = room(in, (size_t)out->embedding_dim, sizeof *out->embedding);
+    int count;
     double square = 0;
-    for (int i = 0; i < out->embedding_dim && !in->failed; i++) {
-        out->embedding[i] = (float)real_number(in, json_array_get(array, (size_t)i), "embedding", -2, 2);
-        square += (double)out->embedding[i] * (double)out->embedding[i];
+    const json_t *array = get_array(in, object, "embedding", RESULT_JSON_MAX_DIM, &count);
+    float *vector = room(in, (size_t)count, sizeof *vector);
+    for (int i = 0; i < count && !in->failed; i++) {
+        vector[i] = (float)real_number(in, json_array_get(array, (size_t)i), "embedding", -2, 2);
+        square += (double)vector[i] * (double)vector[i];
     }
     if (fabs(sqrt(square) - 1) > 1e-3)
         fail(in, "embedding", "is not of unit length");
+    if (*dim && *dim != count)
+        fail(in, "embedding", "is not as long as the others");
+    *dim = count;
+    return vector;
 }
 
-static void read_finding(struct reader *in, const json_t *json, struct finding *out)
+static void read_embedding(struct reader *in, const json_t *json, struct result *out)
 {
-    out->id = get_text(in, json, "id");
-    if (!*out->id)
-        fail(in, "id", "is empty");
+    const json_t *value = get(in, json, "embedding");
+    if (value && !json_is_null(value))
+        out->embedding = (float *)read_vector(in, json, &out->embedding_dim);
+}
+
+static const char *get_id(struct reader *in, const json_t *object, const char *key)
+{
+    const char *id = get_text(in, object, key);
+    if (!*id)
+        fail(in, key, "is empty");
+    return id;
+}
+
+static void read_organ(struct reader *in, const json_t *json, struct result *out, struct result_organ *to)
+{
+    const json_t *recognised = json_object_get(json, "recognised");
+    to->id = get_id(in, json, "id");
+    if (!in->failed && result_organ(out, to->id))
+        fail(in, "id", "is that of two organs");
+    to->text = get_text_or_null(in, json, "text");
+    if (json_object_get(json, "embedding"))
+        to->embedding = read_vector(in, json, &out->embedding_dim);
+    else
+        to->reason = get_text(in, json, "not_assessed");
+    if (!recognised)
+        return;
+    to->recognised = get_id(in, recognised, "id");
+    to->recognised_score = get_real(in, recognised, "score", 0, 1);
+}
+
+static void read_organs(struct reader *in, const json_t *json, struct result *out)
+{
+    int count;
+    const json_t *array = get_array(in, json, "organs", RESULT_JSON_MAX_ORGANS, &count);
+    out->organs = room(in, (size_t)count, sizeof *out->organs);
+    for (; out->organ_count < count && !in->failed; out->organ_count++)
+        read_organ(in, json_array_get(array, (size_t)out->organ_count), out, &out->organs[out->organ_count]);
+    for (int i = 0; i < out->organ_count && !in->failed; i++)
+        if (out->organs[i].recognised && !result_organ(out, out->organs[i].recognised))
+            fail(in, "recognised", "names no organ of the list");
+}
+
+static void read_finding(struct reader *in, const json_t *json, const struct result *result,
+                         struct finding *out)
+{
+    bool bare = result->has_model && strcmp(result->model.score, "cosine_mean") == 0;
+    out->id = get_id(in, json, "id");
     out->text = get_text_or_null(in, json, "text");
+    out->organ = get_text_or_null(in, json, "organ");
+    if (out->organ && result->analysed && !result_organ(result, out->organ))
+        fail(in, "organ", "names no organ of the list");
     if (!finding_state_parse(get_text(in, json, "state"), &out->state))
         fail(in, "state", "is no state");
     out->reason = get_text_or_null(in, json, "reason");
-    out->has_score = get_share_or_null(in, json, "score", &out->score);
-    out->has_probability = get_share_or_null(in, json, "probability", &out->probability);
+    out->has_score = get_real_or_null(in, json, "score", bare ? -1 : 0, 1, &out->score);
+    out->has_probability = get_real_or_null(in, json, "probability", 0, 1, &out->probability);
     out->threshold = get_real(in, json, "threshold", -1e6, 1e6);
-    out->cosine_positive = get_real(in, json, "cosine_positive", -2, 2);
-    out->cosine_negative = get_real(in, json, "cosine_negative", -2, 2);
+    get_real_or_null(in, json, "cosine_positive", -2, 2, &out->cosine_positive);
+    out->has_negative = get_real_or_null(in, json, "cosine_negative", -2, 2, &out->cosine_negative);
 }
 
 static void read_findings(struct reader *in, const json_t *json, struct result *out)
@@ -317,7 +403,7 @@ static void read_findings(struct reader *in, const json_t *json, struct result *
     const json_t *array = get_array(in, json, "findings", RESULT_JSON_MAX_FINDINGS, &out->finding_count);
     out->findings = room(in, (size_t)out->finding_count, sizeof *out->findings);
     for (int i = 0; i < out->finding_count && !in->failed; i++)
-        read_finding(in, json_array_get(array, (size_t)i), &out->findings[i]);
+        read_finding(in, json_array_get(array, (size_t)i), out, &out->findings[i]);
 }
 
 static void read_model(struct reader *in, const json_t *json, struct result *out)
@@ -331,6 +417,9 @@ static void read_model(struct reader *in, const json_t *json, struct result *out
     to->version = get_text(in, model, "version");
     to->manufacturer = get_text(in, model, "manufacturer");
     to->family = get_text(in, model, "family");
+    to->score = get_text(in, model, "score");
+    if (!score_name_known(to->score))
+        fail(in, "score", "is no kind of score");
     to->calibration = get_text(in, model, "calibration");
     to->trained = get_bool(in, model, "trained");
     get_digest(in, model, "weights_sha256", to->weights_sha256);
@@ -474,10 +563,10 @@ bool result_from_json(const json_t *json, struct arena *arena, struct result **r
     out->analysed = get_bool(&in, json, "analysed");
     out->reason = get_text_or_null(&in, json, "reason");
     out->reason_text = get_text_or_null(&in, json, "reason_text");
-    get(&in, json, "embedding");
-    read_embedding(&in, json, out);
-    read_findings(&in, json, out);
     read_model(&in, json, out);
+    read_embedding(&in, json, out);
+    read_organs(&in, json, out);
+    read_findings(&in, json, out);
     read_input(&in, json, out);
     read_started(&in, json, out);
     read_timing(&in, json, out);

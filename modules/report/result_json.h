@@ -3,10 +3,13 @@
  *
  *   analysed, reason, reason_text      bool; stable word or null; sentence or null
  *   embedding                          array of numbers, or null
- *   findings[]                         id, text, state, reason, score, probability, threshold,
- *                                      cosine_positive, cosine_negative
- *   model                              null, or name, version, manufacturer, family, calibration, trained,
- *                                      weights_sha256, prompts_sha256, config_sha256
+ *   organs[]                           id, text, and embedding or not_assessed (the reason); where organs
+ *                                      were recognised, recognised {id, score}
+ *   findings[]                         id, text, organ (id or null), state, reason, score, probability,
+ *                                      threshold, cosine_positive, cosine_negative (null without a score, or
+ *                                      without a pair)
+ *   model                              null, or name, version, manufacturer, family, score, calibration,
+ *                                      trained, weights_sha256, prompts_sha256, config_sha256
  *   input                              modality, series[], instances[], key {instance, frame} or null,
  *                                      source_zyx, source_spacing_zyx_mm, input_zyx, warnings[],
  *                                      manifest_sha256
@@ -28,6 +31,7 @@
 enum {
     RESULT_JSON_MAX_TEXT = 4096,
     RESULT_JSON_MAX_DIM = 65536,
+    RESULT_JSON_MAX_ORGANS = 255,
     RESULT_JSON_MAX_FINDINGS = 4096,
     RESULT_JSON_MAX_SERIES = 65536,
     RESULT_JSON_MAX_INSTANCES = 262144,
@@ -39,10 +43,11 @@ enum {
 json_t *result_to_json(const struct result *result);
 
 /* Read what a worker says. Every key above must be there with its type; unknown keys are passed over; counts
- * and lengths are bounded, numbers finite, scores and probabilities in 0..1, UIDs digits and dots, digests
- * hexadecimal, the key instance inside the list, the embedding of unit length within 1e-3.
- * out:    *ret lives in arena and keeps no reference to `json`.
- * errors: ERR_INPUT with reason "bad_result" naming the key; ERR_NOMEM. threads: any. */
+ * and lengths are bounded, numbers finite, probabilities and scores in 0..1 (-1..1 when the model's scores
+ * are "cosine_mean"), UIDs digits and dots, digests hexadecimal, the key instance inside the list, embeddings
+ * of unit length within 1e-3 and of one length, organs' ids unique, an organ that a finding or a recognition
+ * names among them. out:    *ret lives in arena and keeps no reference to `json`. errors: ERR_INPUT with
+ * reason "bad_result" naming the key; ERR_NOMEM. threads: any. */
 bool result_from_json(const json_t *json, struct arena *arena, struct result **ret, struct err *err);
 
 #endif

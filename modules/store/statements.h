@@ -77,8 +77,9 @@ S(JOB_SUMMARY, "SELECT sum(j.state = 'queued'), sum(j.state = 'running'), sum(j.
   " coalesce(max(CASE WHEN r.analysed = 0 THEN r.reason END), '')"
   " FROM job j LEFT JOIN result r ON r.job_id = j.id WHERE j.study_id = ?1 AND j.revision = ?2")
 
-S(RESULT_ADD, "INSERT INTO result (job_id, study_id, revision, model, analysed, reason, json, embedding, created_ms)"
-  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)")
+S(RESULT_ADD, "INSERT INTO result (job_id, study_id, revision, model, analysed, reason, json, created_ms)"
+  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
+S(EMBEDDING_ADD, "INSERT INTO embedding (result_id, organ, vector) VALUES (?1, ?2, ?3)")
 S(FINDING_ADD, "INSERT INTO finding (result_id, label, state, score, probability) VALUES (?1, ?2, ?3, ?4, ?5)")
 S(REPORT_ADD, "INSERT INTO report (result_id, sop_class, sop_uid, series_uid, path, sha256, created_ms)"
   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")

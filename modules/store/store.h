@@ -188,6 +188,11 @@ struct store_finding {
     bool has_score, has_probability;
     double score, probability;
 };
+struct store_embedding {
+    const char *organ; /* "" for the whole study's */
+    const float *vector;
+    int dim;
+};
 struct store_report {
     const char *sop_class, *sop_uid, *series_uid, *path, *sha256;
 };
@@ -197,16 +202,16 @@ struct store_finish {
     bool analysed;
     const char *reason; /* "" when analysed */
     const char *json;
-    const float *embedding;
-    int embedding_dim;
+    const struct store_embedding *embeddings;
+    int embedding_count;
     const struct store_finding *findings;
     int finding_count;
     struct store_report report;
     const char *const *destinations;
     int destination_count;
 };
-/* Result, findings, report and outbox rows in one step. *ret_stale: the job is not running any more (done by
- * another, superseded): nothing was written. */
+/* Result, embeddings, findings, report and outbox rows in one step. *ret_stale: the job is not running any
+ * more (done by another, superseded): nothing was written. */
 bool store_finish_job(struct store *store, const struct store_finish *finish, int64_t now_ms, bool *ret_stale,
                       struct err *err);
 

@@ -191,14 +191,24 @@ static bool add_result(struct store *store, const struct store_finish *finish, i
 {
     const struct store_job *job = finish->job;
     sqlite3_stmt *statement =
-        statement_bind(store, SQL_RESULT_ADD, "iiitittni", job->id, job->study, (int64_t)job->revision,
+        statement_bind(store, SQL_RESULT_ADD, "iiititti", job->id, job->study, (int64_t)job->revision,
                        job->model, (int64_t)finish->analysed, finish->reason, finish->json, now_ms);
-    if (finish->embedding)
-        sqlite3_bind_blob(statement, 8, finish->embedding, finish->embedding_dim * (int)sizeof(float),
-                          SQLITE_TRANSIENT);
     if (!statement_run(store, statement, err))
         return false;
     *ret_id = sqlite3_last_insert_rowid(store->db);
+    return true;
+}
+
+static bool add_embeddings(struct store *store, int64_t result, const struct store_finish *finish,
+                           struct err *err)
+{
+    for (int i = 0; i < finish->embedding_count; i++) {
+        const struct store_embedding *one = &finish->embeddings[i];
+        sqlite3_stmt *statement = statement_bind(store, SQL_EMBEDDING_ADD, "itn", result, one->organ);
+        sqlite3_bind_blob(statement, 3, one->vector, one->dim * (int)sizeof(float), SQLITE_TRANSIENT);
+        if (!statement_run(store, statement, err))
+            return false;
+    }
     return true;
 }
 
@@ -259,7 +269,8 @@ static bool finish_job(struct store *store, const struct store_finish *finish, i
     *ret_stale = sqlite3_changes(store->db) == 0;
     if (*ret_stale)
         return true;
-    return add_result(store, finish, now_ms, &result, err) && add_findings(store, result, finish, err) &&
+    return add_result(store, finish, now_ms, &result, err) &&
+           add_embeddings(store, result, finish, err) && add_findings(store, result, finish, err) &&
            add_report(store, SQL_REPORT_ADD, result, &finish->report, now_ms, err) &&
            add_deliveries(store, result, finish, now_ms, err) &&
            event_add(store, job->study, finish->analysed ? "analysed" : "not_analysed", now_ms, err,

@@ -109,8 +109,7 @@ static bool read_threshold(const json_t *label, struct prompt_label *ret, const 
 static bool read_label(const json_t *label, size_t index, struct arena *arena, struct prompt_label *ret,
                        struct err *err)
 {
-    static const char *const known[] = {"id",       "text",     "organ",
-                                        "positive", "negative", "threshold", NULL};
+    static const char *const known[] = {"id", "text", "organ", "positive", "negative", "threshold", NULL};
     char where[120], text[160];
     snprintf(where, sizeof where, "labels[%zu]", index);
     const char *id = json_string_value(json_object_get(label, "id"));

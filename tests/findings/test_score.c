@@ -20,8 +20,9 @@ static bool read_text(const char *json, struct score_config *ret, struct err *er
 static struct finding scored(const struct score_config *config, bool trained, double positive,
                              double negative)
 {
-    struct finding finding = {.cosine_positive = positive, .cosine_negative = negative};
-    score_finding(config, trained, &finding);
+    struct finding finding = {
+        .cosine_positive = positive, .cosine_negative = negative, .threshold = config->threshold};
+    score_findings(config, trained, &finding, 1);
     return finding;
 }
 
@@ -118,7 +119,19 @@ static void wrong_keys_are_named(void **state)
         {"{\"scale_mode\":\"fixed\"}", "score.scale: required"},
         {"{\"threshold\":1.5}", "score.threshold"},
         {"{\"undetermined_band\":[0.6,0.4]}", "score.undetermined_band"},
-        {"{\"mode\":\"class_softmax\"}", "score.mode"},
+        {"{\"mode\":\"threshold\"}", "score.mode"},
+        {"{\"threshold\":-0.1}", "score.threshold: not within 0 and 1"},
+        {"{\"mode\":\"cosine_mean\",\"map\":\"half\",\"threshold\":-0.1}",
+         "score.threshold: not within 0 and 1"},
+        {"{\"mode\":\"cosine_mean\",\"map\":\"half\",\"undetermined_band\":[-0.1,0.1]}",
+         "score.undetermined_band"},
+        {"{\"mode\":\"cosine_mean\",\"scale_mode\":\"exp\"}", "score.scale_mode: not allowed"},
+        {"{\"mode\":\"cosine_mean\",\"scale\":1}", "score.scale: not allowed"},
+        {"{\"mode\":\"cosine_mean\",\"margin\":0}", "score.margin: not allowed"},
+        {"{\"map\":\"none\"}", "score.map: not allowed"},
+        {"{\"mode\":\"class_softmax\",\"margin\":2}", "score.margin"},
+        {"{\"mode\":\"class_softmax\",\"calibration\":{\"id\":\"x\",\"a\":1,\"b\":0}}",
+         "score.calibration: not"},
         {"{\"calibration\":{\"id\":\"x\",\"a\":1}}", "score.calibration.b"},
         {"{\"treshold\":0.5}", "score.treshold: unknown key"},
     };
@@ -131,6 +144,165 @@ static void wrong_keys_are_named(void **state)
     }
 }
 
+/* ---- classes ---- */
+
+static struct score_config classes(double scale)
+{
+    return (struct score_config){.mode = SCORE_CLASS_SOFTMAX, .scale = scale};
+}
+
+static void class_softmax_is_the_softmax_over_all(void **state)
+{
+    struct score_config config = classes(1 / 0.07);
+    struct finding f[3] = {{.cosine_positive = 0.21}, {.cosine_positive = 0.3}, {.cosine_positive = -0.1}};
+    double sum = exp(0.21 / 0.07) + exp(0.3 / 0.07) + exp(-0.1 / 0.07);
+    score_findings(&config, true, f, 3);
+    for (int i = 0; i < 3; i++)
+        assert_true(fabs(f[i].score - exp(f[i].cosine_positive / 0.07) / sum) < 1e-12 && f[i].has_score);
+    assert_int_equal(f[1].state, FINDING_PRESENT);
+    assert_null(f[1].reason);
+    for (int i = 0; i < 3; i += 2) {
+        assert_int_equal(f[i].state, FINDING_UNDETERMINED);
+        assert_string_equal(f[i].reason, "other_class_fits_better");
+    }
+}
+
+static void no_class_is_ever_absent_and_at_most_one_present(void **state)
+{
+    unsigned seed = 7;
+    for (int round = 0; round < 2000; round++) {
+        struct score_config config = classes(round % 2 ? 1 : 1e6);
+        struct finding f[8] = {{0}};
+        int count = 1 + round % 8, present = 0;
+        double sum = 0;
+        config.threshold = (round % 5) / 5.0;
+        config.margin = (round % 3) / 10.0;
+        for (int i = 0; i < count; i++) {
+            seed = seed * 1664525u + 1013904223u;
+            f[i] = (struct finding){.cosine_positive = ((seed >> 16) % 21) / 10.0 - 1,
+                                    .threshold = config.threshold};
+        }
+        score_findings(&config, round % 7 != 0, f, count);
+        for (int i = 0; i < count; i++) {
+            sum += f[i].score;
+            assert_int_not_equal(f[i].state, FINDING_ABSENT);
+            assert_true((f[i].reason == NULL) == (f[i].state == FINDING_PRESENT));
+            present += f[i].state == FINDING_PRESENT;
+            for (int j = 0; f[i].state == FINDING_PRESENT && j < count; j++)
+                assert_true(j == i || f[i].score - f[j].score > config.margin);
+        }
+        assert_true(present <= 1 && fabs(sum - 1) < 1e-9);
+    }
+}
+
+static const char *why_undecided(struct score_config config, bool trained, double one, double two)
+{
+    struct finding f[2] = {{.cosine_positive = one, .threshold = config.threshold},
+                           {.cosine_positive = two, .threshold = config.threshold}};
+    score_findings(&config, trained, f, 2);
+    if (!f[0].reason || !f[1].reason)
+        return "decided";
+    assert_string_equal(f[0].reason, f[1].reason);
+    return f[0].reason;
+}
+
+static void what_keeps_the_best_class_from_being_present_is_said_of_all(void **state)
+{
+    struct score_config config = classes(1);
+    assert_string_equal(why_undecided(config, true, 0.2, 0.2), "classes_too_close");
+    assert_string_equal(why_undecided(config, true, 0.2, 0.2 + 1e-9), "decided");
+    assert_string_equal(why_undecided(config, false, 0.9, 0.1), "model_untrained");
+    config.margin = 0.2;
+    assert_string_equal(why_undecided(config, true, 0.2, 0.5), "classes_too_close");
+    assert_string_equal(why_undecided(config, true, 0.2, 0.9), "decided");
+    config.threshold = 0.7;
+    assert_string_equal(why_undecided(config, true, 0.2, 0.9), "score_below_threshold");
+    config = classes(1);
+    config.has_band = true;
+    config.band[0] = 0.5;
+    config.band[1] = 0.6;
+    assert_string_equal(why_undecided(config, true, 0.2, 0.3), "score_in_undetermined_band");
+    assert_string_equal(why_undecided(config, true, 0.2, 0.9), "decided");
+}
+
+/* ---- cosines ---- */
+
+static void a_cosine_is_compared_with_the_labels_own_threshold(void **state)
+{
+    struct err err = ERR_INIT;
+    struct score_config config;
+    assert_true(read_text("{\"mode\":\"cosine_mean\"}", &config, &err));
+    assert_true(score_resolve_scale(&config, false, 0, &err)); /* needs no logit_scale */
+    struct finding f[3] = {{.cosine_positive = 0.07, .threshold = 0.0699},
+                           {.cosine_positive = 0.07, .threshold = 0.07},
+                           {.cosine_positive = -0.3, .threshold = -0.4}};
+    score_findings(&config, true, f, 3);
+    assert_true(f[0].score == 0.07 && f[2].score == -0.3);
+    assert_int_equal(f[0].state, FINDING_PRESENT);
+    assert_int_equal(f[1].state, FINDING_ABSENT); /* a tie is not "yes" */
+    assert_int_equal(f[2].state, FINDING_PRESENT);
+    assert_string_equal(score_name(&config), "cosine_mean");
+}
+
+static void map_half_brings_a_cosine_to_0_to_1(void **state)
+{
+    struct err err = ERR_INIT;
+    struct score_config config;
+    assert_true(read_text("{\"mode\":\"cosine_mean\",\"map\":\"half\",\"threshold\":0.5385}", &config, &err));
+    assert_true(score_resolve_scale(&config, false, 0, &err));
+    assert_string_equal(score_name(&config), "cosine_mean_half");
+    assert_true(fabs(scored(&config, true, 0.08, 0).score - 0.54) < 1e-12);
+    assert_int_equal(scored(&config, true, 0.08, 0).state, FINDING_PRESENT);
+    assert_int_equal(scored(&config, true, 0.076, 0).state, FINDING_ABSENT);
+    assert_true(scored(&config, true, 1.0000001, 0).score == 1); /* rounding of a unit vector */
+    assert_true(scored(&config, true, -1.0000001, 0).score == 0);
+}
+
+static void the_ends_of_a_band_belong_to_it(void **state)
+{
+    struct score_config config = {
+        .mode = SCORE_COSINE_MEAN, .threshold = 0.2, .has_band = true, .band = {0.1, 0.3}};
+    static const struct {
+        double cosine;
+        enum finding_state state;
+    } cases[] = {{0.1, FINDING_UNDETERMINED},
+                 {0.3, FINDING_UNDETERMINED},
+                 {0.2, FINDING_UNDETERMINED},
+                 {0.1 - 1e-9, FINDING_ABSENT},
+                 {0.3 + 1e-9, FINDING_PRESENT}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_int_equal(scored(&config, true, cases[i].cosine, 0).state, cases[i].state);
+}
+
+static void what_was_not_assessed_is_passed_over(void **state)
+{
+    struct score_config config = {.scale = 1, .threshold = 0.5};
+    struct finding f = {.state = FINDING_NOT_ASSESSED, .reason = "organ_missing", .cosine_positive = 1};
+    score_findings(&config, true, &f, 1);
+    assert_true(f.state == FINDING_NOT_ASSESSED && !f.has_score);
+    assert_string_equal(f.reason, "organ_missing");
+}
+
+static void the_closest_text_has_its_part_of_the_softmax(void **state)
+{
+    struct score_config config = {.scale = 1 / 0.07};
+    const double cosines[] = {0.1, 0.31, 0.31, -0.2};
+    double score, sum = 0;
+    for (int i = 0; i < 4; i++)
+        sum += exp(cosines[i] / 0.07);
+    assert_int_equal(score_closest(&config, cosines, 4, &score), 1);
+    assert_true(fabs(score - exp(0.31 / 0.07) / sum) < 1e-12);
+    assert_int_equal(score_closest(&config, cosines, 1, &score), 0);
+    assert_true(score == 1);
+}
+
+static void names_of_scores_are_known(void **state)
+{
+    assert_true(score_name_known("pair_softmax") && score_name_known("class_softmax"));
+    assert_true(score_name_known("cosine_mean") && score_name_known("cosine_mean_half"));
+    assert_false(score_name_known("") || score_name_known("cosine"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +313,15 @@ int main(void)
         cmocka_unit_test(a_probability_comes_only_from_a_calibration),
         cmocka_unit_test(scale_modes_are_as_named),
         cmocka_unit_test(a_scale_that_cannot_be_is_refused),
+        cmocka_unit_test(class_softmax_is_the_softmax_over_all),
+        cmocka_unit_test(no_class_is_ever_absent_and_at_most_one_present),
+        cmocka_unit_test(what_keeps_the_best_class_from_being_present_is_said_of_all),
+        cmocka_unit_test(a_cosine_is_compared_with_the_labels_own_threshold),
+        cmocka_unit_test(map_half_brings_a_cosine_to_0_to_1),
+        cmocka_unit_test(the_ends_of_a_band_belong_to_it),
+        cmocka_unit_test(what_was_not_assessed_is_passed_over),
+        cmocka_unit_test(the_closest_text_has_its_part_of_the_softmax),
+        cmocka_unit_test(names_of_scores_are_known),
         cmocka_unit_test(wrong_keys_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -174,13 +174,13 @@ static int text(const char *model, char *out_folder, char **words, int count)
 
 static bool print_scores(struct model *model, const char *input_path, struct arena *arena, struct err *err)
 {
-    int count;
-    struct finding *findings;
+    struct result result = {0};
     struct encoder_output output;
     struct encoder_input input = read_input(model_vision(model), NULL, input_path, err);
     bool ok = input.values && model_encode(model, &input, &output, err) &&
-              model_score(model, output.vector, arena, &findings, &count, err);
-    for (int i = 0; ok && i < count; i++)
+              model_score(model, &output, arena, &result, err);
+    const struct finding *findings = result.findings;
+    for (int i = 0; ok && i < result.finding_count; i++)
         printf("%s %s %s %.9g %.9g %.9g\n", findings[i].id, finding_state_name(findings[i].state),
                findings[i].reason ? findings[i].reason : "-", findings[i].score, findings[i].cosine_positive,
                findings[i].cosine_negative);

@@ -99,6 +99,18 @@ static float *new_input(const struct model *model, float base)
     return input;
 }
 
+/* The labels' answers to an embedding. */
+static struct finding *findings_of(struct model *model, const float *embedding, struct arena *arena,
+                                   int *ret_count)
+{
+    struct err err = ERR_INIT;
+    struct encoder_output output = {.vector = embedding};
+    struct result result = {0};
+    assert_true(model_score(model, &output, arena, &result, &err));
+    *ret_count = result.finding_count;
+    return result.findings;
+}
+
 static bool encode(struct model *model, const float *values, float *embedding, struct err *err)
 {
     struct encoder_input input = {.values = values, .items = 1};
@@ -218,10 +230,9 @@ static int scored(struct model *model, enum finding_state wanted, int *ret_count
 {
     struct err err = ERR_INIT;
     struct arena *arena = arena_new();
-    struct finding *findings;
     float *input = new_input(model, 0), embedding[64];
     assert_true(encode(model, input, embedding, &err));
-    assert_true(model_score(model, embedding, arena, &findings, ret_count, &err));
+    struct finding *findings = findings_of(model, embedding, arena, ret_count);
     int found = count_state(findings, *ret_count, wanted);
     for (int i = 0; i < *ret_count; i++)
         assert_true(findings[i].has_score && findings[i].score > 0 && findings[i].score < 1);
@@ -260,13 +271,12 @@ static void several_prompts_are_averaged_and_renormalised(void **state)
     write_copy("prompts.json", prompts, strlen(prompts));
     struct model *model = open_copy();
     struct arena *arena = arena_new();
-    struct finding *findings;
     int count;
     float *input = new_input(model, 0), image[64], one[64], two[64];
     assert_true(encode(model, input, image, &err));
     assert_true(model_embed_text(model, "cardiomegaly", one, &err));
     assert_true(model_embed_text(model, "heart enlarged", two, &err));
-    assert_true(model_score(model, image, arena, &findings, &count, &err));
+    struct finding *findings = findings_of(model, image, arena, &count);
     double cosine = 0, length = 0;
     for (int i = 0; i < 64; i++) {
         double mean = (double)one[i] + (double)two[i];

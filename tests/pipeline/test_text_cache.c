@@ -261,12 +261,15 @@ static void score(struct model *model, double cosines[2 * 64], int *ret_count)
 {
     struct err err = ERR_INIT;
     struct arena *arena = arena_new();
-    struct finding *findings;
+    struct result result = {0};
     int dim = model_dim(model);
     float *embedding = malloc((size_t)dim * sizeof *embedding);
     for (int i = 0; i < dim; i++)
         embedding[i] = 0.01f * (float)(i + 1);
-    assert_true(model_score(model, embedding, arena, &findings, ret_count, &err));
+    struct encoder_output output = {.vector = embedding};
+    assert_true(model_score(model, &output, arena, &result, &err));
+    const struct finding *findings = result.findings;
+    *ret_count = result.finding_count;
     assert_true(*ret_count > 1 && *ret_count <= 64);
     for (int i = 0; i < *ret_count; i++) {
         cosines[2 * i] = findings[i].cosine_positive;

@@ -102,18 +102,19 @@ static struct finding label(const char *id, enum finding_state state)
 
 static struct result analysed(struct finding *findings, int count)
 {
-    struct result result = {.analysed = true,
-                            .has_model = true,
-                            .model = {"demo", "1", "nobody", "cardiac-clip", "none", true, "", ""},
-                            .findings = findings,
-                            .finding_count = count,
-                            .modality = "CT",
-                            .series = series,
-                            .series_count = 2,
-                            .instances = instances,
-                            .instance_count = 2,
-                            .key_instance = 1,
-                            .started_unix_ms = 1763720130123};
+    struct result result = {
+        .analysed = true,
+        .has_model = true,
+        .model = {"demo", "1", "nobody", "cardiac-clip", "pair_softmax", "none", true, "", ""},
+        .findings = findings,
+        .finding_count = count,
+        .modality = "CT",
+        .series = series,
+        .series_count = 2,
+        .instances = instances,
+        .instance_count = 2,
+        .key_instance = 1,
+        .started_unix_ms = 1763720130123};
     return result;
 }
 

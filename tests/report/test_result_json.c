@@ -34,6 +34,7 @@ static struct finding findings[] = {
      .has_probability = true,
      .probability = 0.75,
      .cosine_positive = 0.25,
+     .has_negative = true,
      .cosine_negative = -0.125},
     {.id = "cardiomegaly", .text = NULL, .state = FINDING_NOT_ASSESSED, .reason = "series_too_short"},
 };
@@ -63,6 +64,7 @@ static struct result sample(void)
                                       .version = "1",
                                       .manufacturer = "nobody",
                                       .family = "cardiac-clip",
+                                      .score = "pair_softmax",
                                       .calibration = "none",
                                       .trained = true},
                             .embedding = embedding,
@@ -162,6 +164,24 @@ static const struct {
     {"", "embedding", "[\"1\"]"},
     {"", "embedding", "[]"},
     {"", "embedding", NULL},
+    {"", "organs", NULL},
+    {"", "organs", "{}"},
+    {"", "organs", "[7]"},
+    {"", "organs", "[{\"id\":\"a\",\"text\":\"A\"}]"},
+    {"", "organs", "[{\"id\":\"\",\"text\":\"A\",\"not_assessed\":\"x\"}]"},
+    {"", "organs", "[{\"id\":\"a\",\"text\":\"A\",\"not_assessed\":null}]"},
+    {"", "organs", "[{\"id\":\"a\",\"text\":\"A\",\"embedding\":null}]"},
+    {"", "organs", "[{\"id\":\"a\",\"text\":\"A\",\"embedding\":[1]}]"},
+    {"", "organs", "[{\"id\":\"a\",\"text\":\"A\",\"embedding\":[1,1]}]"},
+    {"", "organs",
+     "[{\"id\":\"a\",\"text\":\"A\",\"not_assessed\":\"x\"},{\"id\":\"a\",\"text\":\"A\",\"not_assessed\":"
+     "\"x\"}]"},
+    {"", "organs",
+     "[{\"id\":\"a\",\"text\":\"A\",\"embedding\":[1,0],\"recognised\":{\"id\":\"b\",\"score\":0.5}}]"},
+    {"", "organs",
+     "[{\"id\":\"a\",\"text\":\"A\",\"embedding\":[1,0],\"recognised\":{\"id\":\"a\",\"score\":1.5}}]"},
+    {"model", "score", "\"certainty\""},
+    {"model", "score", NULL},
     {"", "model", "\"x\""},
     {"", "started", "\"2025-11-21T10:15:30Z\""},
     {"", "started", "\"2025-13-41T10:15:30.000Z\""},
@@ -222,6 +242,59 @@ static void a_score_outside_its_range_is_refused(void **state)
     json_decref(json);
 }
 
+static void a_cosine_may_be_negative_only_where_scores_are_cosines(void **state)
+{
+    struct result result = sample(), *back = NULL;
+    struct err err = ERR_INIT;
+    struct finding one = findings[0];
+    one.score = -0.25;
+    one.has_negative = false;
+    result.findings = &one;
+    result.finding_count = 1;
+    json_t *json = result_to_json(&result);
+    assert_true(json_is_null(
+        json_object_get(json_array_get(json_object_get(json, "findings"), 0), "cosine_negative")));
+    assert_false(result_from_json(json, arena, &back, &err));
+    json_object_set_new(json_object_get(json, "model"), "score", json_string("cosine_mean"));
+    back = reread(json);
+    assert_true(back->findings[0].score == -0.25 && !back->findings[0].has_negative);
+    json_decref(json);
+}
+
+static void a_result_by_organ_survives_the_round_trip(void **state)
+{
+    struct result result = sample();
+    static const float heart[] = {0, 1};
+    struct result_organ organs[] = {
+        {.id = "heart", .text = "Heart", .embedding = heart, .recognised = "lung", .recognised_score = 0.625},
+        {.id = "lung", .text = "Lung", .reason = "organ_missing"}};
+    struct finding asked = findings[0];
+    asked.organ = "lung";
+    result.embedding = NULL;
+    result.organs = organs;
+    result.organ_count = 2;
+    result.findings = &asked;
+    result.finding_count = 1;
+    json_t *json = result_to_json(&result);
+    struct result *back = reread(json);
+    assert_null(back->embedding);
+    assert_int_equal(back->embedding_dim, 2);
+    assert_int_equal(back->organ_count, 2);
+    assert_memory_equal(back->organs[0].embedding, heart, sizeof heart);
+    assert_string_equal(back->organs[0].recognised, "lung");
+    assert_true(back->organs[0].recognised_score == 0.625);
+    assert_null(back->organs[1].embedding);
+    assert_string_equal(back->organs[1].reason, "organ_missing");
+    assert_string_equal(back->findings[0].organ, "lung");
+    json_t *again = result_to_json(back);
+    assert_true(json_equal(again, json));
+    json_decref(again);
+    json_object_set_new(json_array_get(json_object_get(json, "findings"), 0), "organ", json_string("liver"));
+    struct err err = ERR_INIT;
+    assert_false(result_from_json(json, arena, &back, &err));
+    json_decref(json);
+}
+
 static void a_number_that_is_none_is_not_written(void **state)
 {
     struct result result = sample();
@@ -249,6 +322,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_declined_result_without_a_model_survives, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_wrong_key_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_score_outside_its_range_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_cosine_may_be_negative_only_where_scores_are_cosines, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_result_by_organ_survives_the_round_trip, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_number_that_is_none_is_not_written, set_up, tear_down),
         cmocka_unit_test_setup_teardown(text_is_made_plain, set_up, tear_down),
     };

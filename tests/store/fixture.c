@@ -172,7 +172,8 @@ struct store_job *claimed(struct fixture *f)
 
 bool finish(struct fixture *f, const struct store_job *job, struct ending ending)
 {
-    static const float embedding[] = {0.6f, 0.8f};
+    static const float vector[] = {0.6f, 0.8f};
+    static const struct store_embedding embeddings[] = {{"heart", vector, 2}, {"lung", vector, 2}};
     static const struct store_finding findings[] = {{"effusion", "undetermined", true, false, 0.5, 0}};
     int destinations = 0;
     while (ending.destinations && ending.destinations[destinations])
@@ -184,8 +185,8 @@ bool finish(struct fixture *f, const struct store_job *job, struct ending ending
         .analysed = !ending.failed && !ending.declined,
         .reason = ending.reason ? ending.reason : "",
         .json = "{\"analysed\": true, \"findings\": []}",
-        .embedding = embedding,
-        .embedding_dim = 2,
+        .embeddings = embeddings,
+        .embedding_count = 2,
         .findings = findings,
         .finding_count = 1,
         .report = {"1.2.840.10008.5.1.4.1.1.88.34", sop, "1.9.0",

@@ -63,7 +63,9 @@ static void a_finished_job_writes_result_findings_report_and_deliveries(void **s
     struct fixture *f = *state;
     int64_t study = reported(f, (const char *const[]){"PACS", "ARCHIVE", NULL});
     assert_string_equal(state_of(f, study), "encoded");
-    assert_int_equal(ask(f, "SELECT count(*) FROM result WHERE analysed = 1 AND length(embedding) = 8"), 1);
+    assert_int_equal(ask(f, "SELECT count(*) FROM result WHERE analysed = 1"), 1);
+    assert_int_equal(
+        ask(f, "SELECT count(*) FROM embedding WHERE organ IN ('heart', 'lung') AND length(vector) = 8"), 2);
     assert_int_equal(ask(f, "SELECT count(*) FROM finding WHERE score = 0.5 AND probability IS NULL"), 1);
     assert_int_equal(ask(f, "SELECT count(*) FROM report"), 1);
     assert_int_equal(ask(f, "SELECT count(*) FROM delivery WHERE state = 'pending'"), 2);

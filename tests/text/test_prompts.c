@@ -37,6 +37,33 @@ static void reads_single_and_several_prompts(void **state)
 
 #define LABEL(id) "{\"id\":\"" id "\",\"text\":\"A\",\"positive\":\"yes\",\"negative\":\"no\"}"
 
+#define ONE(key) "{\"version\":\"1\",\"labels\":[{\"id\":\"a\",\"text\":\"A\",\"positive\":\"p\"," key "}]}"
+
+static void reads_what_only_some_models_need(void **state)
+{
+    struct err err = ERR_INIT;
+    struct arena *arena = arena_new();
+    struct prompts prompts;
+    assert_true(read_text("{\"version\":\"v1\",\"labels\":[{\"id\":\"a\",\"text\":\"A\",\"organ\":\"heart\","
+                          "\"threshold\":0.5385,\"negative\":null}],"
+                          "\"organ_prompts\":\"This is a {organ} in the CT scan.\"}",
+                          arena, &prompts, &err));
+    const struct prompt_label *label = &prompts.labels[0];
+    assert_string_equal(label->organ, "heart");
+    assert_true(label->has_threshold && label->threshold == 0.5385);
+    assert_int_equal(label->positive.count + label->negative.count, 0);
+    assert_string_equal(prompts_organ_text(&prompts, "liver", arena), "This is a liver in the CT scan.");
+    assert_true(read_text("{\"version\":\"v1\",\"labels\":[" LABEL(
+                              "a") "],\"organ_prompts\":"
+                                   "[{\"organ\":\"heart\",\"positive\":[\"a heart\",\"the heart\"]}]}",
+                          arena, &prompts, &err));
+    assert_null(prompts.organ_template);
+    assert_false(prompts.labels[0].has_threshold || prompts.labels[0].organ);
+    assert_int_equal(prompts.organ_count, 1);
+    assert_string_equal(prompts.organs[0].side.texts[1], "the heart");
+    arena_free(arena);
+}
+
 static void names_what_is_wrong(void **state)
 {
     static const char *const cases[][2] = {
@@ -64,6 +91,21 @@ static void names_what_is_wrong(void **state)
          "\"n\"}]}",
          "labels.a.text"},
         {"{\"version\":\"1\",\"labels\":[{\"id\":\"a\",\"text\":\"A\",\"site\":1}]}", "labels[0].site"},
+        {ONE("\"threshold\":1.01"), "labels.a.threshold"},
+        {ONE("\"threshold\":\"0.5\""), "labels.a.threshold"},
+        {ONE("\"organ\":7"), "labels.a.organ"},
+        {ONE("\"negative\":[\"\"]"), "labels.a.negative"},
+        {"[]", "not an object"},
+        {"{\"version\":\"1\",\"labels\":[" LABEL("a") "],\"organ_prompts\":\"an organ\"}", "organ_prompts"},
+        {"{\"version\":\"1\",\"labels\":[" LABEL("a") "],\"organ_prompts\":\"{organ} {organ}\"}",
+         "organ_prompts"},
+        {"{\"version\":\"1\",\"labels\":[" LABEL("a") "],\"organ_prompts\":[]}", "organ_prompts"},
+        {"{\"version\":\"1\",\"labels\":[" LABEL("a") "],\"organ_prompts\":[{\"organ\":\"o\"}]}",
+         "organ_prompts.o.positive"},
+        {"{\"version\":\"1\",\"labels\":[" LABEL(
+             "a") "],\"organ_prompts\":[{\"organ\":\"o\",\"positive\":\"x\"},"
+                  "{\"organ\":\"o\",\"positive\":\"y\"}]}",
+         "organ_prompts: o stands twice"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct err err = ERR_INIT;
@@ -81,6 +123,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_single_and_several_prompts),
+        cmocka_unit_test(reads_what_only_some_models_need),
         cmocka_unit_test(names_what_is_wrong),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
