@@ -139,8 +139,8 @@ static bool check_unique(const struct prompts *prompts, struct err *err)
 static bool read_labels(const json_t *labels, struct arena *arena, struct prompts *ret, struct err *err)
 {
     size_t count = json_array_size(labels);
-    if (count < 1 || count > PROMPTS_LABELS_MAX)
-        return err_fail(err, ERR_INPUT, "labels: not a list of 1 to %d", PROMPTS_LABELS_MAX);
+    if (!json_is_array(labels) || count > PROMPTS_LABELS_MAX)
+        return err_fail(err, ERR_INPUT, "labels: not a list of at most %d", PROMPTS_LABELS_MAX);
     ret->labels = ARENA_ARRAY(arena, struct prompt_label, count);
     if (!ret->labels)
         return err_fail(err, ERR_NOMEM, "no memory for prompts");

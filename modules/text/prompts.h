@@ -39,7 +39,7 @@ struct prompt_organ {
 struct prompts {
     const char *version;
     struct prompt_label *labels;
-    int count; /* at least 1 */
+    int count; /* 0: the model embeds and asks nothing */
     /* How organs are recognised: one or the other, or neither. */
     const char *organ_template; /* holds PROMPTS_ORGAN_MARK once; NULL: none */
     struct prompt_organ *organs;

@@ -21,7 +21,7 @@ static void check_side(const struct prompt_side *side)
 
 static void check_prompts(const struct prompts *prompts)
 {
-    fuzz_must(prompts->count >= 1 && prompts->count <= PROMPTS_LABELS_MAX, "there are labels, not too many");
+    fuzz_must(prompts->count >= 0 && prompts->count <= PROMPTS_LABELS_MAX, "not too many labels");
     check_text(prompts->version, PROMPTS_TEXT_MAX);
     for (int i = 0; i < prompts->count; i++) {
         const struct prompt_label *label = &prompts->labels[i];

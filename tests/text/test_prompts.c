@@ -69,7 +69,7 @@ static void names_what_is_wrong(void **state)
     static const char *const cases[][2] = {
         {"{\"labels\":[" LABEL("a") "]}", "version"},
         {"{\"version\":\"1\"}", "labels"},
-        {"{\"version\":\"1\",\"labels\":[]}", "labels"},
+        {"{\"version\":\"1\",\"labels\":{}}", "labels"},
         {"{\"version\":\"1\",\"labels\":[" LABEL("a") "],\"more\":1}", "more"},
         {"{\"version\":\"1\",\"labels\":[" LABEL("a") "," LABEL("a") "]}", "labels.a"},
         {"{\"version\":\"1\",\"labels\":[" LABEL("A") "]}", "labels[0].id"},
