@@ -125,6 +125,16 @@ bool describe_volume(struct result *result, const struct volume_plan *plan, int 
     return warn(result, arena, err, "one_phase: phase %d of %d was analysed", phase + 1, geometry->phases);
 }
 
+bool describe_grounded(struct result *result, const struct grounded *grounded, struct arena *arena,
+                       struct err *err)
+{
+    for (int i = 0; i < 3; i++)
+        result->input_zyx[i] = grounded->input.zyx[i];
+    return grounded->overlaps == 0 ||
+           warn(result, arena, err, "segmentations_joined: %d organs are in more than one segmentation",
+                grounded->overlaps);
+}
+
 /* ---- what was used ---- */
 
 struct used {

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "findings/result.h"
+#include "pipeline/grounded.h"
 #include "pipeline/model.h"
 #include "pipeline/source.h"
 #include "study/study.h"
@@ -23,6 +24,10 @@ bool describe_series(struct result *result, const struct study_choice *choice, s
  * too far apart within a phase (`spread` of prepare_choose_phase). */
 bool describe_volume(struct result *result, const struct volume_plan *plan, int phase, double spread,
                      struct arena *arena, struct err *err);
+
+/* The size of what the encoder gets; warnings when organs have no mask, or several. */
+bool describe_grounded(struct result *result, const struct grounded *grounded, struct arena *arena,
+                       struct err *err);
 
 /* The objects that fed the encoder in order of position, the key slice (the middle one), the manifest (the
  * volume's, the phase and what was done to the values, as one digest). */

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "pipeline/model_config.h"
 #include "pipeline/questions.h"
+#include "pipeline/segments.h"
 #include "pipeline/text_cache.h"
 #include "tensor/gemm.h"
 #include "tensor/ops.h"
@@ -18,9 +19,9 @@
 #include <sys/stat.h>
 
 /* Not every model has all. */
-static const char *const file_names[] = {"config.json",  SAFETENSORS_NAME,  SAFETENSORS_INDEX_NAME,
-                                         "vocab.txt",    "vocab.json",      "merges.txt",
-                                         "prompts.json", TEXT_CACHE_SHIPPED};
+static const char *const file_names[] = {"config.json",  SAFETENSORS_NAME,   SAFETENSORS_INDEX_NAME,
+                                         "vocab.txt",    "vocab.json",       "merges.txt",
+                                         "prompts.json", TEXT_CACHE_SHIPPED, SEGMENTS_FILE};
 enum { FILE_COUNT = sizeof file_names / sizeof *file_names };
 
 struct model {
@@ -36,6 +37,7 @@ struct model {
     char text_digest[DIGEST_HEX_SIZE]; /* "": nothing to keep */
     struct organ_config organs;        /* none: the model answers for the whole study */
     struct questions questions;
+    struct segments segments; /* empty without a segments.json */
 };
 
 static bool path_in(const char *folder, const char *name, char path[PATH_MAX], struct err *err)
@@ -82,9 +84,9 @@ static bool has_file(const struct model *model, const char *name)
 /* One digest over what shapes an answer beside weights and prompts. */
 static bool digest_setup(const struct model *model, char hex[DIGEST_HEX_SIZE], struct err *err)
 {
-    static const char *const names[] = {"config.json", "vocab.txt", "vocab.json", "merges.txt",
-                                        TEXT_CACHE_SHIPPED};
-    char path[PATH_MAX], parts[5 * DIGEST_HEX_SIZE] = "";
+    static const char *const names[] = {"config.json", "vocab.txt",        "vocab.json",
+                                        "merges.txt",  TEXT_CACHE_SHIPPED, SEGMENTS_FILE};
+    char path[PATH_MAX], parts[6 * DIGEST_HEX_SIZE] = "";
     size_t at = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (!has_file(model, names[i]))
@@ -216,6 +218,16 @@ static bool load_questions(struct model *model, struct err *err)
     return questions_embed(&model->questions, &source, model->arena, err);
 }
 
+static bool load_segments(struct model *model, struct err *err)
+{
+    char path[PATH_MAX];
+    if (!has_file(model, SEGMENTS_FILE))
+        return true;
+    return (path_in(model->folder, SEGMENTS_FILE, path, err) &&
+            segments_read(path, &model->organs, model->arena, &model->segments, err)) ||
+           err_prefix(err, SEGMENTS_FILE);
+}
+
 static bool load(struct model *model, const char *folder, const char *text_folder, struct err *err)
 {
     model->arena = arena_new();
@@ -226,7 +238,7 @@ static bool load(struct model *model, const char *folder, const char *text_folde
     return stamp(folder, model->files, err) && load_config(model, folder, err) &&
            load_weights(model, folder, err) && load_vocab(model, folder, err) &&
            load_prompts(model, folder, err) && open_texts(model, text_folder, err) &&
-           load_questions(model, err);
+           load_questions(model, err) && load_segments(model, err);
 }
 
 struct model *model_open(const char *folder, struct err *err)
@@ -303,6 +315,22 @@ uint64_t model_weights_bytes(const struct model *model)
 const struct vision_config *model_vision(const struct model *model)
 {
     return &encoder_config(model->encoder)->vision;
+}
+
+const struct organ_config *model_organs(const struct model *model)
+{
+    return &model->organs;
+}
+
+bool model_needs_mask(const struct model *model)
+{
+    bool predicts = model_vision(model)->arch == ENCODER_UNET && model->organs.pool == ORGAN_POOL_QUERIES;
+    return model->organs.count > 0 && !predicts;
+}
+
+const struct segments *model_segments(const struct model *model)
+{
+    return &model->segments;
 }
 
 bool model_encode(struct model *model, const struct encoder_input *input, struct encoder_output *ret,

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "encoder/encoder.h"
+#include "encoder/organ.h"
 #include "findings/result.h"
 
 #include <jansson.h>
@@ -52,12 +53,26 @@ struct preprocess {
     /* Of a 2D tower's slices: */
     int max_slices;
     double percentile[2]; /* what becomes black and white when there is no hu_clip */
+    /* Of an organ-grounded tower's volume: */
+    double spacing_zyx_mm[3]; /* it is resampled to; 0: not given */
+    enum { PREPROCESS_CROP_NONE, PREPROCESS_CROP_MASK, PREPROCESS_CROP_NONZERO } crop;
+    int crop_margin_zyx[3];
+    int pad_size_zyx[3]; /* at least; 0: none */
+    bool pad_both;       /* on both sides; else at the end */
+    double pad_value;    /* of normalised values */
 };
 const struct preprocess *model_preprocess(const struct model *model);
 
 uint64_t model_weights_bytes(const struct model *model); /* as they are held: float32 */
 /* What the encoder takes. Borrowed. */
 const struct vision_config *model_vision(const struct model *model);
+
+/* The table of organs, without any for other families; whether a study must bring their masks; which of its
+ * segments they are. Borrowed. */
+const struct organ_config *model_organs(const struct model *model);
+bool model_needs_mask(const struct model *model);
+struct segments;
+const struct segments *model_segments(const struct model *model);
 
 /* Encode an input, already preprocessed: encoder_image without a tap. out: borrowed until the next call.
  * errors: those of encoder_image. */

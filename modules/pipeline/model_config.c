@@ -21,8 +21,55 @@ static bool check_norm(const struct preprocess *preprocess, bool has_mean_std, s
     return true;
 }
 
-static bool read_preprocess(const json_t *section, struct preprocess *ret, struct err *err)
+static bool read_pad(const json_t *section, struct preprocess *ret, struct err *err)
 {
+    static const char *const wheres[] = {"end", "both", NULL};
+    int where = ret->pad_both;
+    // clang-format off
+    const struct section_key keys[] = {
+        {"size",  SECTION_INT3,   ret->pad_size_zyx, true,  0, 2048},
+        {"where", SECTION_WORD,   &where,            false, .words = wheres},
+        {"value", SECTION_NUMBER, &ret->pad_value,   false, -1e6, 1e6},
+    };
+    // clang-format on
+    if (section && !section_read(section, "preprocess.pad", keys, COUNT(keys), err))
+        return false;
+    ret->pad_both = where == 1;
+    return true;
+}
+
+/* What the published evaluations do. source: fvlm (a ViT: box of the masks, padded on both sides) and
+ * damo-radar (a U-Net: box of what is not zero, padded at the end by its windows), both with this margin. */
+static void set_grounded(const struct encoder_sections *sections, struct preprocess *ret)
+{
+    static const int margin_zyx[3] = {5, 20, 20};
+    const char *arch = json_string_value(json_object_get(sections->vision, "arch"));
+    bool vit = !arch || strcmp(arch, "vit") == 0;
+    memcpy(ret->crop_margin_zyx, margin_zyx, sizeof margin_zyx);
+    ret->crop = vit ? PREPROCESS_CROP_MASK : PREPROCESS_CROP_NONZERO;
+    ret->pad_both = vit;
+    const json_t *input = json_object_get(sections->vision, "input"); /* checked by the encoder */
+    for (size_t i = 0; vit && json_array_size(input) == 3 && i < 3; i++) {
+        json_int_t side = json_integer_value(json_array_get(input, i));
+        ret->pad_size_zyx[i] = side > 0 && side <= 2048 ? (int)side : 0;
+    }
+}
+
+static bool check_grounded(const struct preprocess *preprocess, bool grounded, bool asked, struct err *err)
+{
+    if (asked && !grounded)
+        return err_fail(err, ERR_INPUT, "preprocess.spacing, crop, crop_margin and pad: only with organs");
+    if (grounded && !(preprocess->spacing_zyx_mm[0] > 0))
+        return err_fail(err, ERR_INPUT, "preprocess.spacing: required with organs");
+    return true;
+}
+
+static bool read_preprocess(const struct encoder_sections *sections, const json_t *section,
+                            struct preprocess *ret, struct err *err)
+{
+    static const char *const crops[] = {"none", "mask", "nonzero", NULL};
+    const json_t *pad = NULL;
+    bool has_spacing = false, has_crop = false, has_margin = false;
     static const char *const norms[] = {"minmax", "range01", "meanstd", NULL};
     static const char *const orientations[] = {"lps", NULL};
     static const char *const resizes[] = {"trilinear", NULL};
@@ -30,6 +77,8 @@ static bool read_preprocess(const json_t *section, struct preprocess *ret, struc
     int ignored = 0, modality = 0, norm = PREPROCESS_MINMAX;
     bool has_mean = false, has_std = false;
     *ret = (struct preprocess){.min_slices = 1, .std = {1, 1, 1}, .max_slices = 64, .percentile = {1, 99}};
+    set_grounded(sections, ret);
+    int crop = ret->crop;
     // clang-format off
     const struct section_key keys[] = {
         {"modality",         SECTION_WORD,    &modality,              true,  .words = modalities},
@@ -44,6 +93,11 @@ static bool read_preprocess(const json_t *section, struct preprocess *ret, struc
          .most = 3},
         {"max_slices",       SECTION_INT,     &ret->max_slices,       false, 1, 4096},
         {"percentile",       SECTION_NUMBER2, ret->percentile,        false, 0, 100},
+        {"spacing",          SECTION_NUMBERS, ret->spacing_zyx_mm,    false, 0.05, 100, .present = &has_spacing,
+         .most = 3},
+        {"crop",             SECTION_WORD,    &crop,                  false, .words = crops, .present = &has_crop},
+        {"crop_margin",      SECTION_INT3,    ret->crop_margin_zyx,   false, 0, 2048, .present = &has_margin},
+        {"pad",              SECTION_OBJECT,  &pad,                   false},
         {"orientation",      SECTION_WORD,    &ignored,               false, .words = orientations},
         {"resize",           SECTION_WORD,    &ignored,               false, .words = resizes},
         {"padding",          SECTION_WORD,    &ignored,               false, .words = paddings},
@@ -53,6 +107,10 @@ static bool read_preprocess(const json_t *section, struct preprocess *ret, struc
         return false;
     snprintf(ret->modality, sizeof ret->modality, "%s", modalities[modality]);
     ret->norm = norm;
+    ret->crop = crop;
+    if (!read_pad(pad, ret, err) ||
+        !check_grounded(ret, sections->organ, has_spacing || has_crop || has_margin || pad, err))
+        return false;
     if (has_mean != has_std)
         return err_fail(err, ERR_INPUT, "preprocess.mean and std: one without the other");
     return check_norm(ret, has_mean, err);
@@ -94,7 +152,7 @@ static bool read_root(struct model_config *config, struct err *err)
     if (!sections->text && strcmp(id->family, "radar") != 0)
         return err_fail(err, ERR_INPUT, "text: required, but missing");
     return score_config_read(score, &config->score, err) &&
-           read_preprocess(preprocess, &config->preprocess, err);
+           read_preprocess(sections, preprocess, &config->preprocess, err);
 }
 
 /* A stock folder's file becomes one of ours. */

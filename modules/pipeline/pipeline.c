@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "pipeline/describe.h"
+#include "pipeline/grounded.h"
 #include "pipeline/pictures.h"
 #include "pipeline/prepare.h"
 #include "pipeline/source.h"
@@ -21,6 +22,7 @@ struct run {
     int phase;
     float *voxels; /* [z][y][x] of what is analysed */
     struct encoder_input input;
+    struct grounded grounded; /* of an organ-grounded model */
     struct result *result;
 };
 
@@ -173,9 +175,23 @@ static bool make_pictures(struct run *run, struct err *err)
     return true;
 }
 
+static bool make_grounded(struct run *run, struct err *err)
+{
+    if (model_vision(run->model)->channels != 1)
+        return err_decline(err, "no_study_path", "studies have one channel, the model takes %d",
+                           model_vision(run->model)->channels);
+    if (!read_voxels(run, err) ||
+        !grounded_prepare(run->model, &run->source, run->plan, run->voxels, run->arena, &run->grounded, err))
+        return false;
+    run->input = run->grounded.input;
+    return describe_grounded(run->result, &run->grounded, run->arena, err);
+}
+
 static bool make_input(struct run *run, struct err *err)
 {
     const struct vision_config *vision = model_vision(run->model);
+    if (model_organs(run->model)->count > 0)
+        return make_grounded(run, err);
     if (vision->arch == ENCODER_VIT && vision->pool != ENCODER_POOL_TOKENS) {
         if (vision->input_zyx[0] == 1)
             return make_pictures(run, err);
@@ -185,12 +201,15 @@ static bool make_input(struct run *run, struct err *err)
     return err_decline(err, "no_study_path", "studies cannot be prepared for a model of this kind");
 }
 
-static bool encode(struct model *model, const struct encoder_input *input, struct arena *arena,
-                   struct result *result, struct err *err)
+/* grounded NULL: the input came as a tensor. */
+static bool encode(struct model *model, const struct encoder_input *input, const struct grounded *grounded,
+                   struct arena *arena, struct result *result, struct err *err)
 {
     int64_t start_ms = clock_monotonic_ms();
     struct encoder_output output;
-    if (!model_encode(model, input, &output, err) || !model_score(model, &output, arena, result, err))
+    if (!model_encode(model, input, &output, err) ||
+        (grounded && !grounded_explain(grounded, &output, arena, err)) ||
+        !model_score(model, &output, arena, result, err))
         return false;
     result->encode_s = (double)(clock_monotonic_ms() - start_ms) / 1000;
     result->analysed = true;
@@ -204,7 +223,7 @@ static bool analyse(struct run *run, const char *const *paths, int count, struct
     int64_t start_ms = clock_monotonic_ms();
     bool ok = plan_volume(run, err) && make_input(run, err);
     run->result->volume_s = (double)(clock_monotonic_ms() - start_ms) / 1000;
-    return ok && encode(run->model, &run->input, run->arena, run->result, err) &&
+    return ok && encode(run->model, &run->input, &run->grounded, run->arena, run->result, err) &&
            describe_used(run->result, run->plan, run->phase, model_preprocess(run->model), run->arena, err);
 }
 
@@ -254,7 +273,7 @@ bool pipeline_run_tensor(struct model *model, const struct encoder_input *input,
                          struct result **ret, struct err *err)
 {
     struct result *result = begin(model, arena, err);
-    if (!result || !encode(model, input, arena, result, err))
+    if (!result || !encode(model, input, NULL, arena, result, err))
         return false;
     *ret = result;
     return true;

@@ -1,0 +1,15 @@
+/* Organ masks out of a study's segmentation objects. Part of the pipeline. */
+#ifndef PIPELINE_GROUNDED_MASK_H
+#define PIPELINE_GROUNDED_MASK_H
+
+#include "pipeline/grounded.h"
+
+/* Paint the organs' numbers from 1 into numbers[z][y][x] of the grid, zeroed by the caller, and fill reasons,
+ * objects, overlaps and digest of *ret. A segmentation must share its
+ * Frame of Reference UID with an image of the plan; with any of them, for some anonymisers give each image
+ * its own. errors: ERR_NOMEM, ERR_IO. */
+bool grounded_mask(const struct model *model, const struct source *source, const struct volume_plan *plan,
+                   const struct volume_geometry *grid, struct arena *arena, uint8_t *numbers,
+                   struct grounded *ret, struct err *err);
+
+#endif
