@@ -137,6 +137,61 @@ def test_queries_over_predicted_organs(unet_probe, tmp_path, shape, seed):  # no
     same(ours, theirs)
 
 
+SEEING = {**QUERY, "classes": 4}
+
+
+def take_only(block, channel, taps, bias):
+    """Let one output channel of a conv-norm-ReLU block be relu(sum of input channels at the same voxel + bias)."""
+    weight, norm = block.conv.weight, block.norm
+    with torch.no_grad():
+        weight[channel] = 0
+        for source, factor in taps.items():
+            weight[channel, source, weight.shape[2] // 2, weight.shape[3] // 2, weight.shape[4] // 2] = factor
+        block.conv.bias[channel], norm.bias[channel], norm.running_mean[channel] = bias, 0, 0
+        norm.weight[channel], norm.running_var[channel] = 1, 1 - norm.eps
+
+
+def seeing(seed):
+    """A network whose mask is its input: voxels near 1, 2 and 3 are the organs. The other channels stay random."""
+    reference = Query(SEEING, {f"organ{i}": [i] for i in (1, 2, 3)}, seed, proj_dim=20)
+    encoder, decoder = reference.net.encoder.stages, reference.net.decoder
+    steps = [0.5 + 0.5 * i for i in range(7)]
+    for i, step in enumerate(steps):
+        take_only(encoder[0][0].convs[0], i, {0: 1}, -step)
+    for organ in range(3):  # a triangle round the organ's number, from three ramps
+        take_only(encoder[0][0].convs[1], organ, {2 * organ: 2, 2 * organ + 1: -4, 2 * organ + 2: 2}, 0)
+        for block in encoder[1][0].convs:
+            take_only(block, organ, {organ: 1}, 0)
+        take_only(decoder.stages[3].convs[0], organ, {SEEING["features"][1] + organ: 1}, 0)
+    head = decoder.seg_layers[3]
+    with torch.no_grad():
+        head.weight.zero_()
+        head.bias.copy_(torch.tensor([1.0, 0, 0, 0]))
+        for organ in range(3):
+            head.weight[organ + 1, organ] = 2
+    return reference
+
+
+def test_where_an_organ_is_taken_from(unet_probe, tmp_path):  # noqa: F811
+    """organ1 lies one voxel from the end of the volume: by crop, its border rule waived. organ2 is whole in several
+    windows: the first counts. organ3 is cut by both of its windows: by crop."""
+    volume = numpy.zeros((30, 100, 96), "f4")
+    volume[1:6, 10:30, 20:50], volume[17:21, 40:58, 30:60], volume[8:12, 30:72, 64:88] = 1, 2, 3
+    reference = seeing(5)
+    with torch.no_grad():
+        _, _, labels = reference.run(volume[:16, :64])
+    assert (labels[:, ::2, ::2] == volume[:16, :64:2, ::2]).all()
+    tensors = reference.canonical()
+    config = {"family": "radar", "unet": SEEING, "vision": {"arch": "unet", "input": QUERY_WINDOW, "proj_dim": 20},
+              "organ": {"pool": "queries", "query_heads": 4, "organs": organ_table(reference.organs)}}
+    folder = write_folder(tmp_path / "m", config, unet_reference.arrays(
+        {n: v for n, v in tensors.items() if not n.endswith("num_batches_tracked")}))
+    ours, missing = run(unet_probe, tmp_path / "out", folder, volume)
+    theirs, cropped = reference.double()(volume, QUERY_WINDOW, 0.25)
+    assert cropped == {"organ1", "organ3"} and not missing
+    same(ours, theirs)
+
+
 def test_a_crop_of_many_windows_is_left_out(unet_probe, tmp_path):  # noqa: F811
     reference, volume = query(4), scene((33, 100, 200), 4)
     ours, missing = run(unet_probe, tmp_path / "out", query_folder(tmp_path / "m", reference.canonical()), volume)
