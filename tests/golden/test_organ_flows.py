@@ -57,9 +57,9 @@ def blobs(shape, seed):
 def mean_folder(path, unet, proj, net, window):
     tensors = unet_reference.arrays(unet_reference.canonical(net, unet))
     if proj:
-        tensors["vision.proj.weight"], tensors["vision.proj.bias"] = (p.detach().numpy() for p in (proj.weight, proj.bias))
-    config = {"family": "ct-glip", "unet": unet,
-              "vision": {"arch": "unet", "input": window, "proj_dim": proj.out_features if proj else unet["features"][0]},
+        tensors["vision.proj.weight"], tensors["vision.proj.bias"] = (p.detach().numpy() for p in proj.parameters())
+    dim = proj.out_features if proj else unet["features"][0]
+    config = {"family": "ct-glip", "unet": unet, "vision": {"arch": "unet", "input": window, "proj_dim": dim},
               "organ": {"pool": "mean", "organs": organ_table(ORGANS)}}
     return write_folder(path, config, tensors)
 
@@ -70,7 +70,8 @@ def test_mean_over_organs(unet_probe, tmp_path, shape, projected):  # noqa: F811
     torch.manual_seed(4)
     proj = nn.Linear(8, 12) if projected else None
     volume, mask = numpy.random.default_rng(5).random(shape, dtype="f4"), blobs(shape, 6)
-    ours, missing = run(unet_probe, tmp_path / "out", mean_folder(tmp_path / "m", MEAN, proj, net, WINDOW), volume, mask)
+    folder = mean_folder(tmp_path / "m", MEAN, proj, net, WINDOW)
+    ours, missing = run(unet_probe, tmp_path / "out", folder, volume, mask)
     assert missing == {"brain": "organ_not_in_mask"}
     same(ours, Mean(net.double(), MEAN, ORGANS, proj.double() if proj else None)(volume, mask, WINDOW, 0.25))
 

@@ -139,8 +139,10 @@ def test_published_names_are_read_as_they_are(unet_probe, tmp_path, name, family
     (lambda t: t.pop("unet.enc.1.0.conv.weight"),
      ["unet.enc.1.0.conv.weight", "missing", "encoder.stages.1.0.convs.0.conv.weight"]),
     (lambda t: t.pop("unet.dec.0.up.bias"), ["unet.dec.0.up.bias", "decoder.transpconvs.0.bias"]),
-    (lambda t: t.update({"unet.dec.1.0.conv.weight": t["unet.dec.1.0.conv.weight"][:, :-1]}), ["[20,39,3,3,3]", "[20,40,3,3,3]"]),
-    (lambda t: t.update({"unet.enc.6.0.conv.bias": t["unet.enc.1.0.conv.bias"]}), ["unet.enc.6.0.conv.bias", "no place"]),
+    (lambda t: t.update({"unet.dec.1.0.conv.weight": t["unet.dec.1.0.conv.weight"][:, :-1]}),
+     ["[20,39,3,3,3]", "[20,40,3,3,3]"]),
+    (lambda t: t.update({"unet.enc.6.0.conv.bias": t["unet.enc.1.0.conv.bias"]}),
+     ["unet.enc.6.0.conv.bias", "no place"]),
 ])
 def test_a_tensor_that_does_not_fit_is_named(unet_probe, tmp_path, change, words):
     unet, size = CASES["nnunet"]
@@ -154,7 +156,8 @@ def test_a_tensor_that_does_not_fit_is_named(unet_probe, tmp_path, change, words
 @pytest.mark.parametrize("key, value, words", [
     ("kernels", [[3, 3, 3]] * 5, "unet.kernels: 5 entries"), ("kernels", [[2, 3, 3]] * 6, "unet.kernels: 2 is even"),
     ("strides", [[1, 1]] * 6, "unet.strides: not lists of three"), ("dec_levels", 6, "unet.dec_levels"),
-    ("out_map", "some", "unet.out_map"), ("depth", 3, "unet.depth: unknown key"), ("features", [], "unet.features: empty"),
+    ("out_map", "some", "unet.out_map"), ("depth", 3, "unet.depth: unknown key"),
+    ("features", [], "unet.features: empty"),
     ("classes", 5, "unet.seg.weight is missing"),
 ])
 def test_a_key_that_does_not_fit_is_named(unet_probe, tmp_path, key, value, words):
