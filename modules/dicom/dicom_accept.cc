@@ -304,10 +304,22 @@ bool dicom_association_accept(struct dicom_association *association, struct err 
 
 static void abort_association(struct dicom_association *association)
 {
-    dicom_transport.parting = true;
+    dicom_transport_part();
     ASC_abortAssociation(association->dul);
-    dicom_transport.parting = false;
+    dicom_transport.part_by_ms = 0;
     association->ended = true;
+}
+
+static int64_t grace_ms(const struct dicom_association *association)
+{
+    return association->acceptor->options.dimse_timeout_s * INT64_C(1000);
+}
+
+static void tell_too_slow(const char *what, struct err *err)
+{
+    err_fail(err, ERR_PEER, "%s: slower than %llu bytes a second", what,
+             (unsigned long long)dicom_transport_slowest_bytes_s);
+    OFStandard::strlcpy(err->reason, "too_slow", sizeof err->reason);
 }
 
 static enum dicom_next give_up(struct dicom_association *association, enum dicom_next next)
@@ -371,13 +383,18 @@ enum dicom_next dicom_association_next(struct dicom_association *association, st
     T_DIMSE_Message message = {};
     DcmDataset *detail = nullptr;
     dicom_transport.may_read = max_command_bytes;
+    dicom_transport_time(grace_ms(association));
     OFCondition condition = DIMSE_receiveCommand(association->dul, DIMSE_NONBLOCKING,
                                                  association->acceptor->options.dimse_timeout_s,
                                                  &association->context, &message, &detail);
     dicom_transport.may_read = dicom_transport_no_limit;
     delete detail;
-    return condition.good() ? command_to_next(association, message, err)
-                            : condition_to_next(association, condition, err);
+    if (condition.good())
+        return command_to_next(association, message, err);
+    if (!dicom_transport.too_slow)
+        return condition_to_next(association, condition, err);
+    tell_too_slow("command", err);
+    return give_up(association, DICOM_NEXT_FAILED);
 }
 
 const char *dicom_association_sop_class(const struct dicom_association *association)
@@ -428,15 +445,18 @@ static bool receive_failed(struct dicom_association *association, const OFCondit
     if (too_large)
         err_fail(err, ERR_PEER, "object larger than %llu bytes",
                  (unsigned long long)association->acceptor->options.max_object_bytes);
+    else if (dicom_transport.too_slow)
+        tell_too_slow("object", err);
     else
         peer_failed(err, "object", condition);
     bool late =
         dicom_transport.fell_silent || condition == DIMSE_NODATAAVAILABLE || condition == DUL_READTIMEOUT;
-    OFStandard::strlcpy(err->reason,
-                        too_large ? "object_too_large"
-                        : late    ? "timeout"
-                                  : "broken",
-                        sizeof err->reason);
+    if (!*err->reason)
+        OFStandard::strlcpy(err->reason,
+                            too_large ? "object_too_large"
+                            : late    ? "timeout"
+                                      : "broken",
+                            sizeof err->reason);
     abort_association(association);
     return false;
 }
@@ -472,6 +492,9 @@ static bool receive_into(struct dicom_association *association, int fd, struct e
     FileStream stream(&consumer);
     T_ASC_PresentationContextID context = association->context;
     association->received_bytes = 0;
+    /* what wraps the data is bounded too, or fragments without any would never end */
+    dicom_transport.may_read = 2 * association->acceptor->options.max_object_bytes + max_command_bytes;
+    dicom_transport_time(grace_ms(association));
     OFCondition condition = DIMSE_receiveDataSetInFile(association->dul, DIMSE_NONBLOCKING,
                                                        association->acceptor->options.dimse_timeout_s,
                                                        &context, &stream, count_bytes, association);
@@ -480,6 +503,7 @@ static bool receive_into(struct dicom_association *association, int fd, struct e
                                         "the data set came in another presentation context");
     if (condition.bad() || association->too_large)
         return receive_failed(association, condition, err);
+    dicom_transport.may_read = dicom_transport_no_limit;
     errno = consumer.error;
     return consumer.error == 0 || err_errno(err, "write the incoming file");
 }
@@ -504,6 +528,7 @@ bool dicom_association_skip(struct dicom_association *association, struct err *e
 {
     DIC_UL bytes = 0, count = 0;
     dicom_transport.may_read = association->acceptor->options.max_object_bytes;
+    dicom_transport_time(grace_ms(association));
     OFCondition condition = DIMSE_ignoreDataSet(
         association->dul, DIMSE_NONBLOCKING, association->acceptor->options.dimse_timeout_s, &bytes, &count);
     if (condition.good())

@@ -40,7 +40,9 @@ struct dicom_association;
 struct dicom_acceptor_options {
     int max_pdu_bytes; /* 16384 to 131072 */
     int acse_timeout_s;
-    int dimse_timeout_s;        /* inside a command or an object */
+    /* Inside a command or an object: the longest silence. One of either has as long, and a second more for
+     * each 4 KiB, in all: a peer is waited for no longer than that. */
+    int dimse_timeout_s;
     int idle_timeout_s;         /* between commands */
     int keepalive_s;            /* of silence before TCP asks whether the peer is still there */
     uint64_t max_object_bytes;  /* a larger object aborts its association */
@@ -84,7 +86,8 @@ enum dicom_next {
 };
 
 /* Wait for the peer's next command, at most the idle time-out. ECHO and RELEASED are already answered.
- * FAILED and TIMEOUT: the association has been aborted. err tells the cause of ABORTED, TIMEOUT, FAILED. */
+ * FAILED and TIMEOUT: the association has been aborted. err tells the cause of ABORTED, TIMEOUT, FAILED;
+ * FAILED with the reason "too_slow": the command came slower than it may. */
 enum dicom_next dicom_association_next(struct dicom_association *association, struct err *err);
 
 /* The C-STORE-RQ that DICOM_NEXT_STORE announced. Borrowed until the next call. */
@@ -98,7 +101,7 @@ bool dicom_association_class_agreed(const struct dicom_association *association)
 /* Receive the announced object into a new Part 10 file, its data set's bytes as sent. *ret_offset: where the
  * data set starts. The file's length is checked against the bytes received; nothing is synced.
  * errors: ERR_FULL (disk; the object was read to its end: answer and go on), ERR_PEER (association aborted:
- * close; reason "object_too_large", "timeout", "broken"), ERR_IO as ERR_FULL. */
+ * close; reason "object_too_large", "too_slow", "timeout", "broken"), ERR_IO as ERR_FULL. */
 bool dicom_association_store(struct dicom_association *association, const char *path, uint64_t *ret_offset,
                              struct err *err);
 /* Read the announced object and throw it away. errors: ERR_PEER as above. */

@@ -1,3 +1,7 @@
+extern "C" {
+#include "base/clock.h"
+}
+
 #include "dicom/dicom_transport.hh"
 
 #include <dcmtk/dcmnet/dcmtrans.h>
@@ -8,16 +12,32 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <new>
+#include <poll.h>
 #include <sys/socket.h>
 
 thread_local dicom_transport_state dicom_transport;
 
 namespace
 {
-enum { PARTING_S = 2 };
+enum { PARTING_MS = 2000 };
+
+bool too_slow(dicom_transport_state &state)
+{
+    if (state.grace_ms > 0)
+        state.too_slow =
+            state.waited_ms >
+            state.grace_ms + static_cast<int64_t>(state.read_bytes * 1000 / dicom_transport_slowest_bytes_s);
+    return state.too_slow;
+}
+
+bool arrives_before(int fd, int64_t until_ms)
+{
+    struct pollfd one = {fd, POLLIN, 0};
+    return poll(&one, 1, static_cast<int>(std::max<int64_t>(0, until_ms - clock_monotonic_ms()))) > 0;
+}
 
 /* Acknowledges every segment at once: a sender that keeps Nagle's algorithm on would otherwise wait 40 ms an
- * object for our delayed acknowledgement. Refuses to read on where may_read ends. */
+ * object for our delayed acknowledgement. Refuses to read on where may_read or the peer's time ends. */
 class QuickConnection : public DcmTCPConnection
 {
   public:
@@ -27,11 +47,15 @@ class QuickConnection : public DcmTCPConnection
     ssize_t read(void *buffer, size_t size) override
     {
         dicom_transport_state &state = dicom_transport;
-        if (state.may_read == 0) {
+        bool late = state.part_by_ms ? !arrives_before(getSocket(), state.part_by_ms) : too_slow(state);
+        if (state.may_read == 0 || late) {
             errno = ECONNABORTED;
             return -1;
         }
+        int64_t begin_ms = clock_monotonic_ms();
         ssize_t got = DcmTCPConnection::read(buffer, size);
+        state.waited_ms += clock_monotonic_ms() - begin_ms;
+        state.read_bytes += got > 0 ? static_cast<uint64_t>(got) : 0;
         state.fell_silent = got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
         if (got > 0 && state.may_read != dicom_transport_no_limit)
             state.may_read -= std::min<uint64_t>(state.may_read, static_cast<uint64_t>(got));
@@ -42,8 +66,11 @@ class QuickConnection : public DcmTCPConnection
     OFBool networkDataAvailable(int timeout) override
     {
         dicom_transport_state &state = dicom_transport;
-        OFBool available = DcmTCPConnection::networkDataAvailable(
-            state.parting ? std::min<int>(timeout, PARTING_S) : timeout);
+        if (state.part_by_ms)
+            return arrives_before(getSocket(), state.part_by_ms);
+        int64_t begin_ms = clock_monotonic_ms();
+        OFBool available = DcmTCPConnection::networkDataAvailable(timeout);
+        state.waited_ms += clock_monotonic_ms() - begin_ms;
         state.fell_silent = state.fell_silent || !available;
         return available;
     }
@@ -60,6 +87,19 @@ class QuickLayer : public DcmTransportLayer
     }
 };
 } // namespace
+
+void dicom_transport_time(int64_t grace_ms)
+{
+    dicom_transport.grace_ms = grace_ms;
+    dicom_transport.waited_ms = 0;
+    dicom_transport.read_bytes = 0;
+    dicom_transport.too_slow = false;
+}
+
+void dicom_transport_part()
+{
+    dicom_transport.part_by_ms = clock_monotonic_ms() + PARTING_MS;
+}
 
 DcmTransportLayer *dicom_transport_layer()
 {

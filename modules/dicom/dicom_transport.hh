@@ -9,6 +9,10 @@
 
 constexpr uint64_t dicom_transport_no_limit = UINT64_MAX;
 
+/* The slowest average rate of a peer inside a command or an object. 32 associations that share a line of
+ * 1 Mbit/s have as much each; a line that is slower still can be given a longer dimse_timeout_s. */
+constexpr uint64_t dicom_transport_slowest_bytes_s = 4096;
+
 /* dcmnet passes nothing of ours through to a connection, and an association has a thread of its own: so this
  * is the thread's association. */
 struct dicom_transport_state {
@@ -21,11 +25,22 @@ struct dicom_transport_state {
     bool socket_taken = false;
     /* Whether the peer fell silent inside a PDU: dcmnet wraps that in other conditions. */
     bool fell_silent = false;
-    /* After our A-ABORT dcmnet waits the whole ACSE time-out for the peer to close; who is aborted for saying
-     * nothing may well do nothing. While this is set it waits 2 s. */
-    bool parting = false;
+    /* A peer that says a byte just before each time-out never falls silent. Time spent in waiting for it,
+     * ours for the disk not counted, may be grace_ms and what the slowest rate needs for its bytes; 0: any.
+     */
+    int64_t grace_ms = 0, waited_ms = 0;
+    uint64_t read_bytes = 0;
+    bool too_slow = false;
+    /* After our A-ABORT dcmnet waits the whole ACSE time-out for the peer to close, and anew for whatever it
+     * says; who is aborted for saying nothing may well do nothing. Not 0: it waits until then at most. */
+    int64_t part_by_ms = 0;
 };
 extern thread_local dicom_transport_state dicom_transport;
+
+/* From here the peer has grace_ms and the time its bytes need. 0: no bound. */
+void dicom_transport_time(int64_t grace_ms);
+/* From here the peer has 2 s to close, whatever it says. */
+void dicom_transport_part();
 
 /* owns: dcmnet, when given with its flag to take it. */
 DcmTransportLayer *dicom_transport_layer();
