@@ -1,6 +1,6 @@
 /* Threads: libmicrohttpd's pool (epoll); a request stays on the thread of its connection. They share struct
- * api, which does not change after api_start; the store and the spool lock for themselves. No lock here.
- * Stops: MHD_stop_daemon closes the listening socket and joins the pool. */
+ * api, which does not change after api_start but for the count of threads; the store and the spool lock for
+ * themselves. No lock here. Stops: MHD_stop_daemon closes the listening socket and joins the pool. */
 #include "daemon/api.h"
 
 #include "base/digest.h"
@@ -20,6 +20,8 @@ enum { POOL_THREADS = 4, MAX_CONNECTIONS = 64, IDLE_S = 30, MAX_BODY = 4096, MAX
 
 struct api {
     struct service *service;
+    struct pulse *pulses[POOL_THREADS]; /* one each, in the order of their first requests */
+    atomic_int threads_seen;
     struct MHD_Daemon *server;
 };
 
@@ -173,6 +175,16 @@ static enum MHD_Result take_parameter(void *to, enum MHD_ValueKind kind, const c
     return api_routes_parameter(&exchange->request, name, value, &exchange->answer) ? MHD_YES : MHD_NO;
 }
 
+static struct pulse *pulse_of_thread(struct api *api)
+{
+    static _Thread_local struct pulse *mine;
+    if (!mine) {
+        int number = api->threads_seen++;
+        mine = number < POOL_THREADS ? api->pulses[number] : NULL;
+    }
+    return mine;
+}
+
 static void find_answer(struct exchange *exchange, const char *method, const char *raw_path)
 {
     char path[MAX_PATH];
@@ -223,7 +235,10 @@ static enum MHD_Result take_request(void *context, struct MHD_Connection *connec
         *body_size = 0;
         return exchange->body_bytes > MAX_BODY ? MHD_NO : MHD_YES;
     }
+    struct pulse *pulse = pulse_of_thread(exchange->api);
+    pulse_beat(pulse, 0);
     find_answer(exchange, method, path);
+    pulse_rest(pulse);
     return send_answer(exchange);
 }
 
@@ -273,6 +288,8 @@ struct api *api_start(struct service *service, struct err *err)
         return NULL;
     }
     api->service = service;
+    for (int i = 0; i < POOL_THREADS; i++)
+        api->pulses[i] = pulse_new(&service->pulses, "api", "");
     if (listen_on(api, err))
         return api;
     api_stop(api);

@@ -14,6 +14,7 @@ enum { LOOK_MS = 500, BATCH = 64 };
 struct assembler {
     struct service *service;
     struct receiver *receiver;
+    struct pulse *pulse;
     pthread_t thread;
 };
 
@@ -118,6 +119,7 @@ static void look(struct assembler *assembler)
                                           candidates, BATCH, &err);
     bool ok = count >= 0;
     for (int i = 0; i < count && ok; i++) {
+        pulse_beat(assembler->pulse, 0);
         struct arena *arena = arena_new();
         ok = arena ? complete_study(assembler, &candidates[i], arena, &err)
                    : err_fail(&err, ERR_NOMEM, "no memory");
@@ -134,6 +136,7 @@ static void *assembler_main(void *argument)
     struct assembler *assembler = argument;
     unsigned seen = 0;
     while (!assembler->service->stopping) {
+        pulse_beat(assembler->pulse, LOOK_MS);
         look(assembler);
         bell_wait(&assembler->service->arrivals, &seen, LOOK_MS);
     }
@@ -146,6 +149,7 @@ struct assembler *assembler_start(struct service *service, struct receiver *rece
     if (assembler) {
         assembler->service = service;
         assembler->receiver = receiver;
+        assembler->pulse = pulse_new(&service->pulses, "assembler", "");
         if (pthread_create(&assembler->thread, NULL, assembler_main, assembler) == 0)
             return assembler;
     }

@@ -43,6 +43,8 @@ static const struct key keys[] = {
      "/usr/share/cardioscribe/codes.json", 0, 0, NULL, "table from finding labels to coded terms"},
     {"service", "log_level", TYPE_CHOICE, AT(service.log_level), RELOAD, "info", 0, 0, "debug|info|warning|error",
      "least level that is logged"},
+    {"service", "stuck_after_s", TYPE_INT, AT(service.stuck_after_s), RELOAD, "600", 1, 86400, NULL,
+     "seconds beyond its own time-outs after which a part that does nothing makes systemd restart the service"},
 
     {"listener", "address", TYPE_TEXT, AT(listener.address), RESTART, "0.0.0.0", 0, 0, NULL, "IPv4 address to listen on"},
     {"listener", "port", TYPE_INT, AT(listener.port), RESTART, "11112", 1, 65535, NULL, "TCP port of the DICOM listener"},
@@ -57,7 +59,8 @@ static const struct key keys[] = {
     {"listener", "acse_timeout_s", TYPE_INT, AT(listener.acse_timeout_s), RESTART, "30", 1, 3600, NULL,
      "seconds a peer has for its association request"},
     {"listener", "dimse_timeout_s", TYPE_INT, AT(listener.dimse_timeout_s), RESTART, "60", 1, 3600, NULL,
-     "seconds a peer may stop inside a command or an object"},
+     "seconds a peer may stop inside a command or an object, and may take for all of it, with one more for each"
+     " 4 KiB"},
     {"listener", "idle_timeout_s", TYPE_INT, AT(listener.idle_timeout_s), RESTART, "60", 1, 86400, NULL,
      "seconds an association may be idle between commands"},
     {"listener", "keepalive_s", TYPE_INT, AT(listener.keepalive_s), RESTART, "60", 1, 3600, NULL,

@@ -47,6 +47,7 @@ struct config {
         char intended_use[17]; /* research, investigational, clinical */
         char codes_file[CONFIG_TEXT];
         char log_level[9];
+        int stuck_after_s;
     } service;
     struct {
         char address[CONFIG_TEXT];

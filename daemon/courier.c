@@ -26,6 +26,7 @@ struct route {
     struct courier *courier;
     const char *name; /* of the peer; borrowed from the configuration that brought it */
     pthread_t thread;
+    struct pulse *pulse;
     unsigned seed, seen;
 };
 
@@ -258,14 +259,25 @@ static void pause_after_failure(struct route *route)
     const struct service *service = route->courier->service;
     const struct config *config = service->config;
     int64_t until_ms = clock_monotonic_ms() + config->delivery.backoff_first_s * 1000LL;
-    while (!service->stopping && clock_monotonic_ms() < until_ms)
+    while (!service->stopping && clock_monotonic_ms() < until_ms) {
+        pulse_beat(route->pulse, LOOK_MS);
         bell_wait(&route->courier->service->outbox, &route->seen, LOOK_MS);
+    }
+}
+
+/* Connecting, agreeing and releasing, and in each class what dcmnet waits for: room for the data set, and the
+ * answer. */
+static int64_t own_ms(const struct config *config)
+{
+    return 1000 * ((int64_t)config->delivery.connect_timeout_s + 2 * config->listener.acse_timeout_s +
+                   (int64_t)2 * SR_CLASSES * config->listener.dimse_timeout_s);
 }
 
 static void *route_main(void *argument)
 {
     struct route *route = argument;
     while (!route->courier->service->stopping) {
+        pulse_beat(route->pulse, own_ms(route->courier->service->config));
         enum look look = deliver_one(route);
         if (look == LOOK_FAILED)
             pause_after_failure(route);
@@ -298,6 +310,7 @@ static bool start_route(struct courier *courier, const struct config_peer *peer)
     struct route *route = &courier->routes[courier->route_count];
     *route = (struct route){.courier = courier,
                             .name = peer->name,
+                            .pulse = pulse_new(&courier->service->pulses, "courier of", peer->name),
                             .seed = (unsigned)clock_unix_ms() + (unsigned)courier->route_count};
     if (pthread_create(&route->thread, NULL, route_main, route) != 0)
         return false;

@@ -14,6 +14,7 @@ enum { LOOK_MS = 60000 };
 
 struct janitor {
     struct service *service;
+    struct pulse *pulse;
     struct bell bell;
     pthread_t thread;
     bool low;
@@ -113,6 +114,7 @@ static void *janitor_main(void *argument)
     struct janitor *janitor = argument;
     unsigned seen = 0;
     while (!janitor->service->stopping) {
+        pulse_beat(janitor->pulse, LOOK_MS);
         watch_space(janitor);
         forget_refusals(janitor);
         bell_wait(&janitor->bell, &seen, LOOK_MS);
@@ -125,6 +127,7 @@ struct janitor *janitor_start(struct service *service, struct err *err)
     struct janitor *janitor = calloc(1, sizeof *janitor);
     if (janitor) {
         janitor->service = service;
+        janitor->pulse = pulse_new(&service->pulses, "janitor", "");
         bell_init(&janitor->bell);
         if (pthread_create(&janitor->thread, NULL, janitor_main, janitor) == 0)
             return janitor;

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>
 
@@ -32,6 +33,10 @@ static const char usage[] =
     "      --print-keys    every configuration key: section, key, type, default, reloadable, help\n"
     "      --print-routes  every REST route\n";
 
+/* START_S: any step of the start; CHECK_MB_S: of the database; LOOK_S_MB: for the objects that one MB of the
+ * database names. LOOK_US: between looks at the rooms. */
+enum { START_S = 90, CHECK_MB_S = 4, LOOK_S_MB = 10, LOOK_US = 1000000 };
+
 struct rooms {
     struct service service;
     struct config *config; /* the running one, which holds those that it replaced */
@@ -42,7 +47,32 @@ struct rooms {
     struct courier *courier;
     struct api *api;
     struct receiver *receiver;
+    const struct pulse *stuck; /* as told last */
 };
+
+/* systemd gives up on a start that it hears nothing of: it is told what is done now, and for how long at
+ * most.
+ */
+static void announce(const char *step, int64_t most_s)
+{
+    sd_notifyf(0, "STATUS=%s\nEXTEND_TIMEOUT_USEC=%lld", step, (long long)most_s * 1000000);
+}
+
+/* Every page is read. source: docs/architecture.md: measured at 40 MB/s and more; a disk may be ten times as
+ * slow. */
+static struct store *open_store(const char *path, struct err *err)
+{
+    struct stat status;
+    int64_t size_mb = stat(path, &status) == 0 ? status.st_size >> 20 : 0, begin_ms = clock_monotonic_ms();
+    announce("checking the database", START_S + size_mb / CHECK_MB_S);
+    log_event(LOG_INFO, "checking_database", "size_mb=%lld, every page is read", (long long)size_mb);
+    struct store *store = store_open(path, err);
+    if (store)
+        log_event(LOG_INFO, "database_checked", "size_mb=%lld seconds=%.1f", (long long)size_mb,
+                  (double)(clock_monotonic_ms() - begin_ms) / 1000);
+    announce("looking for every object", START_S + size_mb * LOOK_S_MB);
+    return store;
+}
 
 static bool open_ground(struct rooms *rooms, struct err *err)
 {
@@ -65,14 +95,17 @@ static bool open_ground(struct rooms *rooms, struct err *err)
     spool_path(service->spool, "cardioscribe.db", path);
     if (!janitor_index_sane(service, path, err))
         return false;
-    service->store = store_open(path, err);
+    service->store = open_store(path, err);
     return service->store && janitor_reconcile(service, err);
 }
 
 static bool open_rooms(struct rooms *rooms, struct config *config, struct err *err)
 {
     struct service *service = &rooms->service;
-    return open_ground(rooms, err) && (rooms->pool = pool_start(service, config, err)) &&
+    if (!open_ground(rooms, err))
+        return false;
+    announce("opening the models", START_S + (config->model_count + 1LL) * config->pool.job_timeout_s);
+    return (rooms->pool = pool_start(service, config, err)) &&
            (rooms->courier = courier_start(service, err)) && (rooms->janitor = janitor_start(service, err)) &&
            (rooms->api = api_start(service, err)) && (rooms->receiver = receiver_start(service, err)) &&
            (rooms->assembler = assembler_start(service, rooms->receiver, err));
@@ -147,17 +180,31 @@ static void reload(struct rooms *rooms)
     log_event(LOG_INFO, "reloaded", "applied=\"%s\"", changes.applied);
 }
 
+/* One line when the first room is stuck and one when none is any more. */
+static bool all_alive(struct rooms *rooms)
+{
+    int64_t late_ms, after_ms = rooms->config->service.stuck_after_s * 1000LL;
+    const struct pulse *stuck = pulse_stuck(&rooms->service.pulses, after_ms, &late_ms);
+    if (stuck && !rooms->stuck)
+        log_event(LOG_ERROR, "room_stuck", "room=%s late_s=%lld, systemd is not told that all is well",
+                  log_text(stuck->name), (long long)late_ms / 1000);
+    else if (!stuck && rooms->stuck)
+        log_event(LOG_INFO, "room_back", "room=%s", log_text(rooms->stuck->name));
+    rooms->stuck = stuck;
+    return !stuck;
+}
+
 static int wait_for_end(struct rooms *rooms, const sigset_t *set)
 {
     uint64_t watchdog_us = 0;
     bool watched = sd_watchdog_enabled(0, &watchdog_us) > 0;
-    struct timespec step = {watched ? (time_t)(watchdog_us / 2000000) : 3600,
-                            watched ? (long)(watchdog_us / 2 % 1000000) * 1000 : 0};
+    uint64_t step_us = watched && watchdog_us / 2 < LOOK_US ? watchdog_us / 2 : LOOK_US;
+    struct timespec step = {(time_t)(step_us / 1000000), (long)(step_us % 1000000) * 1000};
     for (;;) {
         int number = sigtimedwait(set, NULL, &step);
         if (number > 0 && number != SIGHUP)
             return number;
-        if (watched)
+        if (all_alive(rooms) && watched)
             sd_notify(0, "WATCHDOG=1");
         if (number != SIGHUP)
             continue;

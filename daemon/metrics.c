@@ -5,10 +5,11 @@
 
 #include <string.h>
 
-enum { BUCKETS = 12, STATUSES = 14, CAUSES = 26 };
+enum { BUCKETS = 12, STATUSES = 14, CAUSES = 27 };
 
 static const char *const counter_names[METRIC_COUNTERS][2] = {
     {"associations_total", "Associations accepted."},
+    {"accepts_failed_total", "Attempts to take a connection that failed for want of descriptors or memory."},
     {"objects_stored_total", "Objects stored and acknowledged."},
     {"objects_known_total", "Objects that came again with the same data set."},
     {"attempts_failed_total", "Job attempts that ended in a crash, a time-out or an error."},
@@ -33,20 +34,16 @@ static const char *const statuses[STATUSES] = {
     "A700",         "A900",         "A901",         "C000",         "0110",         "0122",  "0124",
     "reject 1,1,1", "reject 1,1,2", "reject 1,1,3", "reject 1,1,7", "reject 2,3,2", "abort", "other"};
 
+// clang-format off
 /* Why: of who may call, of what is too much, of what is wrong with an object, of what is wrong here. */
-static const char *const causes[CAUSES] = {"unknown_peer",     "other_address",
-                                           "called_ae",        "application_context",
-                                           "not_allowed",      "too_many_associations",
-                                           "too_many_of_peer", "too_many_connections",
-                                           "too_many_studies", "object_too_large",
-                                           "request_timeout",  "idle_timeout",
-                                           "timeout",          "broken",
-                                           "class_not_agreed", "identity",
-                                           "patient_conflict", "unreadable",
-                                           "below_reserve",    "storage_full",
-                                           "storage_failure",  "database_busy",
-                                           "database_damaged", "no_memory",
-                                           "stopping",         "other"};
+static const char *const causes[CAUSES] = {
+    "unknown_peer", "other_address", "called_ae", "application_context", "not_allowed",
+    "too_many_associations", "too_many_of_peer", "too_many_connections", "too_many_studies", "object_too_large",
+    "request_timeout", "idle_timeout", "timeout", "too_slow", "broken",
+    "class_not_agreed", "identity", "patient_conflict", "unreadable",
+    "below_reserve", "storage_full", "storage_failure", "database_busy", "database_damaged", "no_memory",
+    "stopping", "other"};
+// clang-format on
 
 static struct {
     atomic_ullong counters[METRIC_COUNTERS];

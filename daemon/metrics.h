@@ -10,6 +10,7 @@
 
 enum metric_counter {
     METRIC_ASSOCIATIONS,
+    METRIC_ACCEPTS_FAILED, /* for want of descriptors or memory */
     METRIC_OBJECTS_STORED,
     METRIC_OBJECTS_KNOWN, /* came again with the same data set */
     METRIC_ATTEMPTS_FAILED,

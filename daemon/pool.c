@@ -20,6 +20,7 @@ enum { LOOK_MS = 500, MAX_ATTEMPTS = 2, LEASE_MARGIN_MS = 60000, RETRY_MS = 5000
 struct slot {
     struct pool *pool;
     pthread_t thread;
+    struct pulse *pulse;
     struct worker_process *worker;
     int jobs;
     unsigned seen; /* of the jobs bell */
@@ -101,7 +102,9 @@ static bool first_answer(struct slot *slot, struct err *err)
     for (int i = 0; i < config->model_count && !model; i++)
         if (config->models[i].modality[0])
             model = &config->models[i];
+    pulse_beat(slot->pulse, config->pool.job_timeout_s * 1000LL);
     bool ok = !model || ask_model(slot->pool->service, slot->worker, model, &answer, err);
+    pulse_beat(slot->pulse, 0);
     json_decref(answer);
     return ok || strncmp(err->reason, "worker_", 7) != 0;
 }
@@ -188,9 +191,11 @@ static bool run_worker(struct slot *slot, const struct config_model *model, cons
         return false;
     json_t *job = study_job(slot->pool, model, inputs), *answer = NULL;
     slot->jobs++;
+    pulse_beat(slot->pulse, slot->pool->service->config->pool.job_timeout_s * 1000LL);
     bool ok = job ? worker_process_call(slot->worker, job,
                                         slot->pool->service->config->pool.job_timeout_s * 1000, &answer, err)
                   : err_fail(err, ERR_NOMEM, "no memory for a job");
+    pulse_beat(slot->pulse, 0);
     json_decref(job);
     ok = ok && result_from_json(json_object_get(answer, "result"), arena, ret, err);
     json_decref(answer);
@@ -216,8 +221,10 @@ static int64_t lease_ms(const struct pool *pool)
 static void pause_retry(struct slot *slot)
 {
     int64_t until_ms = clock_monotonic_ms() + RETRY_MS;
-    while (!slot->pool->service->stopping && clock_monotonic_ms() < until_ms)
+    while (!slot->pool->service->stopping && clock_monotonic_ms() < until_ms) {
+        pulse_beat(slot->pulse, LOOK_MS);
         bell_wait(&slot->pool->service->jobs, &slot->seen, LOOK_MS);
+    }
 }
 
 static void park_without_report(struct pool *pool, const struct store_job *job, const struct err *cause)
@@ -390,9 +397,11 @@ static void *slot_main(void *argument)
 {
     struct slot *slot = argument;
     bool complained = false;
-    while (!slot->pool->service->stopping)
+    while (!slot->pool->service->stopping) {
+        pulse_beat(slot->pulse, LOOK_MS);
         if (!look(slot, &complained))
             bell_wait(&slot->pool->service->jobs, &slot->seen, LOOK_MS);
+    }
     drop_worker(slot);
     return NULL;
 }
@@ -477,7 +486,10 @@ static void pool_free(struct pool *pool)
 static bool start_slots(struct pool *pool, struct err *err)
 {
     for (int i = 0; i < pool->service->config->pool.workers; i++) {
+        char number[12];
+        snprintf(number, sizeof number, "%d", i + 1);
         pool->slots[i].pool = pool;
+        pool->slots[i].pulse = pulse_new(&pool->service->pulses, "pool slot", number);
         if (pthread_create(&pool->slots[i].thread, NULL, slot_main, &pool->slots[i]) != 0)
             return err_fail(err, ERR_NOMEM, "no thread for a worker");
         pool->started++;

@@ -68,14 +68,25 @@ static struct verdict check_workers(struct service *service)
     return verdict(ready > 0, "%d of %d ready", ready, service->config->pool.workers);
 }
 
+static struct verdict check_rooms(struct service *service)
+{
+    int64_t late_ms;
+    const struct pulse *stuck =
+        pulse_stuck(&service->pulses, service->config->service.stuck_after_s * 1000LL, &late_ms);
+    return stuck ? verdict(false, "%s is stuck, for %lld s beyond its time-outs", stuck->name,
+                           (long long)late_ms / 1000)
+                 : verdict(true, "none is stuck");
+}
+
 json_t *readiness_view(struct service *service, bool *ret_ready)
 {
     static const struct {
         const char *name;
         struct verdict (*check)(struct service *);
-    } checks[] = {{"database", check_database},     {"spool", check_spool},
-                  {"dictionary", check_dictionary}, {"models", check_models},
-                  {"listener", check_listener},     {"workers", check_workers}};
+    } checks[] = {
+        {"database", check_database}, {"spool", check_spool},       {"dictionary", check_dictionary},
+        {"models", check_models},     {"listener", check_listener}, {"workers", check_workers},
+        {"rooms", check_rooms}};
     json_t *list = json_array();
     *ret_ready = true;
     for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {

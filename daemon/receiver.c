@@ -1,11 +1,13 @@
 /* Threads: `greeter` owns the listening socket and every connection whose A-ASSOCIATE-RQ has not arrived in
  * full; such a connection costs a descriptor, not a thread, so silent clients delay nobody. A complete
  * request gets a slot and a thread of its own. Lock: `lock` guards the slots; no other lock is taken under
- * it, and the database never. Stop: `stopping` is seen by the greeter within its poll and by associations
- * between commands; slots are joined by the greeter as they end and by receiver_stop at last. */
+ * it, and the database never: whom the greeter turns away, the doorbook writes down. Stop: `stopping` is seen
+ * by the greeter within its poll and by associations between commands; slots are joined by the greeter as
+ * they end and by receiver_stop at last. */
 #include "daemon/receiver.h"
 
 #include "base/clock.h"
+#include "daemon/doorbook.h"
 #include "daemon/intake.h"
 #include "daemon/log.h"
 #include "daemon/metrics.h"
@@ -21,7 +23,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { MAX_WAITING = 512, POLL_MS = 200, STUDIES_MAX = 4096 };
+enum { MAX_WAITING = 512, POLL_MS = 200, ACCEPT_PAUSE_MS = 500, STUDIES_MAX = 4096 };
 
 enum slot_state { SLOT_FREE, SLOT_ACTIVE, SLOT_ENDED };
 
@@ -46,7 +48,10 @@ struct waiting {
 struct receiver {
     struct service *service;
     struct dicom_acceptor *acceptor;
+    struct doorbook *doorbook;
+    struct pulse *pulse;
     int listen_fd;
+    int64_t accept_from_ms; /* not before; 0: nothing keeps it from accepting */
     pthread_t greeter;
     pthread_mutex_t lock;
     struct slot *slots;
@@ -169,6 +174,8 @@ static void serve(struct slot *slot)
     bool clean = next == DICOM_NEXT_RELEASED;
     if (next == DICOM_NEXT_TIMEOUT)
         metrics_refused(NULL, "idle_timeout");
+    else if (next == DICOM_NEXT_FAILED && *err.reason) /* an object's refusal has been counted */
+        metrics_refused(NULL, err.reason);
     log_event(clean ? LOG_INFO : LOG_WARNING, "association_ended", "peer=%s objects=%d released=%s cause=%s",
               log_text(slot->peer->name), objects, clean ? "yes" : "no", log_text(err.text));
 }
@@ -237,9 +244,8 @@ static struct slot *free_slot(struct receiver *receiver)
 static void turn_away(struct receiver *receiver, const struct waiting *waiting, const char *word,
                       const char *cause)
 {
-    struct store_refusal refusal = {"", waiting->address, "", "", "", "reject 2,3,2", cause};
     dicom_reject_unread(waiting->fd, DICOM_REJECT_LOCAL_LIMIT);
-    intake_refuse(receiver->service, &refusal, word, LOG_WARNING);
+    doorbook_note(receiver->doorbook, waiting->address, word, cause);
 }
 
 static bool below_reserve(struct service *service)
@@ -300,13 +306,37 @@ static void look_at_waiting(struct receiver *receiver, int index, bool hung_up, 
     close(waiting.fd);
 }
 
+/* The connection stays in the queue and would call again at once: it waits until there is room. */
+static void accept_failed(struct receiver *receiver, int64_t now_ms)
+{
+    if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM)
+        return;
+    struct err err = ERR_INIT;
+    err_errno(&err, "accept");
+    metrics_count(METRIC_ACCEPTS_FAILED);
+    if (receiver->accept_from_ms == 0)
+        log_event(LOG_ERROR, "accept_failed", "cause=%s, tried again every %d ms", log_text(err.text),
+                  ACCEPT_PAUSE_MS);
+    receiver->accept_from_ms = now_ms + ACCEPT_PAUSE_MS;
+}
+
+static void accept_works(struct receiver *receiver)
+{
+    if (receiver->accept_from_ms > 0)
+        log_event(LOG_INFO, "accept_works", "waiting=%d", receiver->waiting_count);
+    receiver->accept_from_ms = 0;
+}
+
 static void accept_one(struct receiver *receiver, int64_t now_ms)
 {
     struct sockaddr_in from;
     socklen_t size = sizeof from;
     int fd = accept4(receiver->listen_fd, (struct sockaddr *)&from, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd < 0)
+    if (fd < 0) {
+        accept_failed(receiver, now_ms);
         return;
+    }
+    accept_works(receiver);
     struct waiting waiting = {.fd = fd};
     waiting.deadline_ms = now_ms + receiver->service->config->listener.acse_timeout_s * 1000LL;
     inet_ntop(AF_INET, &from.sin_addr, waiting.address, sizeof waiting.address);
@@ -320,8 +350,10 @@ static void accept_one(struct receiver *receiver, int64_t now_ms)
 
 static void poll_once(struct receiver *receiver)
 {
-    struct pollfd polls[1 + MAX_WAITING] = {{.fd = receiver->listen_fd, .events = POLLIN}};
+    bool open = clock_monotonic_ms() >= receiver->accept_from_ms;
+    struct pollfd polls[1 + MAX_WAITING] = {{.fd = open ? receiver->listen_fd : -1, .events = POLLIN}};
     int count = receiver->waiting_count;
+    pulse_beat(receiver->pulse, POLL_MS);
     for (int i = 0; i < count; i++)
         polls[1 + i] = (struct pollfd){.fd = receiver->waiting[i].fd, .events = POLLIN | POLLRDHUP};
     poll(polls, (nfds_t)(1 + count), POLL_MS);
@@ -390,6 +422,7 @@ static void receiver_free(struct receiver *receiver)
 {
     if (receiver->listen_fd >= 0)
         close(receiver->listen_fd);
+    doorbook_stop(receiver->doorbook);
     dicom_acceptor_close(receiver->acceptor);
     pthread_mutex_destroy(&receiver->lock);
     free(receiver->slots);
@@ -409,10 +442,12 @@ struct receiver *receiver_start(struct service *service, struct err *err)
     receiver->service = service;
     receiver->slot_count = slots;
     receiver->listen_fd = -1;
+    receiver->pulse = pulse_new(&service->pulses, "listener", "");
     pthread_mutex_init(&receiver->lock, NULL);
     for (int i = 0; i < slots; i++)
         receiver->slots[i].receiver = receiver;
-    if (open_acceptor(receiver, err) && listen_on(receiver, err)) {
+    if (open_acceptor(receiver, err) && listen_on(receiver, err) &&
+        (receiver->doorbook = doorbook_start(service, err))) {
         if (pthread_create(&receiver->greeter, NULL, greeter_main, receiver) == 0) {
             service->listener_ok = true;
             return receiver;

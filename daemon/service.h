@@ -5,6 +5,7 @@
 
 #include "daemon/bell.h"
 #include "daemon/config.h"
+#include "daemon/pulse.h"
 #include "report/report.h"
 #include "spool/spool.h"
 #include "store/store.h"
@@ -23,6 +24,7 @@ struct service {
     struct bell arrivals;      /* something may be complete: rung for the assembler */
     struct bell jobs;          /* jobs were queued: for the pool */
     struct bell outbox;        /* something is due: for the couriers */
+    struct pulse_board pulses; /* of every thread that must never stop */
     atomic_bool stopping;      /* main: signals came, rooms wind down */
     atomic_bool dictionary_ok; /* main */
     atomic_bool listener_ok;   /* receiver */

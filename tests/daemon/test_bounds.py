@@ -1,6 +1,10 @@
 """Each bound of the listener has its own limit, log line and count; who stops half way is aborted and leaves nothing."""
+import contextlib
 import pathlib
 import re
+import resource
+import sqlite3
+import threading
 import time
 
 import pytest
@@ -9,7 +13,7 @@ from pydicom.uid import ImplicitVRLittleEndian
 from prometheus_client.parser import text_string_to_metric_families
 
 from counterparts import Sender, contexts_of, send
-from raw_peer import REJECT, RawPeer, request, store
+from raw_peer import ABORT, DATA, REJECT, RawPeer, request, store
 from service import SENDER, TIME_FACTOR, wait_for
 from studies import ct_study, encoded
 
@@ -136,6 +140,13 @@ def test_a_request_that_takes_too_long_is_dropped(said, start_daemon):
     assert causes(daemon) == {"request_timeout": 1}
 
 
+def test_a_request_that_drips_is_dropped_at_the_same_time(start_daemon):
+    daemon = start_daemon(keys={"listener.acse_timeout_s": 3})
+    with RawPeer(daemon) as peer, dripping(peer, request()):
+        assert not peer.ended()
+    log_line(daemon, "connection_dropped", "association request too slow")
+
+
 def test_an_idle_association_is_aborted(start_daemon):
     daemon = start_daemon(keys={"listener.idle_timeout_s": SHORT_S, "listener.dimse_timeout_s": 3600})
     with RawPeer(daemon).agree() as peer:
@@ -151,6 +162,125 @@ def test_the_dimse_time_out_does_not_end_an_idle_association(start_daemon):
         assert sender.send(study.objects[0]) == 0x0000
         time.sleep(3)
         assert sender.send(study.objects[1]) == 0x0000
+
+
+@contextlib.contextmanager
+def dripping(peer, raw, before=b"", size=1, pause_s=0.3):
+    """Say a piece now and then, each well inside every time-out, until the end or until nobody listens."""
+    ended = threading.Event()
+
+    def drip():
+        with contextlib.suppress(OSError):
+            peer.send(before)
+            for at in range(0, len(raw), size):
+                if ended.wait(pause_s):
+                    return
+                peer.send(raw[at:at + size])
+
+    thread = threading.Thread(target=drip)
+    thread.start()
+    yield
+    ended.set()
+    thread.join()
+
+
+DRIPS = {"the_command": (0, "SENDER"), "the_object": (1, "SENDER"), "what_is_thrown_away": (1, "LOOKER")}
+
+
+@pytest.mark.parametrize("what", DRIPS)
+def test_a_peer_that_drips_is_aborted_and_leaves_nothing(what, start_daemon):
+    """It is never silent for as long as dimse_timeout_s."""
+    daemon = start_daemon(keys={"listener.dimse_timeout_s": 3 * SHORT_S, "listener.idle_timeout_s": 3600},
+                          peers=[{"name": "looker", "ae_title": "LOOKER", "address": "127.0.0.1"}])
+    pdus = store(large_slice())
+    whole, calling = DRIPS[what]
+    with RawPeer(daemon).agree(calling=calling) as peer, dripping(peer, b"".join(pdus[whole:]), b"".join(pdus[:whole])):
+        assert peer.ended()
+    if what == "the_command":
+        log_line(daemon, "association_ended", "released=no", "command: slower than 4096 bytes a second")
+        assert causes(daemon) == {"too_slow": 1}
+    else:
+        judge_refusal(daemon, "abort", "too_slow", "object: slower than 4096 bytes a second")
+    judge_nothing_left(daemon)
+
+
+def test_fragments_without_data_end_like_too_much_data(start_daemon):
+    """They are never slow, and no object grows by them."""
+    daemon = start_daemon(keys={"listener.max_object_mb": 1})
+    nothing = bytes([DATA, 0, 0, 0, 0, 6, 0, 0, 0, 2, 1, 0])
+    with RawPeer(daemon).agree() as peer:
+        with pytest.raises(ConnectionError):
+            peer.send(store(large_slice())[0])
+            for _ in range(100):
+                peer.send(nothing * 20000)
+    judge_refusal(daemon, "abort", "object_too_large", "object larger than 1048576 bytes")
+    judge_nothing_left(daemon)
+
+
+def test_a_peer_that_talks_on_after_our_abort_loses_its_place(start_daemon):
+    daemon = start_daemon(keys={"listener.idle_timeout_s": SHORT_S, "listener.max_associations": 1})
+    with RawPeer(daemon).agree() as peer:
+        pdu = store(large_slice())[1]
+        kind, _ = peer.read()
+        assert kind == ABORT
+        with dripping(peer, pdu * 200, size=len(pdu)):
+            wait_for("there is a place", lambda: echoes(daemon), 30)
+
+
+def test_a_slow_line_is_no_offence(start_daemon):
+    """Four times the slowest rate, for several times dimse_timeout_s."""
+    daemon = start_daemon(keys={"listener.dimse_timeout_s": 2 * SHORT_S})
+    one = large_slice(256)
+    pdus = store(one)
+    with RawPeer(daemon).agree() as peer, dripping(peer, b"".join(pdus[1:]), pdus[0], size=4096, pause_s=0.25):
+        kind, _ = peer.read()
+        assert kind == DATA
+    assert daemon.stored()[one.SOPInstanceUID] == [encoded(one)] and causes(daemon) == {}
+
+
+# ---- the door itself ----
+
+def test_who_is_turned_away_waits_for_no_database(start_daemon):
+    """Each row waits 3 s for a locked database in vain: nobody else does."""
+    daemon = start_daemon(keys={"listener.max_associations": 1})
+    other = sqlite3.connect(daemon.state / "cardioscribe.db", isolation_level=None, timeout=60)
+    with RawPeer(daemon).agree():
+        other.execute("BEGIN IMMEDIATE")
+        for _ in range(8):
+            with RawPeer(daemon) as peer:
+                peer.send(request())
+                kind, body = peer.read()
+                assert (kind, tuple(body[1:])) == (REJECT, (2, 3, 2))
+        assert daemon.log().count(" event=refused ") < 7  # the eighth had not to wait for the rows of those before
+        other.execute("ROLLBACK")
+    other.close()
+    wait_for("all are told", lambda: daemon.log().count(" event=refused ") == 8, 60)
+    assert causes(daemon) == {"too_many_associations": 8}
+
+
+def accepts_failed(daemon):
+    (value,) = re.findall(r"^cardioscribe_accepts_failed_total (\d+)$",
+                          requests.get(daemon.url + "/metrics", timeout=30 * TIME_FACTOR).text, re.M)
+    return int(value)
+
+
+def test_a_lack_of_descriptors_is_told_once_and_passes(start_daemon):
+    daemon = start_daemon()
+    pid = daemon.process.pid
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    begun = time.monotonic()
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, before[1]))
+    with RawPeer(daemon) as peer:
+        line = log_line(daemon, "accept_failed", "Too many open files")
+        assert " error " in line
+        time.sleep(3)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+        log_line(daemon, "accept_works")
+        tried_for_s = time.monotonic() - begun
+        peer.agree()
+    assert daemon.log().count("event=accept_failed") == 1
+    assert 2 <= accepts_failed(daemon) <= 2 + tried_for_s / 0.5
+    assert echoes(daemon)
 
 
 STOPS = {"behind_the_command": lambda pdus: pdus[0], "inside_the_command": lambda pdus: pdus[0][:40],

@@ -262,7 +262,7 @@ def test_health_and_readiness(scene):
     ready = ask(scene.daemon, "/readyz")
     assert ready["ready"]
     assert [check["name"] for check in ready["checks"]] == \
-        ["database", "spool", "dictionary", "models", "listener", "workers"]
+        ["database", "spool", "dictionary", "models", "listener", "workers", "rooms"]
     assert all(check["ok"] and check["text"] for check in ready["checks"])
 
 
