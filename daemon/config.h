@@ -36,6 +36,7 @@ struct config_model {
                                             all */
     bool live;
     char modality[17]; /* filled at start from the model folder; "" when it does not open */
+    bool needs_mask;   /* likewise: a study must bring its organs' masks */
 };
 
 struct config {

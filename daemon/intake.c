@@ -6,6 +6,7 @@
 #include "daemon/outcome.h"
 #include "dicom/dicom_head.h"
 #include "dicom/dicom_part10.h"
+#include "dicom/dicom_seg.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -137,13 +138,26 @@ static bool read_object(struct arrival *arrival, const char *path, uint64_t offs
     return true;
 }
 
+/* Images; and segmentations where a model needs the organs' masks. Elsewhere these change no result, and a
+ * late one would make a new revision for nothing. */
+static bool feeds_encoder(const struct arrival *arrival)
+{
+    const struct config *config = arrival->service->config;
+    if (arrival->head->kind == DICOM_KIND_CT || arrival->head->kind == DICOM_KIND_MR)
+        return true;
+    bool needed = false;
+    for (int i = 0; i < config->model_count; i++)
+        needed |= config->models[i].needs_mask;
+    return needed && dicom_is_seg(arrival->head->id.sop_class);
+}
+
 static bool record_object(struct arrival *arrival, struct verdict *verdict)
 {
     struct err err = ERR_INIT;
     struct store_put put;
     struct store_object object = {
         .id = &arrival->head->id,
-        .feeds_encoder = arrival->head->kind == DICOM_KIND_CT || arrival->head->kind == DICOM_KIND_MR,
+        .feeds_encoder = feeds_encoder(arrival),
         .data_sha256 = arrival->data_sha256,
         .path = arrival->relative,
         .size_bytes = arrival->size_bytes,

@@ -418,6 +418,7 @@ static bool learn_model(struct pool *pool, struct worker_process *worker, struct
     const char *modality = json_string_value(json_object_get(answer, "modality"));
     if (ok && modality) {
         snprintf(model->modality, sizeof model->modality, "%s", modality);
+        model->needs_mask = json_is_true(json_object_get(answer, "needs_mask"));
         known->name = model->name;
         const char *digest = json_string_value(json_object_get(answer, "text_digest"));
         known->text_digest = arena_strdup(pool->arena, digest ? digest : "");

@@ -225,6 +225,29 @@ bool describe_used(struct result *result, const struct volume_plan *plan, int ph
     return describe_manifest(result, plan, phase, preprocess, err);
 }
 
+bool describe_segmentations(struct result *result, const struct grounded *grounded, struct arena *arena,
+                            struct err *err)
+{
+    size_t count = (size_t)result->instance_count;
+    struct result_instance *list =
+        ARENA_ARRAY(arena, struct result_instance, count + (size_t)grounded->object_count);
+    if (!list)
+        return no_memory(err);
+    memcpy(list, result->instances, count * sizeof *list);
+    result->instances = list;
+    for (int i = 0; i < grounded->object_count; i++) {
+        char text[DIGEST_HEX_SIZE + UID_SIZE];
+        const struct dicom_head *head = grounded->objects[i];
+        int length = snprintf(text, sizeof text, "%s%s", result->manifest_sha256, head->id.sop_uid);
+        describe_instance(&list[result->instance_count++], head);
+        for (int s = 0; s < result->series_count; s++)
+            if (strcmp(result->series[s].series_uid, head->id.series_uid) == 0)
+                result->series[s].reason = "organ_masks";
+        digest_bytes(text, (size_t)length, result->manifest_sha256);
+    }
+    return true;
+}
+
 bool describe_declined(struct result *result, const struct err *why, struct arena *arena, struct err *err)
 {
     result->analysed = false;

@@ -34,6 +34,10 @@ bool describe_grounded(struct result *result, const struct grounded *grounded, s
 bool describe_used(struct result *result, const struct volume_plan *plan, int phase,
                    const struct preprocess *preprocess, struct arena *arena, struct err *err);
 
+/* After it: the segmentations whose masks were taken, as objects too and in the manifest. */
+bool describe_segmentations(struct result *result, const struct grounded *grounded, struct arena *arena,
+                            struct err *err);
+
 /* Not analysed, and why; the chosen series is no longer taken. */
 bool describe_declined(struct result *result, const struct err *why, struct arena *arena, struct err *err);
 

@@ -12,9 +12,9 @@
 struct grounded {
     struct encoder_input input;
     const char **reasons; /* [organs] why an organ has no mask, or NULL; NULL: the model needs no mask */
-    int objects;          /* segmentation objects whose masks were taken */
-    int overlaps;         /* organs in more than one of them: their masks were joined */
-    char segmentations_sha256[DIGEST_HEX_SIZE]; /* of their SOP Instance UIDs; "" without any */
+    const struct dicom_head **objects; /* segmentations whose masks were taken, in order of their UIDs */
+    int object_count;
+    int overlaps; /* organs in more than one of them: their masks were joined */
 };
 
 /* in: voxels [z][y][x] of the plan, rescaled. out: everything lives in arena.

@@ -1,11 +1,9 @@
 #include "pipeline/grounded_mask.h"
 
-#include "base/digest.h"
 #include "dicom/dicom_seg.h"
 #include "pipeline/segments.h"
 #include "volume/volume_mask.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,15 +11,15 @@
 enum trouble {
     NO_SEGMENTATION,
     OTHER_FRAME_OF_REFERENCE,
-    UNREADABLE,
-    BAD_GEOMETRY,
     NOT_SEGMENTED,
     CODE_UNKNOWN,
+    UNREADABLE,
+    BAD_GEOMETRY,
     OUTSIDE
 };
 static const char *const reasons[] = {
-    "no_segmentation",     "other_frame_of_reference", "segmentation_unreadable", "segmentation_geometry",
-    "organ_not_segmented", "segment_code_unknown",     "organ_outside_volume"};
+    "no_segmentation",         "other_frame_of_reference", "organ_not_segmented", "segment_code_unknown",
+    "segmentation_unreadable", "segmentation_geometry",    "organ_outside_volume"};
 
 struct painter {
     const struct organ_config *organs;
@@ -30,8 +28,9 @@ struct painter {
     struct arena *arena;
     uint8_t *numbers;
     struct grounded *ret;
-    enum trouble trouble;            /* of organs that no object holds */
-    uint8_t objects[ORGANS_MAX + 1]; /* by organ's number: how many objects hold it */
+    enum trouble trouble;                  /* of organs that no object holds */
+    enum trouble of_organ[ORGANS_MAX + 1]; /* of those that one holds which cannot be laid out */
+    uint8_t objects[ORGANS_MAX + 1];       /* by organ's number: how many objects hold it */
 };
 
 static void worse(struct painter *painter, enum trouble trouble)
@@ -70,12 +69,9 @@ static bool read_inside(void *reader, int frame, uint8_t *inside, struct err *er
 static void count_object(struct painter *painter, const struct dicom_head *head,
                          const bool here[ORGANS_MAX + 1])
 {
-    char text[DIGEST_HEX_SIZE + UID_SIZE];
     for (int i = 1; i <= painter->organs->count; i++)
         painter->objects[i] = (uint8_t)(painter->objects[i] + (here[i] && painter->objects[i] < 2));
-    snprintf(text, sizeof text, "%s%s", painter->ret->segmentations_sha256, head->id.sop_uid);
-    digest_bytes(text, strlen(text), painter->ret->segmentations_sha256);
-    painter->ret->objects++;
+    painter->ret->objects[painter->ret->object_count++] = head;
 }
 
 /* False: about us. What is wrong with the object is noted. */
@@ -100,7 +96,10 @@ static bool paint(struct painter *painter, struct dicom_seg *seg, const struct d
         return true;
     }
     *err = why;
-    worse(painter, strcmp(why.reason, "segmentation_geometry") == 0 ? BAD_GEOMETRY : UNREADABLE);
+    bool geometry = strcmp(why.reason, "segmentation_geometry") == 0;
+    for (int i = 1; i <= painter->organs->count; i++)
+        if (here[i])
+            painter->of_organ[i] = geometry ? BAD_GEOMETRY : UNREADABLE;
     return !is_ours(&why);
 }
 
@@ -144,7 +143,8 @@ static bool take_objects(struct painter *painter, const struct source *source, c
 {
     struct source_file *files = ARENA_ARRAY(painter->arena, struct source_file, (size_t)source->count + 1);
     int count = 0;
-    if (!files)
+    painter->ret->objects = ARENA_ARRAY(painter->arena, const struct dicom_head *, (size_t)source->count + 1);
+    if (!files || !painter->ret->objects)
         return err_fail(err, ERR_NOMEM, "no memory for %d files", source->count);
     for (int i = 0; i < source->count; i++)
         if (dicom_is_seg(source->files[i].head->id.sop_class))
@@ -164,9 +164,10 @@ static void explain(struct painter *painter)
         painted[painter->numbers[i]] = true;
     for (int i = 1; i <= painter->organs->count; i++) {
         painter->ret->overlaps += painter->objects[i] > 1;
-        painter->ret->reasons[i - 1] = painted[i]            ? NULL
-                                       : painter->objects[i] ? reasons[OUTSIDE]
-                                                             : reasons[painter->trouble];
+        enum trouble why = painter->objects[i]    ? OUTSIDE
+                           : painter->of_organ[i] ? painter->of_organ[i]
+                                                  : painter->trouble;
+        painter->ret->reasons[i - 1] = painted[i] ? NULL : reasons[why];
     }
 }
 

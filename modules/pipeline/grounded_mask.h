@@ -5,7 +5,7 @@
 #include "pipeline/grounded.h"
 
 /* Paint the organs' numbers from 1 into numbers[z][y][x] of the grid, zeroed by the caller, and fill reasons,
- * objects, overlaps and digest of *ret. A segmentation must share its
+ * objects and overlaps of *ret. A segmentation must share its
  * Frame of Reference UID with an image of the plan; with any of them, for some anonymisers give each image
  * its own. errors: ERR_NOMEM, ERR_IO. */
 bool grounded_mask(const struct model *model, const struct source *source, const struct volume_plan *plan,

@@ -224,7 +224,8 @@ static bool analyse(struct run *run, const char *const *paths, int count, struct
     bool ok = plan_volume(run, err) && make_input(run, err);
     run->result->volume_s = (double)(clock_monotonic_ms() - start_ms) / 1000;
     return ok && encode(run->model, &run->input, &run->grounded, run->arena, run->result, err) &&
-           describe_used(run->result, run->plan, run->phase, model_preprocess(run->model), run->arena, err);
+           describe_used(run->result, run->plan, run->phase, model_preprocess(run->model), run->arena, err) &&
+           describe_segmentations(run->result, &run->grounded, run->arena, err);
 }
 
 /* Make a result of what went wrong, when it is about the study; false with err kept when it is about us. */

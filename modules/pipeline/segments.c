@@ -30,11 +30,12 @@ static bool read_entries(const char *name, const json_t *table, const struct org
     json_object_foreach((json_t *)table, key, value)
     {
         const char *id = json_string_value(value), *copy = arena_strdup(arena, key);
-        if (!id)
-            return err_fail(err, ERR_INPUT, "%s.%.64s: not the id of an organ", name, key);
+        int organ = id ? organ_number(organs, id) : 0;
+        if (!organ)
+            return err_fail(err, ERR_INPUT, "%s.%.64s: not the id of an organ of the model", name, key);
         if (!copy)
             return err_fail(err, ERR_NOMEM, "no memory for %s", name);
-        (*ret)[(*ret_count)++] = (struct segments_entry){copy, organ_number(organs, id)};
+        (*ret)[(*ret_count)++] = (struct segments_entry){copy, organ};
     }
     return true;
 }

@@ -1,7 +1,6 @@
 /* Which segment of a segmentation object is which organ of the model: segments.json of the model folder. It
  * lies there because it shapes the answers as the configuration does, and is digested with it; a site changes
- * it to what its segmentation software writes. One file may serve several models: organs that a model does
- * not have are passed over.
+ * it to what its segmentation software writes.
  *
  *   {"codes": {"SCT:80891009": "heart", "SRT:T-32000": "heart"}, "labels": {"Heart": "heart"}}
  *

@@ -31,7 +31,7 @@ bool store_probe(struct store *store, struct err *err);
 
 struct store_object {
     const struct dicom_identity *id;
-    bool feeds_encoder; /* CT or MR image class */
+    bool feeds_encoder; /* CT or MR image class; a segmentation, where a model needs one */
     const char *data_sha256, *path;
     int64_t size_bytes, received_ms;
     const char *peer_ae, *peer_address;

@@ -1,0 +1,224 @@
+"""Organ-grounded models on whole studies: masks from segmentation objects, organs assessed and not assessed by name,
+first with the command line, then through the service."""
+import json
+import os
+import subprocess
+
+import numpy as np
+import pytest
+
+import grounded
+from counterparts import send, texts
+from service import CLI
+from studies import Study, generate_uid
+
+WHOLE = {"heart": (slice(4, 9), slice(20, 40), slice(22, 44)), "lung": (slice(1, 11), slice(10, 50), slice(5, 20))}
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return grounded.model(tmp_path_factory.mktemp("grounded") / "model")
+
+
+def made(parts=None, slices=12, **options):
+    """A CT study with a segmentation that is not among its objects yet."""
+    study = Study("CT")
+    images = study.add_series(slices)
+    return study, grounded.segmentation(images, WHOLE if parts is None else parts, **options)
+
+
+def encode(folder, study, *more, model):
+    study.write(folder)
+    for i, one in enumerate(more):
+        one.save_as(folder / f"seg{i}.dcm", write_like_original=False)
+    done = subprocess.run([CLI, "encode", "--model", model, "--json", folder], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def organs_of(result):
+    return {one["id"]: one.get("embedding") or one["not_assessed"] for one in result["organs"]}
+
+
+def states(result):
+    return {one["organ"]: (one["state"], one["reason"]) for one in result["findings"]}
+
+
+def vectors(result):
+    return {name: np.array(value) for name, value in organs_of(result).items() if not isinstance(value, str)}
+
+
+# ---- the command line ----
+
+def test_organs_with_a_mask_are_assessed_and_the_others_named(model, tmp_path):
+    study, seg = made()
+    result = encode(tmp_path / "s", study, seg, model=model)
+    assert result["analysed"] is True and result["reason"] is None
+    assert {one["reason"] for one in result["input"]["series"]} == {"chosen", "organ_masks"}
+    assert [one["sop_uid"] for one in result["input"]["instances"]][-1] == seg.SOPInstanceUID
+    assert set(vectors(result)) == {"heart", "lung"}
+    assert all(abs(np.linalg.norm(vector) - 1) < 1e-5 for vector in vectors(result).values())
+    assert organs_of(result)["aorta"] == organs_of(result)["esophagus"] == "organ_not_segmented"
+    assert states(result)["aorta"] == ("not_assessed", "organ_not_segmented")
+    assert states(result)["heart"][0] in ("present", "absent") and states(result)["heart"][1] is None
+
+
+def other_frame(seg):
+    seg.FrameOfReferenceUID = generate_uid(prefix=None)
+
+
+def damaged(seg):
+    seg.SegmentationType = "LABELMAP"
+
+
+def irregular(seg):
+    position = seg.PerFrameFunctionalGroupsSequence[1].PlanePositionSequence[0]
+    position.ImagePositionPatient = [position.ImagePositionPatient[0], position.ImagePositionPatient[1], 3.6]
+
+
+def unknown(seg):
+    for segment in seg.SegmentSequence:
+        segment.SegmentedPropertyTypeCodeSequence[0].CodeValue = "4711"
+
+
+def far_away(seg):
+    positions = [group.PlanePositionSequence[0] for group in seg.PerFrameFunctionalGroupsSequence]
+    for position in {id(one): one for one in positions}.values():  # frames of one plane share theirs
+        position.ImagePositionPatient = [position.ImagePositionPatient[0] + 900, *position.ImagePositionPatient[1:]]
+
+
+@pytest.mark.parametrize("change, reason", [
+    (other_frame, "other_frame_of_reference"), (damaged, "segmentation_unreadable"),
+    (irregular, "segmentation_geometry"), (unknown, "segment_code_unknown"), (far_away, "organ_outside_volume"),
+])
+def test_a_segmentation_that_cannot_be_used_is_no_assessment(model, tmp_path, change, reason):
+    study, seg = made()
+    change(seg)
+    result = encode(tmp_path / "s", study, seg, model=model)
+    assert vectors(result) == {} and organs_of(result)["heart"] == reason
+    assert states(result)["heart"] == ("not_assessed", reason)
+
+
+def test_a_study_without_a_segmentation(model, tmp_path):
+    study, _ = made()
+    result = encode(tmp_path / "s", study, model=model)
+    assert set(organs_of(result).values()) == {"no_segmentation"}
+    assert {state for state, _ in states(result).values()} == {"not_assessed"}
+
+
+def test_several_objects_are_joined(model, tmp_path):
+    """Heart and lung in an object each are what they are in one; the same organ twice is said."""
+    study, seg = made()
+    images = study.objects
+    parts = [grounded.segmentation(images, {name: where}) for name, where in WHOLE.items()]
+    one = vectors(encode(tmp_path / "one", study, seg, model=model))
+    two = encode(tmp_path / "two", study, *parts, model=model)
+    assert all((one[name] == vectors(two)[name]).all() for name in WHOLE)
+    assert not any(text.startswith("segmentations_joined") for text in two["input"]["warnings"])
+    again = encode(tmp_path / "again", study, *parts, seg, model=model)
+    assert "segmentations_joined: 2 organs are in more than one segmentation" in again["input"]["warnings"]
+
+
+def test_a_site_says_what_its_labels_mean(model, tmp_path):
+    study, seg = made()
+    unknown(seg)
+    seg.SegmentSequence[0].SegmentLabel = "Heart_Total"
+    own = tmp_path / "own"
+    own.mkdir()
+    for name in os.listdir(model):
+        os.link(model / name, own / name)
+    (own / "segments.json").unlink()
+    (own / "segments.json").write_text(json.dumps({"labels": {"heart total": "heart"}}))
+    result = encode(tmp_path / "s", study, seg, model=own)
+    assert set(vectors(result)) == {"heart"} and organs_of(result)["lung"] == "segment_code_unknown"
+    digests = [r["model"]["config_sha256"] for r in (result, encode(tmp_path / "t", study, model=model))]
+    assert digests[0] != digests[1]
+    (own / "segments.json").write_text(json.dumps({"labels": {"heart": "hart"}}))
+    done = subprocess.run([CLI, "encode", "--model", own, tmp_path / "s"], capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and "labels.heart: not the id of an organ" in done.stderr
+
+
+def prepared(study, parts, spacing, size):
+    """The encoder's input, written out again: spacing, clip, range, box of the masks, padding on both sides."""
+    import torch
+    from torch.nn import functional
+    images = study.objects
+    volume = np.stack([one.pixel_array.astype("f8") + float(one.RescaleIntercept) for one in images])
+    labels = np.zeros(volume.shape)
+    for name, where in parts.items():
+        labels[where] = grounded.ORGANS.index(name) + 1
+    old = [2.5, 1.9, 1.9]
+    out = [round(n * o / s) for n, o, s in zip(volume.shape, old, spacing)]
+    values = functional.interpolate(torch.from_numpy(volume)[None, None], size=out, mode="trilinear",
+                                    align_corners=False)[0, 0].numpy()
+    values = (values.clip(-1150, 350) + 1150) / 1500
+    at = np.ix_(*[np.floor((np.arange(o) + 0.5) * n / o).astype(int) for n, o in zip(volume.shape, out)])
+    mask = labels[at].astype("u1")
+    inside = np.argwhere(mask)
+    box = tuple(slice(max(0, low - m), min(n, high + 1 + m)) for low, high, m, n in
+                zip(inside.min(0), inside.max(0), (5, 20, 20), out))
+    values, mask = values[box], mask[box]
+    pads = [(max(0, s - n) // 2, max(0, s - n) - max(0, s - n) // 2) for n, s in zip(values.shape, size)]
+    return np.pad(values, pads).astype("f4"), np.pad(mask, pads)
+
+
+@pytest.mark.parametrize("spacing", [(3, 2, 2), (1.5, 2.4, 1.7)])
+def test_the_input_is_what_torch_makes_of_the_study(tmp_path, spacing):
+    """The whole path against the tower on a tensor that was prepared elsewhere."""
+    from safetensors.numpy import save_file
+    folder = grounded.model(tmp_path / "m", spacing=list(spacing))
+    parts = {"heart": (slice(4, 9), slice(21, 40), slice(22, 43)), "aorta": (slice(2, 10), slice(44, 51), slice(30, 39))}
+    study, seg = made(parts)
+    ours = encode(tmp_path / "s", study, seg, model=folder)
+    values, mask = prepared(study, parts, spacing, (16, 32, 64))
+    assert tuple(ours["input"]["input_zyx"]) == values.shape
+    save_file({"input": values[None], "mask": mask}, tmp_path / "in.safetensors")
+    done = subprocess.run([CLI, "encode", "--model", folder, "--tensor", tmp_path / "in.safetensors", "--json"],
+                          capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    theirs = {one["id"]: np.array(one["embedding"]) for one in json.loads(done.stdout)["organs"] if "embedding" in one}
+    assert set(theirs) == set(vectors(ours)) == set(parts)
+    assert max(np.abs(theirs[name] - vectors(ours)[name]).max() for name in parts) < 1e-5
+
+
+# ---- the service ----
+
+def grounded_daemon(start_daemon, model, pacs):
+    return start_daemon(peers=[pacs.peer()], models=[{"name": "tiny-grounded", "folder": model}])
+
+
+def test_a_study_with_its_segmentation_goes_through_the_service(start_daemon, start_pacs, model):
+    pacs = start_pacs()
+    daemon = grounded_daemon(start_daemon, model, pacs)
+    study, seg = made()
+    send(daemon, [*study.objects, seg])
+    shown = daemon.wait_state(study.uid, "delivered")
+    result = shown["results"][0]
+    assert result["analysed"] is True and states(result)["aorta"] == ("not_assessed", "organ_not_segmented")
+    assert states(result)["heart"][0] in ("present", "absent")
+    report = pacs.of_study(study.uid)[-1]
+    said = " ".join(texts(report.data_set))
+    assert "heart_finding" in said and "Organs: 2 of 4 assessed" in said
+    assert "Finding of the aorta (aorta_finding): not assessed: organ Aorta (aorta): organ_not_segmented" in said
+
+
+def test_a_segmentation_that_comes_late_makes_a_new_revision(start_daemon, start_pacs, model):
+    pacs = start_pacs()
+    daemon = grounded_daemon(start_daemon, model, pacs)
+    study, seg = made()
+    send(daemon, study.objects)
+    first = daemon.wait_state(study.uid, "delivered", revision=1)
+    assert states(first["results"][0])["heart"] == ("not_assessed", "no_segmentation")
+    send(daemon, [seg])
+    second = daemon.wait_state(study.uid, "delivered", revision=2)
+    assert states(second["results"][0])["heart"][0] in ("present", "absent")
+
+
+def test_where_no_model_needs_masks_a_segmentation_changes_nothing(start_daemon, start_pacs):
+    pacs = start_pacs()
+    daemon = start_daemon(peers=[pacs.peer()])
+    study, seg = made()
+    send(daemon, study.objects)
+    daemon.wait_state(study.uid, "delivered", revision=1)
+    send(daemon, [seg])
+    assert daemon.study(study.uid)["revision"] == 1
