@@ -20,7 +20,7 @@ struct row {
 
 struct site {
     const char *id;
-    struct dicom_code code;
+    struct dicom_code code, side;
 };
 
 struct report_codes {
@@ -88,6 +88,20 @@ static bool read_rows(const json_t *json, struct arena *arena, struct report_cod
     return true;
 }
 
+/* source: CID 244 */
+static bool read_side(const json_t *row, struct dicom_code *ret)
+{
+    const json_t *side = json_object_get(row, "side");
+    const char *word = json_string_value(side);
+    if (!side)
+        return true;
+    if (word && strcmp(word, "left") == 0)
+        *ret = (struct dicom_code){"7771000", "SCT", "Left"};
+    else if (word && strcmp(word, "right") == 0)
+        *ret = (struct dicom_code){"24028007", "SCT", "Right"};
+    return ret->value != NULL;
+}
+
 /* Optional: only organ-grounded models have organs. */
 static bool read_sites(const json_t *json, struct arena *arena, struct report_codes *codes, struct err *err)
 {
@@ -109,6 +123,8 @@ static bool read_sites(const json_t *json, struct arena *arena, struct report_co
         if (!read_code(row, "code", arena, &site->code) || !site->code.value)
             return err_decline(err, "bad_codes", "organ %s: no code with value, scheme and meaning that fit",
                                site->id);
+        if (!read_side(row, &site->side))
+            return err_decline(err, "bad_codes", "organ %s: side is neither left nor right", site->id);
     }
     return true;
 }
@@ -177,22 +193,23 @@ static bool private_code(const char *id, const char *text, struct arena *arena, 
 }
 
 bool report_codes_organ(const struct report_codes *codes, const char *id, const char *text,
-                        struct arena *arena, struct dicom_code *ret, struct err *err)
+                        struct arena *arena, struct report_label *label, struct err *err)
 {
     for (size_t i = 0; codes && i < codes->site_count; i++) {
         if (strcmp(codes->sites[i].id, id) != 0)
             continue;
-        *ret = codes->sites[i].code;
+        label->site = codes->sites[i].code;
+        label->side = codes->sites[i].side;
         return true;
     }
-    return private_code(id, text, arena, ret, err);
+    return private_code(id, text, arena, &label->site, err);
 }
 
 bool report_codes_label(const struct report_codes *codes, const char *id, const char *text,
                         struct arena *arena, struct report_label *ret, struct err *err)
 {
     const struct row *row = row_of(codes, id);
-    struct report_label label = {{NULL, NULL, NULL}, {NULL, NULL, NULL}};
+    struct report_label label = {0};
     if (row)
         label = row->label;
     if ((!row || !row->settled) && !private_code(id, text, arena, &label.finding, err))

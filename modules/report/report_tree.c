@@ -1,15 +1,15 @@
 #include "report/report_tree.h"
 
 #include "report/plain_text.h"
+#include "report/report_comments.h"
 
 #include <string.h>
 
-enum { MAX_COMMENT = 8192, MAX_SKIPPED = 32 };
+enum { MAX_TEXT = 8192 };
 
 static const struct dicom_code present = {"52101004", "SCT", "Present"};
 static const struct dicom_code absent = {"272519000", "SCT", "Absent"};
 static const struct dicom_code undetermined = {"373068000", "SCT", "Undetermined"};
-static const struct dicom_code comment = {"121106", "DCM", "Comment"};
 static const struct dicom_code finding_site = {"363698007", "SCT", "Finding Site"};
 
 struct dicom_code report_code(const char *value, const char *scheme, const char *meaning)
@@ -78,7 +78,7 @@ static struct dicom_sr_item *add_code(const struct build *b, struct dicom_sr_ite
 static void add_text(const struct build *b, struct dicom_sr_item *parent, enum dicom_sr_relation relation,
                      struct dicom_code name, const char *text)
 {
-    char *plain = text ? plain_text(b->arena, *text ? text : "unknown", MAX_COMMENT) : NULL;
+    char *plain = text ? plain_text(b->arena, *text ? text : "unknown", MAX_TEXT) : NULL;
     b->tree->out_of_memory |= plain == NULL;
     dicom_sr_add(b->tree, parent, relation, DICOM_SR_TEXT, name)->text = plain;
 }
@@ -218,8 +218,7 @@ static void add_threshold(const struct build *b, struct dicom_sr_item *parent,
 
 /* ---- TID 1501: one group for each label that is present, or undetermined with a score ---- */
 
-/* One question of many classes, of which at most one is present. */
-static bool is_one_question(const struct result *result)
+bool report_is_one_question(const struct result *result)
 {
     return result->has_model && strcmp(result->model.score, "class_softmax") == 0;
 }
@@ -229,21 +228,14 @@ static bool has_group(const struct result *result, const struct finding *finding
     enum finding_state state = report_state(result, finding);
     if (!result->has_model || !result->model.trained)
         return false;
-    if (is_one_question(result))
+    if (report_is_one_question(result))
         return state == FINDING_PRESENT;
     return state == FINDING_PRESENT || (state == FINDING_UNDETERMINED && finding->has_score);
 }
 
-/* No score is a probability, none is called one, and two kinds never share a name. */
-struct score_kind {
-    const char *name;
-    struct dicom_code concept;
-    const char *sentence;
-};
-
-static const struct score_kind *score_kind(const struct result *result)
+const struct report_score *report_score(const struct result *result)
 {
-    static const struct score_kind kinds[] = {
+    static const struct report_score kinds[] = {
         {"pair_softmax",
          {"ZS_SCORE", REPORT_PRIVATE_SCHEME, "Zero-shot similarity score"},
          "softmax over a positive and a negative prompt, 0 to 1"},
@@ -274,7 +266,7 @@ static void add_number(const struct build *b, struct dicom_sr_item *group, const
         number->unit = report_code("%", "UCUM", "Percent");
     } else if (finding->has_score) {
         number =
-            dicom_sr_add(b->tree, group, DICOM_SR_CONTAINS, DICOM_SR_NUM, score_kind(b->result)->concept);
+            dicom_sr_add(b->tree, group, DICOM_SR_CONTAINS, DICOM_SR_NUM, report_score(b->result)->concept);
         number->number = finding->score;
         number->unit = report_code("1", "UCUM", "no units");
     }
@@ -287,8 +279,17 @@ static bool label_of(const struct build *b, const struct finding *finding, struc
     const struct result_organ *organ = result_organ(b->result, finding->organ);
     return report_codes_label(b->codes, finding->id, finding->text, b->arena, ret, err) &&
            (ret->site.value || !finding->organ ||
-            report_codes_organ(b->codes, finding->organ, organ ? organ->text : NULL, b->arena, &ret->site,
-                               err));
+            report_codes_organ(b->codes, finding->organ, organ ? organ->text : NULL, b->arena, ret, err));
+}
+
+static void add_site(const struct build *b, struct dicom_sr_item *parent, const struct report_label *label)
+{
+    if (!label->site.value)
+        return;
+    struct dicom_sr_item *site = add_code(b, parent, DICOM_SR_HAS_CONCEPT_MOD, finding_site, label->site);
+    if (label->side.value)
+        add_code(b, site, DICOM_SR_HAS_CONCEPT_MOD, report_code("272741003", "SCT", "Laterality"),
+                 label->side);
 }
 
 static bool add_group(const struct build *b, struct dicom_sr_item *measurements,
@@ -308,8 +309,7 @@ static bool add_group(const struct build *b, struct dicom_sr_item *measurements,
     add_text(b, group, DICOM_SR_HAS_OBS_CONTEXT, dcm("112039", "Tracking Identifier"), finding->id);
     add_uid(b, group, DICOM_SR_HAS_OBS_CONTEXT, dcm("112040", "Tracking Unique Identifier"), uid);
     add_code(b, group, DICOM_SR_CONTAINS, dcm("121071", "Finding"), label.finding);
-    if (label.site.value)
-        add_code(b, group, DICOM_SR_HAS_CONCEPT_MOD, finding_site, label.site);
+    add_site(b, group, &label);
     add_algorithm(b, group, DICOM_SR_HAS_CONCEPT_MOD);
     add_threshold(b, group, DICOM_SR_HAS_CONCEPT_MOD, finding);
     if (result->key_instance >= 0 && result->key_instance < result->instance_count)
@@ -345,7 +345,7 @@ static struct dicom_code summary(const struct result *result)
         decided += state == FINDING_PRESENT || state == FINDING_ABSENT;
         positive += state == FINDING_PRESENT;
     }
-    if (is_one_question(result) && positive > 0)
+    if (report_is_one_question(result) && positive > 0)
         decided = result->finding_count;
     if (decided == 0)
         return dcm("111245", "No algorithms succeeded; without findings");
@@ -364,198 +364,8 @@ static bool add_answer(const struct build *b, struct dicom_sr_item *container, c
         return false;
     struct dicom_sr_item *answer = add_code(b, container, DICOM_SR_CONTAINS, label.finding,
                                             state_code(report_state(b->result, finding)));
-    if (label.site.value)
-        add_code(b, answer, DICOM_SR_HAS_CONCEPT_MOD, finding_site, label.site);
+    add_site(b, answer, &label);
     return true;
-}
-
-static void add_comment(const struct build *b, struct dicom_sr_item *container, const char *text)
-{
-    add_text(b, container, DICOM_SR_CONTAINS, comment, text);
-}
-
-static const char *name_of(const char *text, const char *id)
-{
-    return text ? text : id;
-}
-
-/* The organ a label waited for, as words in front of the reason. */
-static const char *organ_words(const struct build *b, const struct finding *finding)
-{
-    const struct result_organ *organ = result_organ(b->result, finding->organ);
-    return organ ? arena_printf(b->arena, "organ %s (%s): ", name_of(organ->text, organ->id), organ->id) : "";
-}
-
-/* Why a label has no answer, unless the report says so once for all of them. */
-static void add_label_reason(const struct build *b, struct dicom_sr_item *container,
-                             const struct finding *finding)
-{
-    enum finding_state state = report_state(b->result, finding);
-    const char *reason = finding->reason ? finding->reason : "no reason stated";
-    if (state != FINDING_UNDETERMINED && state != FINDING_NOT_ASSESSED)
-        return;
-    if (state == FINDING_UNDETERMINED && (!b->result->model.trained || is_one_question(b->result)))
-        return;
-    if (!b->result->analysed && b->result->reason && strcmp(reason, b->result->reason) == 0)
-        return;
-    add_comment(b, container,
-                arena_printf(b->arena, "%s (%s): %s: %s%s", name_of(finding->text, finding->id), finding->id,
-                             state == FINDING_NOT_ASSESSED ? "not assessed" : "undetermined",
-                             state == FINDING_NOT_ASSESSED ? organ_words(b, finding) : "", reason));
-}
-
-static bool any_score(const struct result *result)
-{
-    for (int i = 0; i < result->finding_count; i++)
-        if (result->findings[i].has_score)
-            return true;
-    return false;
-}
-
-/* The question of many classes, answered or not, in a sentence: the class that lies closest and the next. */
-static void add_classes(const struct build *b, struct dicom_sr_item *container)
-{
-    const struct result *result = b->result;
-    const struct finding *best = NULL, *next = NULL;
-    for (int i = 0; i < result->finding_count; i++) {
-        const struct finding *one = &result->findings[i];
-        if (!best || one->score > best->score) {
-            next = best;
-            best = one;
-        } else if (!next || one->score > next->score) {
-            next = one;
-        }
-    }
-    if (!best || !next)
-        return;
-    bool chosen = report_state(result, best) == FINDING_PRESENT;
-    add_comment(b, container,
-                arena_printf(b->arena,
-                             "One question of %d classes, %s%s. Closest: %s, score=%.6g; next: %s, "
-                             "score=%.6g. A class that was not chosen is not a negative finding.",
-                             result->finding_count, chosen ? "answered" : "not answered: ",
-                             chosen ? "" : name_of(best->reason, "no reason stated"),
-                             name_of(best->text, best->id), best->score, name_of(next->text, next->id),
-                             next->score));
-}
-
-static void add_score_comments(const struct build *b, struct dicom_sr_item *container)
-{
-    const struct result *result = b->result;
-    if (!result->has_model || !result->model.trained || !any_score(result))
-        return;
-    add_comment(b, container,
-                arena_printf(b->arena, "Score: %s. It is not a probability.", score_kind(result)->sentence));
-    if (is_one_question(result))
-        add_classes(b, container);
-}
-
-static void add_not_analysed(const struct build *b, struct dicom_sr_item *container)
-{
-    const char *text = b->result->reason_text ? b->result->reason_text : "no explanation";
-    size_t length = strlen(text);
-    length -= length && text[length - 1] == '.';
-    add_comment(b, container,
-                arena_printf(b->arena, "Not analysed (%s): %.*s. This is not a negative result.",
-                             b->result->reason ? b->result->reason : "no reason stated", (int)length, text));
-}
-
-static void add_verdict_comments(const struct build *b, struct dicom_sr_item *container)
-{
-    const struct result *result = b->result;
-    add_comment(b, container,
-                b->facts->clinical ? "Output of an automated algorithm. Not reviewed by a physician."
-                                   : "Research output of an automated algorithm. Not for clinical use. Not "
-                                     "reviewed by a physician.");
-    if (!result->analysed)
-        add_not_analysed(b, container);
-    if (result->has_model && !result->model.trained)
-        add_comment(
-            b, container,
-            "The model is untrained: its scores mean nothing and every label is undetermined. This is not "
-            "a negative result.");
-    add_score_comments(b, container);
-    for (int i = 0; i < result->finding_count; i++)
-        add_label_reason(b, container, &result->findings[i]);
-}
-
-/* Which organs were looked at, and every one that was not, by name. */
-static void add_organ_comments(const struct build *b, struct dicom_sr_item *container)
-{
-    const struct result *result = b->result;
-    int assessed = 0;
-    for (int i = 0; i < result->organ_count; i++)
-        assessed += result->organs[i].embedding != NULL;
-    if (result->organ_count > 0)
-        add_comment(b, container,
-                    arena_printf(b->arena, "Organs: %d of %d assessed%s", assessed, result->organ_count,
-                                 assessed < result->organ_count ? "; those not assessed follow" : ""));
-    for (int i = 0; i < result->organ_count; i++) {
-        const struct result_organ *organ = &result->organs[i];
-        const char *text = name_of(organ->text, organ->id);
-        const struct result_organ *other = result_organ(result, organ->recognised);
-        if (!organ->embedding)
-            add_comment(b, container,
-                        arena_printf(b->arena, "Organ not assessed: %s (%s): %s", text, organ->id,
-                                     name_of(organ->reason, "no reason stated")));
-        else if (other && other != organ)
-            add_comment(b, container,
-                        arena_printf(b->arena,
-                                     "Organ recognition: what was segmented as %s (%s) lies closer to the "
-                                     "text of %s (%s), score=%.6g",
-                                     text, organ->id, name_of(other->text, other->id), other->id,
-                                     organ->recognised_score));
-    }
-}
-
-static const char *skipped_text(const struct build *b)
-{
-    const char *text = "";
-    int skipped = 0;
-    for (int i = 0; i < b->result->series_count && text; i++) {
-        const struct result_series *series = &b->result->series[i];
-        if (series->taken)
-            continue;
-        if (skipped++ < MAX_SKIPPED)
-            text = arena_printf(b->arena, "%s; series %d skipped: %s", text, series->series_number,
-                                series->reason ? series->reason : "no reason stated");
-    }
-    if (text && skipped > MAX_SKIPPED)
-        text = arena_printf(b->arena, "%s; and %d more series skipped", text, skipped - MAX_SKIPPED);
-    return text;
-}
-
-static void add_input_comments(const struct build *b, struct dicom_sr_item *container)
-{
-    const struct result *result = b->result;
-    const char *skipped = skipped_text(b);
-    int taken = 0;
-    for (int i = 0; i < result->series_count; i++)
-        taken += result->series[i].taken;
-    add_comment(b, container,
-                skipped ? arena_printf(b->arena, "Input: %d of %d series, %d images%s%s%s", taken,
-                                       result->series_count, result->instance_count, skipped,
-                                       b->facts->start ? "; started: " : "",
-                                       b->facts->start ? b->facts->start : "")
-                        : NULL);
-    if (*result->manifest_sha256)
-        add_comment(b, container,
-                    arena_printf(b->arena,
-                                 "Input manifest sha256=%s; source voxels %dx%dx%d; encoder input %dx%dx%d",
-                                 result->manifest_sha256, result->source_zyx[0], result->source_zyx[1],
-                                 result->source_zyx[2], result->input_zyx[0], result->input_zyx[1],
-                                 result->input_zyx[2]));
-    add_organ_comments(b, container);
-    for (int i = 0; i < result->warning_count; i++)
-        add_comment(b, container, arena_printf(b->arena, "Input warning: %s", result->warnings[i]));
-    if (*dicom_sr_source_notes(b->facts->source))
-        add_comment(
-            b, container,
-            arena_printf(b->arena, "Copied from the study: %s", dicom_sr_source_notes(b->facts->source)));
-    if (b->facts->predecessor)
-        add_comment(b, container,
-                    arena_printf(b->arena, "Revision %d: replaces report %s", b->facts->revision,
-                                 b->facts->predecessor->sop_uid));
 }
 
 static bool add_evaluations(const struct build *b, struct err *err)
@@ -569,8 +379,7 @@ static bool add_evaluations(const struct build *b, struct err *err)
     }
     add_code(b, container, DICOM_SR_CONTAINS, dcm("111017", "CAD Processing and Findings Summary"),
              summary(result));
-    add_verdict_comments(b, container);
-    add_input_comments(b, container);
+    report_comments(result, b->facts, b->tree, container);
     if (!result->has_model)
         return true;
     add_algorithm(b, container, DICOM_SR_CONTAINS);

@@ -17,4 +17,15 @@ bool report_tree_build(const struct result *result, const struct report_facts *f
                        const struct report_codes *codes, const char *device_uid, struct dicom_sr_tree *tree,
                        struct err *err);
 
+/* One question of many classes, of which at most one is present? */
+bool report_is_one_question(const struct result *result);
+
+/* What the scores of a result with a model are. None is a probability, and two kinds never share a name. */
+struct report_score {
+    const char *name; /* model_identity.score */
+    struct dicom_code concept;
+    const char *sentence;
+};
+const struct report_score *report_score(const struct result *result);
+
 #endif

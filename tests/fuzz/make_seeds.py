@@ -320,20 +320,30 @@ def rest():
 
 
 def answer():
-    finding = {"id": "a", "text": "A", "state": "present", "reason": None, "score": 0.75, "probability": 0.5,
+    finding = {"id": "a", "text": "A", "organ": None, "state": "present", "reason": None, "score": 0.75, "probability": 0.5,
                "threshold": 0.5, "cosine_positive": 0.3, "cosine_negative": -0.2}
     later = dict(finding, id="b", state="undetermined", reason="model_untrained", score=None, probability=None)
-    model = {"name": "m", "version": "1", "manufacturer": "x", "family": "cardiac-clip", "calibration": "none",
-             "trained": True, "weights_sha256": "0" * 64, "prompts_sha256": "a1" * 32, "config_sha256": "b2" * 32}
+    model = {"name": "m", "version": "1", "manufacturer": "x", "family": "cardiac-clip", "score": "pair_softmax",
+             "calibration": "none", "trained": True, "weights_sha256": "0" * 64, "prompts_sha256": "a1" * 32, "config_sha256": "b2" * 32}
     series = {"series_uid": "1.2.4", "series_number": 3, "modality": "CT", "description": "made", "instances": 1,
               "taken": True, "reason": "chosen"}
     instance = {"sop_class": CT, "sop_uid": "1.2.3.4", "series_uid": "1.2.4", "frames": 2}
     put = {"modality": "CT", "series": [series], "instances": [instance], "key": {"instance": 0, "frame": 1},
            "source_zyx": [9, 8, 8], "source_spacing_zyx_mm": [2.5, 0.7, 0.7], "input_zyx": [8, 8, 8],
            "warnings": ["interpolated: 1 of 9 slices"], "manifest_sha256": "b" * 64}
-    return {"analysed": True, "reason": None, "reason_text": None, "embedding": [0.6, -0.8],
+    return {"analysed": True, "reason": None, "reason_text": None, "embedding": [0.6, -0.8], "organs": [],
             "findings": [finding, later], "model": model, "input": put, "started": "2026-11-21T10:15:30.123Z",
             "timing": {"load_s": 0.1, "volume_s": 1, "encode_s": 2.5}}
+
+
+def by_organ():
+    made = answer()
+    heart = {"id": "heart", "text": "Heart", "embedding": [0.6, 0.8], "recognised": {"id": "lung", "score": 0.5}}
+    made.update(embedding=None, organs=[heart, {"id": "lung", "text": "Lung", "not_assessed": "organ_missing"}])
+    made["findings"][0].update(organ="heart", score=-0.5, cosine_negative=None)
+    made["findings"][1].update(organ="lung", state="not_assessed", reason="organ_missing")
+    made["model"]["score"] = "cosine_mean"
+    return made
 
 
 def declined():
@@ -348,6 +358,7 @@ def result():
     odd = answer()
     odd["embedding"], odd["findings"][0]["score"], odd["started"] = [1e99], -1, "yesterday"
     return {"analysed": json.dumps(answer()), "declined": json.dumps(declined()), "odd": json.dumps(odd),
+            "by-organ": json.dumps(by_organ()),
             "no-model": json.dumps(dict(declined(), model=None, findings=[])), "empty": "{}", "list": "[1]"}
 
 

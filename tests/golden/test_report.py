@@ -75,13 +75,14 @@ def ct(work):
     return real("ct_series/lidc-idri-0314_chest_2mm/*.dcm") or made_ct(work)
 
 
-def finding(label, state, score=None, probability=None, reason=None):
-    return {"id": label, "text": label.replace("_", " ").capitalize(), "state": state, "reason": reason,
-            "score": score, "probability": probability, "threshold": 0.5, "cosine_positive": 0.25,
-            "cosine_negative": 0.125}
+def finding(label, state, score=None, probability=None, reason=None, organ=None):
+    return {"id": label, "text": label.replace("_", " ").capitalize(), "organ": organ, "state": state,
+            "reason": reason, "score": score, "probability": probability, "threshold": 0.5,
+            "cosine_positive": 0.25, "cosine_negative": 0.125}
 
 
-def result_of(source, findings, analysed=True, trained=True, model=True, reason=None):
+def result_of(source, findings, analysed=True, trained=True, model=True, reason=None, score="pair_softmax",
+              organs=()):
     """A result as the worker states it, on one object of a study."""
     ds = pydicom.dcmread(str(source), stop_before_pixels=True, force=True)
     frames = int(ds.get("NumberOfFrames", 1))
@@ -90,9 +91,9 @@ def result_of(source, findings, analysed=True, trained=True, model=True, reason=
                 "frames": frames}
     return {
         "analysed": analysed, "reason": reason, "reason_text": reason and "Nothing could be made of it.",
-        "embedding": [0.6, -0.8] if analysed else None, "findings": findings,
+        "embedding": [0.6, -0.8] if analysed and not organs else None, "organs": list(organs), "findings": findings,
         "model": {"name": "demo", "version": "1.0", "manufacturer": "nobody", "family": "cardiac-clip",
-                  "calibration": "none", "trained": trained, "weights_sha256": "ab" * 32,
+                  "score": score, "calibration": "none", "trained": trained, "weights_sha256": "ab" * 32,
                   "prompts_sha256": "cd" * 32, "config_sha256": "ef" * 32} if model else None,
         "input": {"modality": str(ds.Modality),
                   "series": [{"series_uid": series, "series_number": int(ds.get("SeriesNumber") or 0),
@@ -129,6 +130,20 @@ MIXED = [finding("pericardial_effusion", "present", 0.123456789012345), finding(
          finding("coronary_stenosis", "present", 0.9, probability=0.875)]
 UNTRAINED = [finding("pericardial_effusion", "undetermined", 0.8, reason="model_untrained"),
              finding("cardiomegaly", "undetermined", 0.1, reason="model_untrained")]
+CLASSES_ASKED = [finding("head_mri", "undetermined", 0.3, reason="other_class_fits_better"),
+                 finding("abdomen_ct", "present", 0.45),
+                 finding("chest_x_ray", "undetermined", 0.25, reason="other_class_fits_better")]
+NO_CLASS = [finding("head_mri", "undetermined", 0.5, reason="classes_too_close"),
+            finding("abdomen_ct", "undetermined", 0.5, reason="classes_too_close")]
+ORGANS = [{"id": "heart", "text": "Heart", "embedding": [0, 1], "recognised": {"id": "heart", "score": 0.875}},
+          {"id": "kidney_left", "text": "Kidney left", "embedding": [1, 0], "recognised": {"id": "heart", "score": 0.625}},
+          {"id": "esophagus", "text": "Esophagus", "not_assessed": "organ_at_border"},
+          {"id": "antrum", "text": "Antrum", "embedding": [0.6, 0.8]}]
+BY_ORGAN = [finding("cardiomegaly", "present", 0.75, organ="heart"),
+            finding("left_kidney_stone", "present", 0.75, organ="kidney_left"),
+            finding("hiatal_hernia", "not_assessed", reason="organ_at_border", organ="esophagus"),
+            finding("antrum_ulcer", "present", 0.6, organ="antrum"), finding("kidney_cyst", "absent", 0.2, organ="kidney_left")]
+COSINES = [finding("left_ventricular_hypertrophy", "present", 0.0625), finding("cardiomegaly", "absent", -0.125)]
 NOT_ANALYSED = [finding("pericardial_effusion", "not_assessed", reason="too_few_slices")]
 
 
@@ -146,6 +161,10 @@ def reports(work, ct):
     add("untrained", ct, result_of(ct, UNTRAINED, trained=False))
     add("declined", ct, result_of(ct, NOT_ANALYSED, analysed=False, reason="too_few_slices"), *evidence_of(ct))
     add("no_model", ct, result_of(ct, [], analysed=False, model=False, reason="no_model"), *evidence_of(ct))
+    add("classes", ct, result_of(ct, CLASSES_ASKED, score="class_softmax"))
+    add("no_class", ct, result_of(ct, NO_CLASS, score="class_softmax"))
+    add("organs", ct, result_of(ct, BY_ORGAN, organs=ORGANS))
+    add("cosines", ct, result_of(ct, COSINES, score="cosine_mean"))
     add("made", made_ct(work), result_of(made_ct(work), MIXED), "--incomplete")
     for name, last in CLASSES.items():
         add(f"class_{name}", ct, result_of(ct, MIXED), "--class", last)
@@ -176,7 +195,12 @@ def grouped(result):
     """The findings a report gives a Measurement Group."""
     if not result["analysed"] or not result["model"]["trained"]:
         return []
+    if result["model"]["score"] == "class_softmax":
+        return [f for f in result["findings"] if f["state"] == "present"]
     return [f for f in result["findings"] if f["state"] in ("present", "undetermined") and f["score"] is not None]
+
+
+SCORES = {"pair_softmax": "ZS_SCORE", "class_softmax": "ZS_CLASS_SCORE", "cosine_mean": "ZS_COSINE"}
 
 
 # ---- validators ----
@@ -193,7 +217,7 @@ def test_dciodvfy_finds_no_error_and_no_unknown_warning(reports):
 
 @pytest.mark.skipif(not shutil.which("java") or not all(jar.exists() for jar in JARS),
                     reason="java or PixelMed (package libpixelmed-java) is not installed")
-@pytest.mark.parametrize("name", ["mixed", "declined", "class_enhanced", "mr_enhanced"])
+@pytest.mark.parametrize("name", ["mixed", "declined", "class_enhanced", "mr_enhanced", "classes", "organs", "cosines"])
 def test_pixelmed_validates(reports, name):
     if name not in reports:
         pytest.skip("the source is not in the shared data")
@@ -237,16 +261,17 @@ def test_highdicom_returns_every_finding(reports):
         wanted = {f["id"]: f for f in grouped(result)}
         assert sorted(g.tracking_identifier for g in groups) == sorted(wanted), name
         for group in groups:
-            finding_, row = wanted[group.tracking_identifier], codes[group.tracking_identifier]
-            if row["state"] == "V":
+            finding_, row = wanted[group.tracking_identifier], codes.get(group.tracking_identifier)
+            if not row or row["state"] == "V":
                 assert group.finding_type.scheme_designator == "99CARDIOSCRIBE"
             else:
                 assert (group.finding_type.value, group.finding_type.scheme_designator) == (
                     row["code"]["value"], row["code"]["scheme"])
-            assert [site.value.value for site in group.finding_sites] == [row["site"]["value"]]
+            if row:
+                assert [site.value.value for site in group.finding_sites] == [row["site"]["value"]]
             (number,) = group.get_measurements()
             if finding_["probability"] is None:
-                assert number.name.value == "ZS_SCORE" and number.unit.value == "1"
+                assert number.name.value == SCORES[result["model"]["score"]] and number.unit.value == "1"
                 assert number.value == pytest.approx(finding_["score"], rel=0, abs=0 if name == "mixed" else 1e-12)
             else:
                 assert number.name.value == "111012" and number.unit.value == "%"
@@ -269,6 +294,65 @@ def test_every_label_asked_is_answered(reports):
         assert all(item.ValueType in ("CODE", "TEXT") for item in container.ContentSequence), name
         assert [item.ConceptCodeSequence[0].CodeValue for item in asked] == [
             answers.get(f["state"], "373068000") for f in result["findings"]], name
+
+
+def comments(path):
+    return [item.TextValue for item in named(path, "121106")]
+
+
+def summary_of(path):
+    return named(path, "111017")[0].ConceptCodeSequence[0].CodeValue
+
+
+def test_what_a_score_is_is_said(reports):
+    for name, words in (("mixed", "softmax over a positive and a negative prompt"), ("classes", "softmax over all classes"),
+                        ("cosines", "mean cosine similarity")):
+        (said,) = [text for text in comments(reports[name][0]) if text.startswith("Score: ")]
+        assert words in said and said.endswith("It is not a probability."), name
+        texts = [item.TextValue for item, _ in content(reports[name][0]) if "TextValue" in item]
+        assert any(f"score={reports[name][1]['model']['score']};" in text for text in texts), name
+    assert not any(text.startswith("Score: ") for text in comments(reports["untrained"][0]))
+
+
+def test_one_of_many_classes_is_one_answer(reports):
+    path = reports["classes"][0]
+    assert [item.TextValue for item in named(path, "112039")] == ["abdomen_ct"]
+    assert summary_of(path) == "111242"
+    (said,) = [text for text in comments(path) if "One question of 3 classes" in text]
+    assert "answered. Closest: Abdomen ct, score=0.45; next: Head mri, score=0.3" in said
+    assert "not a negative finding" in said
+    codes = [item.ConceptCodeSequence[0].CodeValue for item, _ in content(path) if item.get("ValueType") == "CODE"]
+    assert "272519000" not in codes  # nothing is absent
+    assert not any("other_class_fits_better" in text for text in comments(path))
+
+
+def test_an_unanswered_class_question_finds_nothing(reports):
+    path = reports["no_class"][0]
+    assert summary_of(path) == "111245" and not named(path, "125007")
+    assert any("One question of 2 classes, not answered: classes_too_close" in text for text in comments(path))
+
+
+def test_organs_are_named_assessed_or_not(reports):
+    path = reports["organs"][0]
+    said = comments(path)
+    assert "Organs: 3 of 4 assessed; those not assessed follow" in said
+    assert "Organ not assessed: Esophagus (esophagus): organ_at_border" in said
+    assert [text for text in said if text.startswith("Organ recognition")] == [
+        "Organ recognition: what was segmented as Kidney left (kidney_left) lies closer to the text of Heart (heart), "
+        "score=0.625"]
+    assert "Hiatal hernia (hiatal_hernia): not assessed: organ Esophagus (esophagus): organ_at_border" in said
+    ds = pydicom.dcmread(str(path))
+    assert ds.CompletionFlag == "PARTIAL" and summary_of(path) == "111244"
+
+
+def test_an_organ_is_the_finding_site_with_its_side(reports):
+    sites = {}
+    for group in hd.sr.srread(str(reports["organs"][0])).content.get_image_measurement_groups():
+        (site,) = group.finding_sites
+        side = [child.ConceptCodeSequence[0].CodeValue for child in site.get("ContentSequence", [])]
+        sites[group.tracking_identifier] = (site.value.value, site.value.scheme_designator, side)
+    assert sites == {"cardiomegaly": ("80891009", "SCT", []), "left_kidney_stone": ("64033007", "SCT", ["7771000"]),
+                     "antrum_ulcer": ("ANTRUM", "99CARDIOSCRIBE", [])}
 
 
 def test_the_model_is_named_even_without_a_finding(reports):
