@@ -74,8 +74,8 @@ struct dicom_coded {
     char scheme[17], value[17];
 };
 struct dicom_segment {
-    int number;             /* (0062,0004), from 1 */
-    char label[65 * 4];     /* (0062,0005) */
+    int number;              /* (0062,0004), from 1 */
+    char label[65 * 4];      /* (0062,0005) */
     struct dicom_coded type; /* (0062,000F) Segmented Property Type */
 };
 

@@ -2,7 +2,8 @@
  *   mask_probe seg FILE OUT.u8       "BINARY 1 SPACING" or "FRACTIONAL MAX SPACING", a line a segment "number
  *                                    scheme code label", then "frames SEGMENT_INDEX..."; all frames to OUT.u8
  *   mask_probe grid SZ SY SX FILE... the series' grid of that spacing: "z y x", origin, steps of z, y and x
- *   mask_probe mask SEG OUT.u8 SZ SY SX FILE...   the same, and the segments' places from 1 on it to OUT.u8 */
+ *   mask_probe mask SEG OUT.u8 SZ SY SX FILE...   the same, and the segments' places from 1 on it to OUT.u8
+ */
 #include "dicom/dicom_head.h"
 #include "dicom/dicom_seg.h"
 #include "study/study.h"
