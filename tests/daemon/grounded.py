@@ -12,21 +12,19 @@ from service import MODEL, ROOT
 ORGANS = ["lung", "heart", "esophagus", "aorta"]
 CODES = {"lung": ("39607008", "Lung"), "heart": ("80891009", "Heart"), "esophagus": ("32849002", "Esophagus"),
          "aorta": ("15825003", "Aorta"), "liver": ("10200004", "Liver")}
+ORGAN_TABLE = [{"id": name, "text": name.capitalize(), "labels": [i + 1]} for i, name in enumerate(ORGANS)]
 WIDTH, DIM, DEPTH = 32, 64, 2
 
 
 def model(folder, seed=0, **preprocess):
     """Random weights beside demo-ct's text tower. trained, so that it decides."""
-    demo, draw = json.loads((MODEL / "config.json").read_text()), np.random.default_rng(seed)
+    draw = np.random.default_rng(seed)
     vision = {"arch": "vit", "input": [16, 32, 64], "channels": 1, "patch": [8, 8, 16], "patch_bias": True,
               "width": WIDTH, "depth": DEPTH, "heads": 4, "mlp_dim": 64, "act": "gelu", "cls_token": False,
               "pre_ln": False, "post_ln": True, "pos": "learned", "pos_resize": "trilinear", "pool": "tokens",
               "taps": [0], "proj_dim": DIM}
-    organs = [{"id": name, "text": name.capitalize(), "labels": [i + 1]} for i, name in enumerate(ORGANS)]
-    config = {**{key: demo[key] for key in ("version", "manufacturer")}, "name": "tiny-grounded", "family": "fvlm",
-              "trained": True, "vision": vision, "text": {**demo["text"], "type_emb": False},
-              "organ": {"pool": "queries", "query_heads": 4, "crop": [16, 48, 64], "organs": organs},
-              "score": {"mode": "pair_softmax", "scale_mode": "inv_temp", "scale": 0.07},
+    config = {"vision": vision,
+              "organ": {"pool": "queries", "query_heads": 4, "crop": [16, 48, 64], "organs": ORGAN_TABLE},
               "preprocess": {"modality": "CT", "spacing": [3, 2, 2], "hu_clip": [-1150, 350], "norm": "range01",
                              **preprocess}}
     shapes = {"vision.patch.weight": (WIDTH, 1, 8, 8, 16), "vision.patch.bias": (WIDTH,), "vision.pos": (32, WIDTH),
@@ -43,7 +41,16 @@ def model(folder, seed=0, **preprocess):
         shapes |= {f"organ.proj.{i}.weight": (DIM, WIDTH), f"organ.proj.{i}.bias": (DIM,)}
     tensors = {name: draw.normal(size=shape).astype("f4") * (np.prod(shape[1:]) or 1) ** -0.5
                for name, shape in shapes.items()}
-    tensors |= text_tower()
+    return write_model(folder, "fvlm", tensors, config)
+
+
+def write_model(folder, family, tensors, config):
+    """Sections of config.json, the rest and the text tower as demo-ct has them."""
+    demo = json.loads((MODEL / "config.json").read_text())
+    config = {**{key: demo[key] for key in ("version", "manufacturer")}, "name": "tiny-grounded", "family": family,
+              "trained": True, "text": {**demo["text"], "type_emb": False},
+              "score": {"mode": "pair_softmax", "scale_mode": "inv_temp", "scale": 0.07}, **config}
+    tensors = {**tensors, **text_tower()}
     folder.mkdir()
     save_file({name: np.ascontiguousarray(value, "f4") for name, value in tensors.items()},
               folder / "model.safetensors")

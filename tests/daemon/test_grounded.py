@@ -3,13 +3,14 @@ first with the command line, then through the service."""
 import json
 import os
 import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 import grounded
 from counterparts import send, texts
-from service import CLI
+from service import CLI, ROOT
 from studies import Study, generate_uid
 
 WHOLE = {"heart": (slice(4, 9), slice(20, 40), slice(22, 44)), "lung": (slice(1, 11), slice(10, 50), slice(5, 20))}
@@ -138,8 +139,8 @@ def test_a_site_says_what_its_labels_mean(model, tmp_path):
     assert done.returncode != 0 and "labels.heart: not the id of an organ" in done.stderr
 
 
-def prepared(study, parts, spacing, size):
-    """The encoder's input, written out again: spacing, clip, range, box of the masks, padding on both sides."""
+def prepared(study, parts, spacing, size, clip=(-1150, 350), box_of="mask"):
+    """The encoder's input, written out again: spacing, clip, range, box, padding on both sides."""
     import torch
     from torch.nn import functional
     images = study.objects
@@ -151,10 +152,10 @@ def prepared(study, parts, spacing, size):
     out = [round(n * o / s) for n, o, s in zip(volume.shape, old, spacing)]
     values = functional.interpolate(torch.from_numpy(volume)[None, None], size=out, mode="trilinear",
                                     align_corners=False)[0, 0].numpy()
-    values = (values.clip(-1150, 350) + 1150) / 1500
+    values = (values.clip(*clip) - clip[0]) / (clip[1] - clip[0])
     at = np.ix_(*[np.floor((np.arange(o) + 0.5) * n / o).astype(int) for n, o in zip(volume.shape, out)])
     mask = labels[at].astype("u1")
-    inside = np.argwhere(mask)
+    inside = np.argwhere(mask if box_of == "mask" else values)
     box = tuple(slice(max(0, low - m), min(n, high + 1 + m)) for low, high, m, n in
                 zip(inside.min(0), inside.max(0), (5, 20, 20), out))
     values, mask = values[box], mask[box]
@@ -179,6 +180,33 @@ def test_the_input_is_what_torch_makes_of_the_study(tmp_path, spacing):
     theirs = {one["id"]: np.array(one["embedding"]) for one in json.loads(done.stdout)["organs"] if "embedding" in one}
     assert set(theirs) == set(vectors(ours)) == set(parts)
     assert max(np.abs(theirs[name] - vectors(ours)[name]).max() for name in parts) < 1e-5
+
+
+def test_a_unet_with_given_masks(tmp_path):
+    """CT-GLIP style: the box of what is not air, no padding but the windows'; against nnU-Net's own modules."""
+    torch = pytest.importorskip("torch")
+    sys.path.insert(0, str(ROOT / "tests/golden"))
+    import unet_reference
+    from organ_flow import Mean
+    unet = dict(features=[8, 12, 16], kernels=[[1, 3, 3], [3, 3, 3], [3, 3, 3]],
+                strides=[[1, 1, 1], [1, 2, 2], [2, 2, 2]], convs_enc=2, convs_dec=2, norm="instance", act="leaky_relu",
+                slope=0.01, out_map="full", overlap=0.25)
+    net, window = unet_reference.build(unet, 3), [8, 32, 40]
+    project = torch.nn.Linear(8, grounded.DIM)
+    tensors = unet_reference.arrays(unet_reference.canonical(net, unet))
+    tensors |= {"vision.proj.weight": project.weight.detach().numpy(), "vision.proj.bias": project.bias.detach().numpy()}
+    folder = grounded.write_model(tmp_path / "m", "ct-glip", tensors, {
+        "vision": {"arch": "unet", "input": window, "proj_dim": grounded.DIM}, "unet": unet,
+        "organ": {"pool": "mean", "organs": grounded.ORGAN_TABLE},
+        "preprocess": {"modality": "CT", "spacing": [5, 1.5, 1.5], "hu_clip": [-300, 400], "norm": "range01"}})
+    parts = {"heart": (slice(4, 9), slice(21, 40), slice(22, 43)), "lung": (slice(2, 10), slice(10, 50), slice(6, 19))}
+    study, seg = made(parts)
+    ours = vectors(encode(tmp_path / "s", study, seg, model=folder))
+    values, mask = prepared(study, parts, (5, 1.5, 1.5), (0, 0, 0), (-300, 400), "nonzero")
+    theirs = Mean(net.double(), unet, {"lung": [1], "heart": [2], "aorta": [4]}, project.double())(
+        values, mask, window, 0.25)
+    assert set(ours) == set(theirs) == set(parts)
+    assert max(np.abs(theirs[name] - ours[name]).max() for name in parts) < 2e-5
 
 
 # ---- the service ----
