@@ -104,6 +104,10 @@ static json_t *do_job(const struct settings *settings, json_t *job, int pass_fd,
     if (worker && !worker_process_call(worker, job, settings->timeout_s * 1000, &answer, err))
         answer = NULL;
     json_object_del(answer, "ok");
+    json_t *stats = json_object_get(answer, "stats");
+    if (stats)
+        json_object_set_new(stats, "peak_rss_bytes",
+                            json_integer((json_int_t)worker_process_peak_bytes(worker)));
     worker_process_stop(worker);
     json_decref(job);
     return answer;

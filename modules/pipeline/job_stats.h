@@ -6,10 +6,10 @@
 
 #include <jansson.h>
 
-/* {"peak_rss_bytes", "weights_bytes", "open_s", "total_s", "threads", "gemm"}: the most memory this process
- * ever held, mapped weights included; the weights of the model as they are held (float32); seconds to open
- * the model (0: it was open) and of the whole job; threads and kernels of the matrix products. model may be
- * NULL. owns: caller decrefs. NULL: no memory. source: getrusage(2), ru_maxrss. */
+/* {"weights_bytes", "open_s", "total_s", "threads", "gemm"}: the weights of the model as they are held
+ * (float32); seconds to open the model (0: it was open) and of the whole job; threads and kernels of the
+ * matrix products. What the process held is asked by its owner (worker_process_peak_bytes). model may be
+ * NULL. owns: caller decrefs. NULL: no memory. */
 json_t *job_stats_json(const struct model *model, double open_s, double total_s);
 
 #endif

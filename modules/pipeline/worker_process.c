@@ -264,17 +264,30 @@ pid_t worker_process_pid(const struct worker_process *worker)
     return worker->pid;
 }
 
+/* A line of the process's status, in kB there; 0 when it is gone. */
+static uint64_t status_bytes(const struct worker_process *worker, const char *key)
+{
+    char path[64], line[128];
+    unsigned long long kb = 0;
+    size_t length = strlen(key);
+    snprintf(path, sizeof path, "/proc/%d/status", (int)worker->pid);
+    FILE *file = worker->pid ? fopen(path, "re") : NULL;
+    while (file && fgets(line, sizeof line, file))
+        if (strncmp(line, key, length) == 0 && sscanf(line + length, "%llu", &kb) == 1)
+            break;
+    if (file)
+        fclose(file);
+    return kb * 1024;
+}
+
 uint64_t worker_process_memory_bytes(const struct worker_process *worker)
 {
-    char path[64];
-    unsigned long long resident = 0, shared = 0;
-    snprintf(path, sizeof path, "/proc/%d/statm", (int)worker->pid);
-    FILE *file = worker->pid ? fopen(path, "re") : NULL;
-    if (!file)
-        return 0;
-    bool read = fscanf(file, "%*u %llu %llu", &resident, &shared) == 2 && resident > shared;
-    fclose(file);
-    return read ? (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+    return status_bytes(worker, "RssAnon:");
+}
+
+uint64_t worker_process_peak_bytes(const struct worker_process *worker)
+{
+    return status_bytes(worker, "VmHWM:");
 }
 
 void worker_process_kill(struct worker_process *worker)

@@ -69,8 +69,11 @@ int worker_process_landlock(const struct worker_process *worker);
 pid_t worker_process_pid(const struct worker_process *worker);
 
 /* Bytes of memory it holds for itself now, without what is mapped from files (weights, programs); 0 when it
- * is gone. source: proc(5), statm: resident less shared. */
+ * is gone. source: proc(5), RssAnon. */
 uint64_t worker_process_memory_bytes(const struct worker_process *worker);
+/* The most it ever held at once, mapped weights included. source: proc(5), VmHWM (ru_maxrss would count what
+ * forked it, too). */
+uint64_t worker_process_peak_bytes(const struct worker_process *worker);
 
 /* Make the running call, and every later one, end at once with ERR_CANCELLED. Any thread. */
 void worker_process_kill(struct worker_process *worker);

@@ -96,6 +96,7 @@ static void an_answer_comes_back_and_the_process_stays(void **state)
     assert_true(worker_process_alive(worker));
     uint64_t libraries = 100000; /* at least */
     assert_in_range(worker_process_memory_bytes(worker), 1, resident_bytes(pid) - libraries);
+    assert_true(worker_process_peak_bytes(worker) >= resident_bytes(pid));
     worker_process_stop(worker);
     assert_int_equal(kill(pid, 0), -1);
     assert_int_equal(errno, ESRCH);
