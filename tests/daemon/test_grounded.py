@@ -209,6 +209,32 @@ def test_a_unet_with_given_masks(tmp_path):
     assert max(np.abs(theirs[name] - ours[name]).max() for name in parts) < 2e-5
 
 
+def test_a_unet_that_predicts_its_masks_needs_no_segmentation(tmp_path):
+    """RADAR."""
+    torch = pytest.importorskip("torch")
+    sys.path.insert(0, str(ROOT / "tests/golden"))
+    import unet_reference
+    from organ_flow import Query
+    unet = {**unet_reference.RADAR, "features": [8, 10, 12, 14, 16, 18], "classes": 5, "map_dim": 24, "overlap": 0.25}
+    organs = {name: [i + 1] for i, name in enumerate(grounded.ORGANS)}
+    reference, window = Query(unet, organs, 1, proj_dim=grounded.DIM), [32, 64, 96]
+    tensors = {name: value for name, value in reference.canonical().items() if not name.endswith("num_batches_tracked")}
+    folder = grounded.write_model(tmp_path / "m", "radar", unet_reference.arrays(tensors), {
+        "vision": {"arch": "unet", "input": window, "proj_dim": grounded.DIM}, "unet": unet,
+        "organ": {"pool": "queries", "query_heads": 4, "organs": grounded.ORGAN_TABLE},
+        "preprocess": {"modality": "CT", "spacing": [1, 1.5, 1.5], "hu_clip": [-300, 400], "norm": "range01"}})
+    study = Study("CT")
+    study.add_series(12)
+    result = encode(tmp_path / "s", study, model=folder)
+    ours = vectors(result)
+    values, _ = prepared(study, {}, (1, 1.5, 1.5), (0, 0, 0), (-300, 400), "nonzero")
+    with torch.no_grad():
+        theirs, _ = reference.double()(values, window, 0.25)
+    assert ours and set(ours) == set(theirs)
+    assert max(np.abs(theirs[name] - ours[name]).max() for name in theirs) < 2e-5
+    assert {why for why in organs_of(result).values() if isinstance(why, str)} <= {"organ_not_found"}
+
+
 # ---- the service ----
 
 def grounded_daemon(start_daemon, model, pacs):
