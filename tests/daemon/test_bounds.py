@@ -13,7 +13,7 @@ from pydicom.uid import ImplicitVRLittleEndian
 from prometheus_client.parser import text_string_to_metric_families
 
 from counterparts import Sender, contexts_of, send
-from raw_peer import ABORT, DATA, REJECT, RawPeer, request, store
+from raw_peer import ABORT, CONTEXT, DATA, REJECT, RawPeer, request, store
 from service import SENDER, TIME_FACTOR, wait_for
 from studies import ct_study, encoded
 
@@ -184,6 +184,7 @@ def dripping(peer, raw, before=b"", size=1, pause_s=0.3):
     thread.join()
 
 
+EMPTY_FRAGMENT = bytes([DATA, 0, 0, 0, 0, 6, 0, 0, 0, 2, CONTEXT, 0])  # of a data set. source: PS3.8 9.3.5, annex E.2
 DRIPS = {"the_command": (0, "SENDER"), "the_object": (1, "SENDER"), "what_is_thrown_away": (1, "LOOKER")}
 
 
@@ -207,24 +208,23 @@ def test_a_peer_that_drips_is_aborted_and_leaves_nothing(what, start_daemon):
 def test_fragments_without_data_end_like_too_much_data(start_daemon):
     """They are never slow, and no object grows by them."""
     daemon = start_daemon(keys={"listener.max_object_mb": 1})
-    nothing = bytes([DATA, 0, 0, 0, 0, 6, 0, 0, 0, 2, 1, 0])
     with RawPeer(daemon).agree() as peer:
         with pytest.raises(ConnectionError):
             peer.send(store(large_slice())[0])
             for _ in range(100):
-                peer.send(nothing * 20000)
+                peer.send(EMPTY_FRAGMENT * 20000)
     judge_refusal(daemon, "abort", "object_too_large", "object larger than 1048576 bytes")
     judge_nothing_left(daemon)
 
 
 def test_a_peer_that_talks_on_after_our_abort_loses_its_place(start_daemon):
+    """Small whole PDUs, which dcmnet throws away one after another while it waits for the peer to close."""
     daemon = start_daemon(keys={"listener.idle_timeout_s": SHORT_S, "listener.max_associations": 1})
     with RawPeer(daemon).agree() as peer:
-        pdu = store(large_slice())[1]
         kind, _ = peer.read()
         assert kind == ABORT
-        with dripping(peer, pdu * 200, size=len(pdu)):
-            wait_for("there is a place", lambda: echoes(daemon), 30)
+        with dripping(peer, EMPTY_FRAGMENT * 1000, size=len(EMPTY_FRAGMENT)):
+            wait_for("there is a place", lambda: echoes(daemon))
 
 
 def test_a_slow_line_is_no_offence(start_daemon):
