@@ -269,8 +269,8 @@ static bool finish_job(struct store *store, const struct store_finish *finish, i
     *ret_stale = sqlite3_changes(store->db) == 0;
     if (*ret_stale)
         return true;
-    return add_result(store, finish, now_ms, &result, err) &&
-           add_embeddings(store, result, finish, err) && add_findings(store, result, finish, err) &&
+    return add_result(store, finish, now_ms, &result, err) && add_embeddings(store, result, finish, err) &&
+           add_findings(store, result, finish, err) &&
            add_report(store, SQL_REPORT_ADD, result, &finish->report, now_ms, err) &&
            add_deliveries(store, result, finish, now_ms, err) &&
            event_add(store, job->study, finish->analysed ? "analysed" : "not_analysed", now_ms, err,
