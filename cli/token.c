@@ -1,5 +1,6 @@
 /* A bearer token, and the digest of it that the daemon is given. */
 #include "base/digest.h"
+#include "base/file.h"
 #include "cli.h"
 
 #include <fcntl.h>
@@ -31,13 +32,11 @@ static bool write_token(const char *path, const char *token, struct err *err)
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return err_errno(err, "%s", path);
-    bool ok = dprintf(fd, "%s\n", token) == TOKEN_SIZE && fsync(fd) == 0;
+    bool ok = dprintf(fd, "%s\n", token) == TOKEN_SIZE;
     if (!ok)
-        err_errno(err, "%s", path);
+        err_errno(err, "%s is incomplete, delete it", path);
     close(fd);
-    if (!ok)
-        unlink(path);
-    return ok;
+    return ok && file_sync(path, err);
 }
 
 enum cli_exit local_token(int count, char **arguments)
