@@ -15,11 +15,11 @@ enum trouble {
     CODE_UNKNOWN,
     UNREADABLE,
     BAD_GEOMETRY,
-    OUTSIDE
+    WITHOUT_VOXELS
 };
 static const char *const reasons[] = {
     "no_segmentation",         "other_frame_of_reference", "organ_not_segmented", "segment_code_unknown",
-    "segmentation_unreadable", "segmentation_geometry",    "organ_outside_volume"};
+    "segmentation_unreadable", "segmentation_geometry",    "organ_without_voxels"};
 
 struct painter {
     const struct organ_config *organs;
@@ -164,7 +164,7 @@ static void explain(struct painter *painter)
         painted[painter->numbers[i]] = true;
     for (int i = 1; i <= painter->organs->count; i++) {
         painter->ret->overlaps += painter->objects[i] > 1;
-        enum trouble why = painter->objects[i]    ? OUTSIDE
+        enum trouble why = painter->objects[i]    ? WITHOUT_VOXELS
                            : painter->of_organ[i] ? painter->of_organ[i]
                                                   : painter->trouble;
         painter->ret->reasons[i - 1] = painted[i] ? NULL : reasons[why];

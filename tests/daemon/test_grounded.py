@@ -6,11 +6,12 @@ import subprocess
 import sys
 
 import numpy as np
+import pydicom
 import pytest
 
 import grounded
 from counterparts import send, texts
-from service import CLI, ROOT
+from service import CLI, DATA, ROOT
 from studies import Study, generate_uid
 
 WHOLE = {"heart": (slice(4, 9), slice(20, 40), slice(22, 44)), "lung": (slice(1, 11), slice(10, 50), slice(5, 20))}
@@ -90,7 +91,7 @@ def far_away(seg):
 
 @pytest.mark.parametrize("change, reason", [
     (other_frame, "other_frame_of_reference"), (damaged, "segmentation_unreadable"),
-    (irregular, "segmentation_geometry"), (unknown, "segment_code_unknown"), (far_away, "organ_outside_volume"),
+    (irregular, "segmentation_geometry"), (unknown, "segment_code_unknown"), (far_away, "organ_without_voxels"),
 ])
 def test_a_segmentation_that_cannot_be_used_is_no_assessment(model, tmp_path, change, reason):
     study, seg = made()
@@ -137,6 +138,26 @@ def test_a_site_says_what_its_labels_mean(model, tmp_path):
     (own / "segments.json").write_text(json.dumps({"labels": {"heart": "hart"}}))
     done = subprocess.run([CLI, "encode", "--model", own, tmp_path / "s"], capture_output=True, text=True, timeout=60)
     assert done.returncode != 0 and "labels.heart: not the id of an organ" in done.stderr
+
+
+@pytest.mark.skipif(not DATA.is_dir(), reason="no real data beside the checkout")
+def test_a_real_series_with_a_segmentation(model, tmp_path):
+    """LIDC, whose images were given a frame of reference each; and an object of another patient."""
+    paths = sorted((DATA / "ct_series/lidc-idri-0314_chest_2mm").iterdir())
+    images = sorted((pydicom.dcmread(path) for path in paths), key=lambda one: float(one.ImagePositionPatient[2]))
+    for one in images:
+        one.FrameOfReferenceUID = images[0].FrameOfReferenceUID
+    seg = grounded.segmentation(images, {"lung": (slice(3, -3), slice(100, 200), slice(80, 180)),
+                                         "aorta": (slice(5, 30), slice(280, 320), slice(250, 290))})
+    seg.save_as(tmp_path / "seg.dcm", write_like_original=False)
+    done = subprocess.run([CLI, "encode", "--model", model, "--json", tmp_path / "seg.dcm", *paths,
+                           DATA / "other_modality/seg_ct.dcm"], capture_output=True, text=True, timeout=300)
+    result = json.loads(done.stdout)
+    if result["reason"] == "several_studies":  # the other patient's: refused as a whole
+        done = subprocess.run([CLI, "encode", "--model", model, "--json", tmp_path / "seg.dcm", *paths],
+                              capture_output=True, text=True, timeout=300)
+        result = json.loads(done.stdout)
+    assert set(vectors(result)) == {"lung", "aorta"} and organs_of(result)["heart"] == "organ_not_segmented"
 
 
 def prepared(study, parts, spacing, size, clip=(-1150, 350), box_of="mask"):
