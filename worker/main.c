@@ -8,6 +8,7 @@
 #include "pipeline/job.h"
 #include "pipeline/line.h"
 #include "sandbox.h"
+#include "threads.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -136,9 +137,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "cardioscribe-worker: %s\n", err.text);
         return EXIT_NOT_STARTED;
     }
-    desk.bench = job_bench_open();
+    desk.bench = job_bench_open(threads_crew(desk.sandbox.pool));
     bool ended = desk.bench && serve(&desk, STDIN_FILENO);
     job_bench_close(desk.bench);
+    threads_stop(desk.sandbox.pool);
     dicom_library_done();
     return ended ? 0 : EXIT_LINE_LOST;
 }

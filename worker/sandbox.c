@@ -2,6 +2,7 @@
 
 #include "filter.h"
 #include "landlock.h"
+#include "threads.h"
 #include "warm.h"
 
 #include "pipeline/worker_process.h"
@@ -55,5 +56,10 @@ bool sandbox_enter(struct sandbox *sandbox, struct err *err)
     if (!limit_files(err) || !warm_libraries(err) || !drop_capabilities(err) ||
         !landlock_enter(sandbox->read_roots, sandbox->read_root_count, &sandbox->landlock_abi, err))
         return false;
-    return warm_threads(sandbox->threads, err) && forbid_processes(err) && filter_close(sandbox->out, err);
+    int count = warm_count(sandbox->threads, err);
+    if (count < 1)
+        return false;
+    warm_threads(count);
+    sandbox->pool = threads_start(count, err);
+    return sandbox->pool && forbid_processes(err) && filter_close(sandbox->out, err);
 }

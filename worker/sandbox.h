@@ -8,9 +8,10 @@
 struct sandbox {
     const char *const *read_roots; /* files and folders that may be read; borrowed */
     int read_root_count;
-    int threads;      /* of the matrix library; 0: one per core */
-    int out;          /* the descriptor answers go to */
-    int landlock_abi; /* set by sandbox_enter: 0 when the kernel cannot restrict which files are read */
+    int threads;          /* of the matrix library, and as many that decode; 0: one per core */
+    int out;              /* the descriptor answers go to */
+    struct threads *pool; /* set by sandbox_enter: those that decode; the caller stops it */
+    int landlock_abi;     /* set by sandbox_enter: 0 when the kernel cannot restrict which files are read */
 };
 
 /* Load what libraries need, drop capabilities, restrict files, start the threads, close the filter: in this

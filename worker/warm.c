@@ -21,8 +21,9 @@ bool warm_libraries(struct err *err)
 }
 
 /* OpenBLAS maps a buffer for each thread, and when it gets none it asks again for ever. source: 128 MiB as
- * seen in Debian's 0.3.21 on x86-64, and a stack of 8 MiB. */
-static const uint64_t thread_bytes = 136 << 20;
+ * seen in Debian's 0.3.21 on x86-64, and a stack of 8 MiB.
+ * One that decodes has a stack of 4 MiB and shares the heap. */
+static const uint64_t thread_bytes = 140 << 20;
 
 static uint64_t threads_that_fit(uint64_t share)
 {
@@ -40,16 +41,20 @@ static int own_cores(void)
     return fit >= (uint64_t)count ? count : fit > 1 ? (int)fit : 1;
 }
 
-bool warm_threads(int count, struct err *err)
+int warm_count(int asked, struct err *err)
+{
+    int count = asked > 0 ? asked : own_cores();
+    if (threads_that_fit(1) >= (uint64_t)count)
+        return count;
+    err_fail(err, ERR_INPUT, "the memory limit leaves no room for %d threads of %d MB each", count,
+             (int)(thread_bytes >> 20));
+    return 0;
+}
+
+void warm_threads(int count)
 {
     enum { N = 192 }; /* large enough to be shared out */
     static float x[N * N], y[N * N];
-    if (count <= 0)
-        count = own_cores();
-    if (threads_that_fit(1) < (uint64_t)count)
-        return err_fail(err, ERR_INPUT, "the memory limit leaves no room for %d threads of %d MB each", count,
-                        (int)(thread_bytes >> 20));
     gemm_init(count);
     gemm_linear(N, N, N, x, x, NULL, y);
-    return true;
 }

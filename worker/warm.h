@@ -8,8 +8,11 @@
  * errors: those of dicom_library_init. */
 bool warm_libraries(struct err *err);
 
-/* Start the matrix library's threads; 0: one per core this process may use, and no more than fit into half of
- * RLIMIT_DATA. errors: ERR_INPUT when the limit leaves no room for as many as asked for. */
-bool warm_threads(int count, struct err *err);
+/* How many threads there will be; asked 0: one per core this process may use, and no more than fit into half
+ * of RLIMIT_DATA. errors: 0, with ERR_INPUT when the limit leaves no room for as many as asked for. */
+int warm_count(int asked, struct err *err);
+
+/* Start the matrix library's threads. */
+void warm_threads(int count);
 
 #endif

@@ -8,16 +8,19 @@
 #include "pipeline/model.h"
 #include "pipeline/nifti.h"
 #include "pipeline/pipeline.h"
+#include "pipeline/pixels.h"
 #include "report/plain_text.h"
 #include "report/result_json.h"
 #include "tensor/safetensors.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 struct job_bench {
+    const struct crew *crew;
     struct model *model;
     char *folder;
     double open_s; /* what opening a model took in this job */
@@ -25,16 +28,19 @@ struct job_bench {
 
 enum { MAX_FILES = 1 << 20, MAX_TEXTS = 1 << 16 };
 
-struct job_bench *job_bench_open(void)
+struct job_bench *job_bench_open(const struct crew *crew)
 {
-    return calloc(1, sizeof(struct job_bench));
+    struct job_bench *bench = calloc(1, sizeof *bench);
+    if (bench)
+        bench->crew = crew;
+    return bench;
 }
 
 static void drop_model(struct job_bench *bench)
 {
     model_close(bench->model);
     free(bench->folder);
-    *bench = (struct job_bench){0};
+    *bench = (struct job_bench){.crew = bench->crew};
 }
 
 void job_bench_close(struct job_bench *bench)
@@ -81,6 +87,15 @@ static const char **job_texts(const json_t *job, const char *key, size_t most, s
     return texts;
 }
 
+static bool job_number(const json_t *job, const char *key, int least, int most, int *ret, struct err *err)
+{
+    const json_t *value = json_object_get(job, key);
+    if (!json_is_integer(value) || json_integer_value(value) < least || json_integer_value(value) > most)
+        return err_fail(err, ERR_INPUT, "the job has no number \"%s\" from %d to %d", key, least, most);
+    *ret = (int)json_integer_value(value);
+    return true;
+}
+
 static struct model *job_model(struct job_bench *bench, const json_t *job, struct err *err)
 {
     const char *folder = job_text(job, "model", err);
@@ -99,7 +114,7 @@ static struct model *job_model(struct job_bench *bench, const json_t *job, struc
         free(copy);
         return NULL;
     }
-    *bench = (struct job_bench){model, copy, (double)(clock_monotonic_ms() - start_ms) / 1000};
+    *bench = (struct job_bench){bench->crew, model, copy, (double)(clock_monotonic_ms() - start_ms) / 1000};
     return model;
 }
 
@@ -195,7 +210,8 @@ static bool do_study(struct job_bench *bench, const json_t *job, struct arena *a
     struct result *result;
     struct model *model = job_model(bench, job, err);
     const char **files = model ? job_texts(job, "files", MAX_FILES, arena, &count, err) : NULL;
-    return files && pipeline_run(model, files, count, arena, &result, err) && still_the_same(model, err) &&
+    return files && pipeline_run(model, bench->crew, files, count, arena, &result, err) &&
+           still_the_same(model, err) &&
            answered(json_pack("{s:b,s:o}", "ok", 1, "result", result_to_json(result)), ret, err);
 }
 
@@ -322,23 +338,38 @@ static bool do_volume(struct job_bench *bench, const json_t *job, struct arena *
                       struct err *err)
 {
     int count, read = 0;
-    const json_t *fd = json_object_get(job, "fd");
+    struct nifti nifti;
     const char **files = job_texts(job, "files", MAX_FILES, arena, &count, err);
-    if (!files)
+    if (!files || !job_number(job, "fd", 3, 1023, &nifti.fd, err))
         return false;
-    if (!json_is_integer(fd) || json_integer_value(fd) < 3 || json_integer_value(fd) > 1023)
-        return err_fail(err, ERR_INPUT, "the job names no descriptor \"fd\"");
-    struct nifti nifti = {.fd = (int)json_integer_value(fd)};
     struct volume_plan *plan = NULL;
-    return pipeline_volume(files, count, arena, nifti_write_phase, &nifti, &plan, &read, err) &&
+    return pipeline_volume(bench->crew, files, count, arena, nifti_write_phase, &nifti, &plan, &read, err) &&
            answered(volume_json(plan, read, count), ret, err);
+}
+
+static bool do_pixels(struct job_bench *bench, const json_t *job, struct arena *arena, json_t **ret,
+                      struct err *err)
+{
+    int fd, frame = 0;
+    struct dicom_pixels_shape shape;
+    const char *file = job_text(job, "file", err);
+    if (!file || !job_number(job, "fd", 3, 1023, &fd, err) ||
+        (json_object_get(job, "frame") && !job_number(job, "frame", 1, INT_MAX, &frame, err)))
+        return false;
+    int64_t start_ms = clock_monotonic_ms();
+    return pixels_write(file, frame, bench->crew, fd, &shape, err) &&
+           answered(json_pack("{s:b,s:i,s:i,s:i,s:i,s:i,s:b,s:f}", "ok", 1, "frames", shape.frames, "rows",
+                              shape.rows, "columns", shape.columns, "bits_allocated", shape.bits_allocated,
+                              "bits_stored", shape.bits_stored, "signed", shape.is_signed, "decode_s",
+                              (double)(clock_monotonic_ms() - start_ms) / 1000),
+                    ret, err);
 }
 
 static const struct {
     const char *name;
     bool (*run)(struct job_bench *, const json_t *, struct arena *, json_t **, struct err *);
 } kinds[] = {{"model", do_model},       {"study", do_study}, {"tensor", do_tensor}, {"text", do_text},
-             {"tokenize", do_tokenize}, {"check", do_check}, {"volume", do_volume}};
+             {"tokenize", do_tokenize}, {"check", do_check}, {"volume", do_volume}, {"pixels", do_pixels}};
 
 static bool do_job(struct job_bench *bench, const json_t *job, struct arena *arena, json_t **ret,
                    struct err *err)

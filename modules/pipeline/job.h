@@ -14,6 +14,9 @@
  * sha256
  *   {"job":"volume","files":[...],"fd":N}       writes NIfTI to the inherited descriptor N
  *       -> zyx, phases, spacing_zyx_mm, warnings, files, skipped
+ *   {"job":"pixels","file":PATH,"frame":N,"fd":N}  writes stored values (pixels.h) to the inherited
+ *                                               descriptor; frame from 1, all without it
+ *       -> frames, rows, columns, bits_allocated, bits_stored, signed, decode_s
  *
  * A job with a model may hold "text_cache": DIR, a folder where text embeddings are kept between workers. The
  * answer to "model" has "text_vectors" when some had to be computed, for the daemon to keep (text_cache.h).
@@ -23,6 +26,7 @@
 #ifndef PIPELINE_JOB_H
 #define PIPELINE_JOB_H
 
+#include "base/crew.h"
 #include "base/err.h"
 
 #include <jansson.h>
@@ -30,8 +34,8 @@
 struct job_bench;
 
 /* The place jobs are done at: it holds the model of the last job. owns: caller closes. NULL: no memory.
- * threads: one at a time. */
-struct job_bench *job_bench_open(void);
+ * in: crew decodes frames; borrowed as long as the bench; NULL: the caller alone. threads: one at a time. */
+struct job_bench *job_bench_open(const struct crew *crew);
 void job_bench_close(struct job_bench *bench); /* accepts NULL */
 
 /* Do one job. in: one line, not trusted. owns: the caller drops the reference. NULL only when there is not

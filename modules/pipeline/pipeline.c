@@ -253,10 +253,11 @@ static struct result *begin(struct model *model, struct arena *arena, struct err
     return result;
 }
 
-bool pipeline_run(struct model *model, const char *const *paths, int count, struct arena *arena,
-                  struct result **ret, struct err *err)
+bool pipeline_run(struct model *model, const struct crew *crew, const char *const *paths, int count,
+                  struct arena *arena, struct result **ret, struct err *err)
 {
-    struct run run = {.model = model, .arena = arena, .result = begin(model, arena, err)};
+    struct run run = {
+        .model = model, .source = {.crew = crew}, .arena = arena, .result = begin(model, arena, err)};
     struct err why = ERR_INIT;
     if (!run.result)
         return false;
@@ -287,17 +288,18 @@ static bool give_phases(struct source *source, const struct volume_plan *plan, s
 {
     const int *zyx = plan->geometry.zyx;
     float *voxels = room(arena, (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2], sizeof *voxels, err);
+    struct volume_reader reader = source_reader(source);
     bool ok = voxels != NULL;
     for (int i = 0; ok && i < plan->geometry.phases; i++)
-        ok = volume_fill(plan, i, source_frame, source, voxels, err) &&
-             phase(to, &plan->geometry, i, voxels, err);
+        ok = volume_fill(plan, i, &reader, voxels, err) && phase(to, &plan->geometry, i, voxels, err);
     return ok;
 }
 
-bool pipeline_volume(const char *const *paths, int count, struct arena *arena, pipeline_phase phase, void *to,
-                     struct volume_plan **ret, int *ret_heads_read, struct err *err)
+bool pipeline_volume(const struct crew *crew, const char *const *paths, int count, struct arena *arena,
+                     pipeline_phase phase, void *to, struct volume_plan **ret, int *ret_heads_read,
+                     struct err *err)
 {
-    struct source source = {0};
+    struct source source = {.crew = crew};
     struct study_choice *choice = NULL;
     bool ok = source_read(&source, paths, count, arena, err) && one_study(&source, err) &&
               choose(&source, NULL, arena, &choice, err) && lay_out(choice, arena, ret, err) &&

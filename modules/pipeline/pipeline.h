@@ -13,7 +13,8 @@
 #include "volume/volume.h"
 
 /* Analyse one study.
- * in:      paths of its files in any order. One that is not DICOM or is damaged is skipped; a warning
+ * in:      crew decodes frames, NULL: the caller alone. paths of its files in any order. One that is not
+ * DICOM or is damaged is skipped; a warning
  *          ("skipped: 2 of 120 files ...") counts them.
  * out:     *ret in arena, every field filled; a study that cannot be analysed is a result too: analysed
  * false, reason and reason_text, every label not_assessed. Reasons made here: "no_dicom_files",
@@ -25,8 +26,8 @@
  * opened), ERR_NOMEM, ERR_BUG. threads: one job at a time per model. source:  75 %: mid-diastole, the phase
  * with the least motion at resting heart rates, is what coronary CT is read at (SCCT guidelines for
  * performance and acquisition, 2016). */
-bool pipeline_run(struct model *model, const char *const *paths, int count, struct arena *arena,
-                  struct result **ret, struct err *err);
+bool pipeline_run(struct model *model, const struct crew *crew, const char *const *paths, int count,
+                  struct arena *arena, struct result **ret, struct err *err);
 
 /* Encode and score an input that is already preprocessed: the same record without series and instances.
  * errors: those of model_encode. */
@@ -42,7 +43,8 @@ typedef bool (*pipeline_phase)(void *to, const struct volume_geometry *geometry,
  * before any resampling to a grid of ours. out: *ret, the plan of what was given, in arena; *ret_heads_read
  * of the files were DICOM. errors: ERR_INPUT with the reason when no series fits or the volume cannot be
  * built; ERR_UNSUPPORTED, ERR_IO, ERR_NOMEM; those of `phase`. */
-bool pipeline_volume(const char *const *paths, int count, struct arena *arena, pipeline_phase phase, void *to,
-                     struct volume_plan **ret, int *ret_heads_read, struct err *err);
+bool pipeline_volume(const struct crew *crew, const char *const *paths, int count, struct arena *arena,
+                     pipeline_phase phase, void *to, struct volume_plan **ret, int *ret_heads_read,
+                     struct err *err);
 
 #endif

@@ -70,9 +70,10 @@ static bool range(const float *values, size_t count, float *ret_low, float *ret_
 bool prepare_voxels(const struct volume_plan *plan, int phase, struct source *source, float *voxels,
                     struct err *err)
 {
+    struct volume_reader reader = source_reader(source);
     if (!has_padding(plan, phase))
-        return volume_fill(plan, phase, source_frame, source, voxels, err);
-    if (!volume_fill_padded(plan, phase, source_frame, source, NAN, voxels, err))
+        return volume_fill(plan, phase, &reader, voxels, err);
+    if (!volume_fill_padded(plan, phase, &reader, NAN, voxels, err))
         return false;
     const int *zyx = plan->geometry.zyx;
     size_t count = (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2];

@@ -21,7 +21,8 @@ bool source_read(struct source *source, const char *const *paths, int count, str
     source->given = count;
     source->files = ARENA_ARRAY(arena, struct source_file, (size_t)count + 1);
     source->heads = ARENA_ARRAY(arena, const struct dicom_head *, (size_t)count + 1);
-    if (!source->files || !source->heads)
+    source->opened = ARENA_ARRAY(arena, struct source_open, (size_t)crew_seats(source->crew));
+    if (!source->files || !source->heads || !source->opened)
         return err_fail(err, ERR_NOMEM, "no memory for %d files", count);
     for (int i = 0; i < count; i++) {
         struct dicom_head *head = NULL;
@@ -46,25 +47,38 @@ static const char *path_of(const struct source *source, const struct dicom_head 
     return file ? file->path : NULL;
 }
 
-bool source_frame(void *reader, const struct volume_slice *slice, int32_t *stored, struct err *err)
+static void close_one(struct source_open *open)
 {
-    struct source *source = reader;
-    if (source->pixels_of != slice->head) {
+    dicom_pixels_close(open->pixels);
+    *open = (struct source_open){0};
+}
+
+static bool read_frame(void *from, int seat, const struct volume_slice *slice, struct volume_frame *frame,
+                       struct err *err)
+{
+    const struct source *source = from;
+    struct source_open *open = &source->opened[seat];
+    if (open->of != slice->head) {
         const char *path = path_of(source, slice->head);
-        source_done(source);
+        close_one(open);
         if (!path)
             return err_fail(err, ERR_BUG, "a slice names an object that was not read");
-        source->pixels = dicom_pixels_open(path, err);
-        if (!source->pixels)
+        open->pixels = dicom_pixels_open(path, err);
+        if (!open->pixels)
             return false;
-        source->pixels_of = slice->head;
+        open->of = slice->head;
     }
-    return dicom_pixels_frame(source->pixels, slice->frame, stored, err);
+    frame->lut = dicom_pixels_lut(open->pixels);
+    return dicom_pixels_frame(open->pixels, slice->frame, frame->stored, err);
+}
+
+struct volume_reader source_reader(struct source *source)
+{
+    return (struct volume_reader){read_frame, source, source->crew};
 }
 
 void source_done(struct source *source)
 {
-    dicom_pixels_close(source->pixels);
-    source->pixels = NULL;
-    source->pixels_of = NULL;
+    for (int i = 0; source->opened && i < crew_seats(source->crew); i++)
+        close_one(&source->opened[i]);
 }

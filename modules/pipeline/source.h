@@ -14,13 +14,19 @@ struct source_file {
     const char *path; /* borrowed from the caller of source_read */
 };
 
-/* All zero at the start; source_done closes what is open. Lists live in the arena. */
+/* The object a seat read last. */
+struct source_open {
+    struct dicom_pixels *pixels;
+    const struct dicom_head *of;
+};
+
+/* All zero but crew at the start; source_done closes what is open. Lists live in the arena. */
 struct source {
     struct source_file *files;       /* in order of the heads' addresses */
     const struct dicom_head **heads; /* in the order of the paths */
     int count, skipped, given;
-    struct dicom_pixels *pixels; /* of the object read last */
-    const struct dicom_head *pixels_of;
+    const struct crew *crew;    /* who decodes, set by the caller; NULL: its own thread */
+    struct source_open *opened; /* one a seat */
 };
 
 /* Read every head; files that are not DICOM or are damaged are skipped and counted.
@@ -28,8 +34,8 @@ struct source {
 bool source_read(struct source *source, const char *const *paths, int count, struct arena *arena,
                  struct err *err);
 
-/* A volume_read_frame whose reader is a struct source. errors: those of dicom_pixels.h. */
-bool source_frame(void *source, const struct volume_slice *slice, int32_t *stored, struct err *err);
+/* Reads the frames of its objects; after source_read, until source_done. errors: those of dicom_pixels.h. */
+struct volume_reader source_reader(struct source *source);
 
 void source_done(struct source *source);
 

@@ -37,8 +37,8 @@ static bool check_pixels(const struct dicom_head *head, const struct dicom_head 
                            first->columns, head->rows, head->columns);
     if (strcmp(head->photometric, first->photometric) != 0 || head->is_signed != first->is_signed)
         return err_decline(err, "mixed_sizes", "images with different pixel formats");
-    if (head->has_modality_lut)
-        return err_decline(err, "modality_lut", "values need a Modality LUT, which is not supported");
+    if (head->has_modality_lut != first->has_modality_lut)
+        return err_decline(err, "mixed_rescale", "only some images of the series have a Modality LUT");
     return true;
 }
 
@@ -46,7 +46,7 @@ static bool check_pixels(const struct dicom_head *head, const struct dicom_head 
 static bool check_rescale(const struct dicom_head *head, const struct dicom_frame *at,
                           const struct dicom_frame *first, struct err *err)
 {
-    if (head->kind != DICOM_KIND_CT)
+    if (head->kind != DICOM_KIND_CT || head->has_modality_lut)
         return true;
     if (at->bad_rescale)
         return err_decline(err, "bad_rescale", "rescale slope or intercept of an image cannot be read");

@@ -3,6 +3,7 @@
 #define VOLUME_VOLUME_H
 
 #include "base/arena.h"
+#include "base/crew.h"
 #include "base/digest.h"
 #include "base/err.h"
 #include "dicom/dicom_records.h"
@@ -43,26 +44,39 @@ struct volume_plan {
  * out:    everything lives in arena. Phases are in the order of time, as far as the objects say.
  * errors: ERR_INPUT with reason: "no_pixels", "no_geometry", "mixed_orientation", "mixed_sizes",
  * "too_few_slices", "too_many_slices", "missing_slices", "irregular_spacing", "mixed_phases", "gantry_tilt",
- * "oblique_axes", "no_pixel_spacing", "modality_lut", "colour_image", "bad_rescale", "mixed_rescale",
+ * "oblique_axes", "no_pixel_spacing", "colour_image", "bad_rescale", "mixed_rescale",
  * "absurd_geometry", "mixed_series"; ERR_NOMEM.
  * source: the table in docs/volumes.md, which also has every tolerance and warning. */
 bool volume_plan(const struct dicom_head *const *heads, int head_count, struct arena *arena,
                  struct volume_plan **ret, struct err *err);
 
-/* Reads one frame's stored values [rows][columns] of the object a slice names. */
-typedef bool (*volume_read_frame)(void *reader, const struct volume_slice *slice, int32_t *stored,
-                                  struct err *err);
+/* One frame as it was read: stored values as dicom_pixels.h gives them, and what they mean. */
+struct volume_frame {
+    int32_t *stored; /* [rows][columns], filled by the reader */
+    const struct dicom_lut
+        *lut; /* set by the reader; NULL: slope and intercept. Borrowed until its next frame */
+};
 
-/* Fill voxels [z][y][x] of one phase with rescaled values (slope and intercept of each frame; padding is left
- * as its rescaled value). MR in MONOCHROME1 has its stored range turned over first, so that a larger value is
- * brighter; CT is left alone, Hounsfield units do not depend on the display.
- * errors: those of the reader; ERR_NOMEM; ERR_BUG for a phase the plan does not have. */
-bool volume_fill(const struct volume_plan *plan, int phase, volume_read_frame read_frame, void *reader,
-                 float *voxels, struct err *err);
+/* Where frames come from, and who reads them. Reads the object a slice names; on each seat of the crew
+ * (base/crew.h) one frame at a time, on several seats at once. */
+struct volume_reader {
+    bool (*read)(void *from, int seat, const struct volume_slice *slice, struct volume_frame *frame,
+                 struct err *err);
+    void *from;
+    const struct crew *crew; /* NULL: one frame after the other, seat 0 */
+};
+
+/* Fill voxels [z][y][x] of one phase with rescaled values (Modality LUT, or slope and intercept, of each
+ * frame; padding is left as its rescaled value). MR in MONOCHROME1 has its stored range turned over first
+ * (with a LUT, the LUT's range afterwards), so that a larger value is brighter; CT is left alone, Hounsfield
+ * units do not depend on the display. Holds two slices a seat; the values do not depend on the number of
+ * seats. errors: those of the reader; ERR_NOMEM; ERR_BUG for a phase the plan does not have. */
+bool volume_fill(const struct volume_plan *plan, int phase, const struct volume_reader *reader, float *voxels,
+                 struct err *err);
 
 /* The same, but voxels whose stored value is padding (Pixel Padding Value, or the range to its limit) become
  * `padding_value`, which may be NAN. An interpolated voxel is padding when one of its two sources is. */
-bool volume_fill_padded(const struct volume_plan *plan, int phase, volume_read_frame read_frame, void *reader,
+bool volume_fill_padded(const struct volume_plan *plan, int phase, const struct volume_reader *reader,
                         float padding_value, float *voxels, struct err *err);
 
 /* Turn to the canonical orientation (x grows to patient left, y to posterior, z to the head: the axis

@@ -5,13 +5,14 @@
 #include <string.h>
 
 struct fill {
-    volume_read_frame read_frame;
-    void *reader;
-    size_t count; /* pixels of a slice */
-    int32_t *stored;
-    float *next; /* the other frame of an interpolated slice */
+    const struct volume_reader *reader;
+    size_t count;    /* pixels of a slice */
+    int32_t *stored; /* [seat][count] */
+    float *next;     /* [seat][count]: the other frame of an interpolated slice */
     bool mark_padding;
     float padding_value;
+    const struct volume_slice *slices; /* of the phase */
+    float *voxels;
 };
 
 static bool is_padding(const struct dicom_head *head, int32_t stored)
@@ -31,78 +32,107 @@ static bool is_turned(const struct dicom_head *head, int64_t *ret_sum)
     return head->kind == DICOM_KIND_MR && strcmp(head->photometric, "MONOCHROME1") == 0;
 }
 
-static bool fill_frame(const struct fill *fill, const struct volume_slice *slice, float *values,
-                       struct err *err)
+/* 32 unsigned bits come as those of an int32_t. */
+static int64_t whole(const struct dicom_head *head, int32_t stored)
 {
-    if (!fill->read_frame(fill->reader, slice, fill->stored, err))
-        return false;
+    return head->is_signed ? stored : (int64_t)(uint32_t)stored;
+}
+
+static void rescale(const struct volume_slice *slice, const int32_t *stored, size_t count, float *values)
+{
     const struct dicom_head *head = slice->head;
     double slope = head->frames[slice->frame].slope, intercept = head->frames[slice->frame].intercept;
     int64_t sum;
     bool turned = is_turned(head, &sum);
-    for (size_t i = 0; i < fill->count; i++) {
-        int64_t stored = turned ? sum - fill->stored[i] : fill->stored[i];
-        values[i] = (float)((double)stored * slope + intercept);
+    for (size_t i = 0; i < count; i++) {
+        int64_t value = whole(head, stored[i]);
+        values[i] = (float)((double)(turned ? sum - value : value) * slope + intercept);
     }
+}
+
+static void look_up(const struct dicom_head *head, const struct dicom_lut *lut, const int32_t *stored,
+                    size_t count, float *values)
+{
+    int64_t sum;
+    bool turned = is_turned(head, &sum);
+    int most = (1 << lut->bits) - 1;
+    for (size_t i = 0; i < count; i++) {
+        int64_t at = whole(head, stored[i]) - lut->first;
+        int value = lut->entries[at < 0 ? 0 : at >= lut->count ? lut->count - 1 : at];
+        values[i] = (float)(turned ? most - value : value);
+    }
+}
+
+static bool fill_frame(const struct fill *fill, int seat, const struct volume_slice *slice, float *values,
+                       struct err *err)
+{
+    const struct dicom_head *head = slice->head;
+    struct volume_frame frame = {.stored = fill->stored + (size_t)seat * fill->count};
+    if (!fill->reader->read(fill->reader->from, seat, slice, &frame, err))
+        return false;
+    if (frame.lut)
+        look_up(head, frame.lut, frame.stored, fill->count, values);
+    else
+        rescale(slice, frame.stored, fill->count, values);
     if (fill->mark_padding && head->has_padding) {
         for (size_t i = 0; i < fill->count; i++) {
-            if (is_padding(head, fill->stored[i]))
+            if (is_padding(head, frame.stored[i]))
                 values[i] = NAN;
         }
     }
     return true;
 }
 
-static bool fill_slice(const struct fill *fill, const struct volume_slice *slice, float *values,
-                       struct err *err)
+static bool fill_slice(void *work, int seat, int z, struct err *err)
 {
-    if (!fill_frame(fill, slice, values, err))
+    const struct fill *fill = work;
+    const struct volume_slice *slice = &fill->slices[z];
+    float *values = fill->voxels + (size_t)z * fill->count;
+    if (!fill_frame(fill, seat, slice, values, err))
         return false;
     if (slice->next_weight > 0) {
         struct volume_slice next = {.head = slice->next_head, .frame = slice->next_frame};
-        if (!fill_frame(fill, &next, fill->next, err))
+        float *others = fill->next + (size_t)seat * fill->count, weight = (float)slice->next_weight;
+        if (!fill_frame(fill, seat, &next, others, err))
             return false;
-        float weight = (float)slice->next_weight;
         for (size_t i = 0; i < fill->count; i++)
-            values[i] += weight * (fill->next[i] - values[i]);
+            values[i] += weight * (others[i] - values[i]);
     }
     for (size_t i = 0; fill->mark_padding && i < fill->count; i++)
         values[i] = isnan(values[i]) ? fill->padding_value : values[i];
     return true;
 }
 
-static bool fill_phase(const struct volume_plan *plan, int phase, struct fill *fill, float *voxels,
-                       struct err *err)
+static bool fill_phase(const struct volume_plan *plan, int phase, struct fill *fill, struct err *err)
 {
     const int *zyx = plan->geometry.zyx;
+    const struct crew *crew = fill->reader->crew;
+    size_t seats = (size_t)crew_seats(crew);
     if (phase < 0 || phase >= plan->geometry.phases)
         return err_fail(err, ERR_BUG, "phase %d of %d", phase, plan->geometry.phases);
+    fill->slices = plan->slices + (size_t)phase * (size_t)zyx[0];
     fill->count = (size_t)zyx[1] * (size_t)zyx[2];
-    fill->stored = malloc(fill->count * sizeof *fill->stored);
-    fill->next = malloc(fill->count * sizeof *fill->next);
-    bool ok = fill->stored && fill->next;
-    if (!ok)
-        err_fail(err, ERR_NOMEM, "out of memory for a slice of %zu pixels", fill->count);
-    for (int z = 0; ok && z < zyx[0]; z++) {
-        const struct volume_slice *slice = &plan->slices[(size_t)phase * (size_t)zyx[0] + (size_t)z];
-        ok = fill_slice(fill, slice, voxels + (size_t)z * fill->count, err);
-    }
+    fill->stored = malloc(seats * fill->count * sizeof *fill->stored);
+    fill->next = malloc(seats * fill->count * sizeof *fill->next);
+    bool ok = (fill->stored && fill->next) ||
+              err_fail(err, ERR_NOMEM, "out of memory for %zu slices of %zu pixels", seats, fill->count);
+    ok = ok && crew_run(crew, zyx[0], fill_slice, fill, err);
     free(fill->stored);
     free(fill->next);
     return ok;
 }
 
-bool volume_fill(const struct volume_plan *plan, int phase, volume_read_frame read_frame, void *reader,
-                 float *voxels, struct err *err)
+bool volume_fill(const struct volume_plan *plan, int phase, const struct volume_reader *reader, float *voxels,
+                 struct err *err)
 {
-    struct fill fill = {.read_frame = read_frame, .reader = reader};
-    return fill_phase(plan, phase, &fill, voxels, err);
+    struct fill fill = {.reader = reader, .voxels = voxels};
+    return fill_phase(plan, phase, &fill, err);
 }
 
-bool volume_fill_padded(const struct volume_plan *plan, int phase, volume_read_frame read_frame, void *reader,
+bool volume_fill_padded(const struct volume_plan *plan, int phase, const struct volume_reader *reader,
                         float padding_value, float *voxels, struct err *err)
 {
     struct fill fill = {
-        .read_frame = read_frame, .reader = reader, .mark_padding = true, .padding_value = padding_value};
-    return fill_phase(plan, phase, &fill, voxels, err);
+        .reader = reader, .voxels = voxels, .mark_padding = true, .padding_value = padding_value};
+    return fill_phase(plan, phase, &fill, err);
 }

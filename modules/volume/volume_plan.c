@@ -6,16 +6,19 @@
 
 static bool warn_of_heads(struct stack *stack, struct err *err)
 {
-    bool lossy = false, raw = false, turned = false;
+    bool lossy = false, raw = false, turned = false, looked_up = false;
     for (int i = 0; i < stack->frame_count; i++) {
         const struct stack_frame *frame = &stack->frames[i];
         lossy |= !strcmp(frame->head->lossy, "01");
-        raw |= frame->head->kind == DICOM_KIND_CT && !frame->at->has_rescale;
+        raw |=
+            frame->head->kind == DICOM_KIND_CT && !frame->at->has_rescale && !frame->head->has_modality_lut;
+        looked_up |= frame->head->has_modality_lut;
         turned |= !strcmp(frame->head->photometric, "MONOCHROME1");
     }
     return (!lossy || stack_warn(stack, err, "lossy: pixels were compressed with loss")) &&
            (!raw ||
             stack_warn(stack, err, "no_rescale: CT without rescale, stored values taken as they are")) &&
+           (!looked_up || stack_warn(stack, err, "modality_lut: values are those of a Modality LUT")) &&
            (!turned || stack_warn(stack, err, "monochrome1: display is inverted; MR values are turned over"));
 }
 

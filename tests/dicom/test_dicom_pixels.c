@@ -201,13 +201,54 @@ static void colour_is_declined(void **state)
     assert_string_equal(test->err.reason, "colour_image");
 }
 
+static void single_bits_begin_anywhere_in_a_byte(void **state)
+{
+    struct test *test = *state;
+    static const int32_t expected[2][5] = {{1, 0, 1, 0, 0}, {1, 1, 0, 1, 1}};
+    begin(test, explicit_le, (struct made_format){1, 5, 1, 1, 0, 0, 1, "MONOCHROME2"});
+    made_text(&test->file, 0x00280008, "IS", "2");
+    put_pixels(test, "\x65\x03", 2);
+    assert_true(open_file(test));
+    for (int frame = 1; frame >= 0; frame--) {
+        assert_true(dicom_pixels_frame(test->pixels, frame, test->values, &test->err));
+        for (int i = 0; i < 5; i++)
+            assert_int_equal(test->values[i], expected[frame][i]);
+    }
+}
+
 static void other_bit_depths_are_unsupported(void **state)
 {
     struct test *test = *state;
-    begin(test, explicit_le, (struct made_format){1, 8, 1, 1, 0, 0, 1, "MONOCHROME2"});
-    put_pixels(test, "\1\0", 2);
+    begin(test, explicit_le, (struct made_format){1, 2, 64, 64, 63, 0, 1, "MONOCHROME2"});
+    put_pixels(test, "0123456701234567", 16);
     assert_false(open_file(test));
     assert_int_equal(test->err.code, ERR_UNSUPPORTED);
+    unlink(test->file.path);
+    begin(test, rle, (struct made_format){1, 8, 1, 1, 0, 0, 1, "MONOCHROME2"});
+    put_fragments(test, coded, &(size_t){sizeof coded}, 1);
+    assert_false(open_file(test));
+    assert_int_equal(test->err.code, ERR_UNSUPPORTED);
+}
+
+static void floating_point_is_declined(void **state)
+{
+    struct test *test = *state;
+    begin(test, explicit_le, (struct made_format){1, 1, 32, 32, 31, 0, 1, "MONOCHROME2"});
+    made_tag(&test->file, 0x7FE00008, "OF", 4);
+    made_put(&test->file, "\0\0\0\0", 4);
+    assert_false(open_file(test));
+    assert_string_equal(test->err.reason, "float_pixels");
+}
+
+static void unsigned_values_of_32_bits_keep_every_bit(void **state)
+{
+    struct test *test = *state;
+    begin(test, explicit_le, (struct made_format){1, 2, 32, 32, 31, 0, 1, "MONOCHROME2"});
+    put_pixels(test, "\xFE\xFF\xFF\xFF\x01\x00\x00\x80", 8);
+    assert_true(open_file(test));
+    assert_true(dicom_pixels_frame(test->pixels, 0, test->values, &test->err));
+    assert_int_equal((uint32_t)test->values[0], 0xFFFFFFFE);
+    assert_int_equal((uint32_t)test->values[1], 0x80000001);
 }
 
 static void too_few_bytes_are_an_error(void **state)
@@ -270,7 +311,10 @@ int main(void)
         T(damaged_rle_is_an_error),
         T(frames_are_counted_from_zero_and_bounded),
         T(colour_is_declined),
+        T(single_bits_begin_anywhere_in_a_byte),
         T(other_bit_depths_are_unsupported),
+        T(floating_point_is_declined),
+        T(unsigned_values_of_32_bits_keep_every_bit),
         T(too_few_bytes_are_an_error),
         T(rubbish_in_every_compressed_syntax_is_an_error),
     };

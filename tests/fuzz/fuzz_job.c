@@ -16,7 +16,7 @@ static struct job_bench *start(void)
     if (!bench)
         fuzz_must(dicom_library_init(&err) && chdir(FUZZ_MODELS) == 0, "the worker starts");
     if (!bench)
-        bench = job_bench_open();
+        bench = job_bench_open(NULL);
     fuzz_must(bench, "the machine has memory");
     return bench;
 }

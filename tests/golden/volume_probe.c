@@ -19,6 +19,7 @@ struct files {
     const struct dicom_head **heads;
     char **paths; /* [count] with the heads */
     int count;
+    struct dicom_pixels *pixels;
 };
 
 static int fail(const struct err *err)
@@ -27,16 +28,17 @@ static int fail(const struct err *err)
     return 2;
 }
 
-static bool read_frame(void *reader, const struct volume_slice *slice, int32_t *stored, struct err *err)
+static bool read_frame(void *from, int seat, const struct volume_slice *slice, struct volume_frame *frame,
+                       struct err *err)
 {
-    struct files *files = reader;
+    struct files *files = from;
     for (int i = 0; i < files->count; i++) {
         if (files->heads[i] != slice->head)
             continue;
-        struct dicom_pixels *pixels = dicom_pixels_open(files->paths[i], err);
-        bool ok = pixels && dicom_pixels_frame(pixels, slice->frame, stored, err);
-        dicom_pixels_close(pixels);
-        return ok;
+        dicom_pixels_close(files->pixels);
+        files->pixels = dicom_pixels_open(files->paths[i], err);
+        frame->lut = files->pixels ? dicom_pixels_lut(files->pixels) : NULL;
+        return files->pixels && dicom_pixels_frame(files->pixels, slice->frame, frame->stored, err);
     }
     return err_fail(err, ERR_BUG, "a slice of no file");
 }
@@ -51,9 +53,10 @@ static int write_nifti(const struct volume_plan *plan, struct files *files, cons
     volume_nifti_header(geometry, header);
     bool ok = voxels && file && fwrite(header, sizeof header, 1, file) == 1;
     for (int phase = 0; ok && phase < geometry->phases; phase++)
-        ok = volume_fill(plan, phase, read_frame, files, voxels, err) &&
+        ok = volume_fill(plan, phase, &(struct volume_reader){read_frame, files, NULL}, voxels, err) &&
              fwrite(voxels, sizeof *voxels, count, file) == count;
     free(voxels);
+    dicom_pixels_close(files->pixels);
     if (file)
         fclose(file);
     for (int i = 0; i < plan->warning_count; i++)
@@ -63,7 +66,7 @@ static int write_nifti(const struct volume_plan *plan, struct files *files, cons
 
 static int nifti(const char *out, char **paths, int count, struct arena *arena, struct err *err)
 {
-    struct files files = {ARENA_ARRAY(arena, const struct dicom_head *, (size_t)count), paths, count};
+    struct files files = {ARENA_ARRAY(arena, const struct dicom_head *, (size_t)count), paths, count, NULL};
     struct study_choice *choice = NULL;
     struct volume_plan *plan = NULL;
     for (int i = 0; i < count; i++) {

@@ -30,14 +30,18 @@ static const char *const bad_lines[][2] = {
     {"{\"job\":\"check\",\"path\":\"/nonexistent\"}", "/nonexistent"},
     {"{\"job\":\"volume\",\"fd\":3}", "no list \"files\""},
     {"{\"job\":\"volume\",\"files\":[3],\"fd\":3}", "no text"},
-    {"{\"job\":\"volume\",\"files\":[]}", "no descriptor"},
-    {"{\"job\":\"volume\",\"files\":[],\"fd\":1}", "no descriptor"},
+    {"{\"job\":\"volume\",\"files\":[]}", "no number \"fd\""},
+    {"{\"job\":\"volume\",\"files\":[],\"fd\":1}", "no number \"fd\""},
+    {"{\"job\":\"pixels\",\"fd\":5}", "no text \"file\""},
+    {"{\"job\":\"pixels\",\"file\":\"/x\"}", "no number \"fd\""},
+    {"{\"job\":\"pixels\",\"file\":\"/x\",\"fd\":5,\"frame\":0}", "no number \"frame\""},
+    {"{\"job\":\"pixels\",\"file\":\"/x\",\"fd\":5,\"frame\":1.5}", "no number \"frame\""},
     {"{\"job\":\"volume\",\"files\":[],\"fd\":9}", "none of 0 files"},
 };
 
 static void every_bad_line_is_refused_with_its_reason(void **state)
 {
-    struct job_bench *bench = job_bench_open();
+    struct job_bench *bench = job_bench_open(NULL);
     assert_non_null(bench);
     for (size_t i = 0; i < sizeof bad_lines / sizeof *bad_lines; i++) {
         json_t *answer = job_answer(bench, bad_lines[i][0]);
@@ -78,7 +82,7 @@ static void a_good_file_passes_its_check(void **state)
     fwrite(header, 1, length, file);
     fwrite(&data, 8, 1, file);
     fclose(file);
-    struct job_bench *bench = job_bench_open();
+    struct job_bench *bench = job_bench_open(NULL);
     snprintf(line, sizeof line, "{\"job\":\"check\",\"path\":\"%s\"}", path);
     json_t *answer = job_answer(bench, line);
     assert_true(json_is_true(json_object_get(answer, "ok")));
@@ -126,7 +130,7 @@ static void make_slice(struct made_file *file, int number, double z)
 static void a_volume_says_that_it_was_resampled(void **state)
 {
     struct made_file slices[6] = {0};
-    struct job_bench *bench = job_bench_open();
+    struct job_bench *bench = job_bench_open(NULL);
     json_t *files = json_array();
     FILE *out = tmpfile();
     for (int i = 0; i < 6; i++) {

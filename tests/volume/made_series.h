@@ -107,14 +107,12 @@ static inline int tear_down(void **state)
 }
 
 /* A frame's stored values all are 10 * (number of its SOP UID) + pixel index. */
-static inline bool read_numbered(void *reader, const struct volume_slice *slice, int32_t *stored,
-                                 struct err *err)
+static inline bool read_numbered(void *from, int seat, const struct volume_slice *slice,
+                                 struct volume_frame *frame, struct err *err)
 {
-    (void)reader;
-    (void)err;
     int number = atoi(slice->head->id.sop_uid + 6);
     for (int i = 0; i < ROWS * COLUMNS; i++)
-        stored[i] = 10 * number + i + 100 * slice->frame;
+        frame->stored[i] = 10 * number + i + 100 * slice->frame;
     return true;
 }
 

@@ -1,11 +1,9 @@
 /* volume_fill and volume_resample: which value stands where. */
 #include "made_series.h"
 
-static bool read_never(void *reader, const struct volume_slice *slice, int32_t *stored, struct err *err)
+static bool read_never(void *from, int seat, const struct volume_slice *slice, struct volume_frame *frame,
+                       struct err *err)
 {
-    (void)reader;
-    (void)slice;
-    (void)stored;
     return err_fail(err, ERR_IO, "disk on fire");
 }
 
@@ -17,7 +15,7 @@ static void every_slice_has_its_own_rescale(void **state)
     frame_of(series, 1)->intercept = 7;
     assert_true(plan(series));
     float voxels[2 * ROWS * COLUMNS];
-    assert_true(volume_fill(series->plan, 0, read_numbered, NULL, voxels, &series->err));
+    assert_true(volume_fill(series->plan, 0, &(struct volume_reader){read_numbered}, voxels, &series->err));
     assert_float_equal(voxels[1], 2 * 11 - 1000, 0);
     assert_float_equal(voxels[ROWS * COLUMNS + 1], 0.5 * 21 + 7, 0);
 }
@@ -31,9 +29,10 @@ static void padding_is_marked_only_when_asked(void **state)
     series->heads[0].padding_limit = 10; /* either may be the larger */
     assert_true(plan(series));
     float voxels[2 * ROWS * COLUMNS];
-    assert_true(volume_fill(series->plan, 0, read_numbered, NULL, voxels, &series->err));
+    assert_true(volume_fill(series->plan, 0, &(struct volume_reader){read_numbered}, voxels, &series->err));
     assert_float_equal(voxels[0], 2 * 10 - 1000, 0);
-    assert_true(volume_fill_padded(series->plan, 0, read_numbered, NULL, -1024, voxels, &series->err));
+    assert_true(volume_fill_padded(series->plan, 0, &(struct volume_reader){read_numbered}, -1024, voxels,
+                                   &series->err));
     assert_float_equal(voxels[0], -1024, 0);
     assert_float_equal(voxels[2], -1024, 0);
     assert_float_equal(voxels[3], 2 * 13 - 1000, 0);
@@ -49,11 +48,62 @@ static void monochrome1_turns_mr_over_but_not_ct(void **state)
     assert_true(plan(series));
     assert_true(warned(series, "monochrome1:"));
     float voxels[2 * ROWS * COLUMNS];
-    assert_true(volume_fill(series->plan, 0, read_numbered, NULL, voxels, &series->err));
+    assert_true(volume_fill(series->plan, 0, &(struct volume_reader){read_numbered}, voxels, &series->err));
     assert_float_equal(voxels[0], 2 * 10 - 1000, 0);
     series->heads[0].kind = series->heads[1].kind = DICOM_KIND_MR;
-    assert_true(volume_fill(series->plan, 0, read_numbered, NULL, voxels, &series->err));
+    assert_true(volume_fill(series->plan, 0, &(struct volume_reader){read_numbered}, voxels, &series->err));
     assert_float_equal(voxels[0], 2 * (4095 - 10) - 1000, 0);
+}
+
+static bool read_looked_up(void *from, int seat, const struct volume_slice *slice, struct volume_frame *frame,
+                           struct err *err)
+{
+    frame->lut = from;
+    return read_numbered(NULL, seat, slice, frame, err);
+}
+
+static void a_modality_lut_goes_before_the_rescale(void **state)
+{
+    struct series *series = *state;
+    static const uint16_t entries[] = {7, 500, 4095};
+    struct dicom_lut lut = {.first = 11, .count = 3, .bits = 12, .entries = entries};
+    struct volume_reader reader = {read_looked_up, &lut, NULL};
+    add_stack(series, 2, 2);
+    series->heads[0].has_modality_lut = series->heads[1].has_modality_lut = true;
+    assert_true(plan(series));
+    assert_true(warned(series, "modality_lut:"));
+    float voxels[2 * ROWS * COLUMNS];
+    assert_true(volume_fill(series->plan, 0, &reader, voxels, &series->err));
+    const float expected[] = {7, 7, 500, 4095, 4095};
+    for (int i = 0; i < 5; i++)
+        assert_float_equal(voxels[i], expected[i], 0); /* stored values 10 to 14 */
+    strcpy(series->heads[0].photometric, "MONOCHROME1");
+    series->heads[0].kind = DICOM_KIND_MR;
+    assert_true(volume_fill(series->plan, 0, &reader, voxels, &series->err));
+    assert_float_equal(voxels[0], 4095 - 7, 0);
+    assert_float_equal(voxels[4], 0, 0);
+}
+
+static bool read_huge(void *from, int seat, const struct volume_slice *slice, struct volume_frame *frame,
+                      struct err *err)
+{
+    for (int i = 0; i < ROWS * COLUMNS; i++)
+        frame->stored[i] = -2;
+    return true;
+}
+
+static void unsigned_values_of_32_bits_stay_positive(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 2, 2);
+    series->heads[0].bits_stored = series->heads[1].bits_stored = 32;
+    assert_true(plan(series));
+    float voxels[2 * ROWS * COLUMNS];
+    assert_true(volume_fill(series->plan, 0, &(struct volume_reader){read_huge}, voxels, &series->err));
+    assert_float_equal(voxels[0], (float)(2 * 4294967294.0 - 1000), 0);
+    series->heads[0].is_signed = 1;
+    assert_true(volume_fill(series->plan, 0, &(struct volume_reader){read_huge}, voxels, &series->err));
+    assert_float_equal(voxels[0], 2 * -2 - 1000, 0);
 }
 
 static void a_readers_error_comes_through(void **state)
@@ -62,9 +112,9 @@ static void a_readers_error_comes_through(void **state)
     add_stack(series, 2, 2);
     assert_true(plan(series));
     float voxels[2 * ROWS * COLUMNS];
-    assert_false(volume_fill(series->plan, 0, read_never, NULL, voxels, &series->err));
+    assert_false(volume_fill(series->plan, 0, &(struct volume_reader){read_never}, voxels, &series->err));
     assert_int_equal(series->err.code, ERR_IO);
-    assert_false(volume_fill(series->plan, 1, read_numbered, NULL, voxels, &series->err));
+    assert_false(volume_fill(series->plan, 1, &(struct volume_reader){read_numbered}, voxels, &series->err));
     assert_int_equal(series->err.code, ERR_BUG);
 }
 
@@ -97,9 +147,10 @@ static void resampling_to_the_same_size_only_turns(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(every_slice_has_its_own_rescale),        T(padding_is_marked_only_when_asked),
-        T(monochrome1_turns_mr_over_but_not_ct),   T(a_readers_error_comes_through),
-        T(resampling_to_the_same_size_only_turns),
+        T(every_slice_has_its_own_rescale),          T(padding_is_marked_only_when_asked),
+        T(monochrome1_turns_mr_over_but_not_ct),     T(a_readers_error_comes_through),
+        T(resampling_to_the_same_size_only_turns),   T(a_modality_lut_goes_before_the_rescale),
+        T(unsigned_values_of_32_bits_stay_positive),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

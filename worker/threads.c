@@ -1,0 +1,155 @@
+/* Threads: all wait at `wanted` between runs. A run raises `round`; every thread wakes, takes pieces under
+ * the lock until none is left, and leaves; the last to leave signals `finished`. One lock guards everything
+ * here and is never held while a piece runs. `ending` ends them between runs. */
+#include "threads.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+/* A hostile file may make the parser use 512 KiB (dicom_load.hh). */
+enum { STACK_BYTES = 4 << 20 };
+
+struct threads {
+    struct crew crew;
+    pthread_mutex_t lock;
+    pthread_cond_t wanted, finished;
+    pthread_t *ids;
+    int started;
+    unsigned round;
+    bool ending;
+    /* of the run */
+    crew_piece piece;
+    void *work;
+    int count, next, busy;
+    int failed; /* the lowest piece that did; count when none has */
+    struct err err;
+};
+
+/* The lock is held. */
+static void take_pieces(struct threads *threads, int seat)
+{
+    while (threads->next < threads->count && threads->failed == threads->count) {
+        int number = threads->next++;
+        struct err err = ERR_INIT;
+        pthread_mutex_unlock(&threads->lock);
+        bool done = threads->piece(threads->work, seat, number, &err);
+        pthread_mutex_lock(&threads->lock);
+        if (!done && number < threads->failed) {
+            threads->failed = number;
+            threads->err = err;
+        }
+    }
+}
+
+struct seat {
+    struct threads *threads;
+    int number;
+};
+
+static void *sit(void *argument)
+{
+    struct seat seat = *(struct seat *)argument;
+    struct threads *threads = seat.threads;
+    unsigned seen = 0;
+    free(argument);
+    pthread_mutex_lock(&threads->lock);
+    for (;;) {
+        while (!threads->ending && threads->round == seen)
+            pthread_cond_wait(&threads->wanted, &threads->lock);
+        if (threads->ending)
+            break;
+        seen = threads->round;
+        take_pieces(threads, seat.number);
+        if (--threads->busy == 0)
+            pthread_cond_signal(&threads->finished);
+    }
+    pthread_mutex_unlock(&threads->lock);
+    return NULL;
+}
+
+static bool run(void *self, int count, crew_piece piece, void *work, struct err *err)
+{
+    struct threads *threads = self;
+    pthread_mutex_lock(&threads->lock);
+    threads->piece = piece;
+    threads->work = work;
+    threads->count = threads->failed = count;
+    threads->next = 0;
+    threads->busy = threads->started;
+    threads->round++;
+    pthread_cond_broadcast(&threads->wanted);
+    take_pieces(threads, 0);
+    while (threads->busy > 0)
+        pthread_cond_wait(&threads->finished, &threads->lock);
+    bool done = threads->failed == count;
+    if (!done)
+        *err = threads->err;
+    pthread_mutex_unlock(&threads->lock);
+    return done;
+}
+
+static bool start_one(struct threads *threads, const pthread_attr_t *attributes, struct err *err)
+{
+    struct seat *seat = malloc(sizeof *seat);
+    if (!seat)
+        return err_fail(err, ERR_NOMEM, "no memory for a thread");
+    *seat = (struct seat){threads, threads->started + 1};
+    errno = pthread_create(&threads->ids[threads->started], attributes, sit, seat);
+    if (errno == 0) {
+        threads->started++;
+        return true;
+    }
+    free(seat);
+    return err_errno(err, "start a thread");
+}
+
+struct threads *threads_start(int seats, struct err *err)
+{
+    struct threads *threads = calloc(1, sizeof *threads);
+    pthread_t *ids = calloc((size_t)seats, sizeof *ids);
+    pthread_attr_t attributes;
+    if (!threads || !ids) {
+        free(threads);
+        free(ids);
+        err_fail(err, ERR_NOMEM, "no memory for %d threads", seats);
+        return NULL;
+    }
+    threads->crew = (struct crew){seats, run, threads};
+    threads->ids = ids;
+    pthread_mutex_init(&threads->lock, NULL);
+    pthread_cond_init(&threads->wanted, NULL);
+    pthread_cond_init(&threads->finished, NULL);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    bool ok = true;
+    while (ok && threads->started < seats - 1)
+        ok = start_one(threads, &attributes, err);
+    pthread_attr_destroy(&attributes);
+    if (ok)
+        return threads;
+    threads_stop(threads);
+    return NULL;
+}
+
+const struct crew *threads_crew(const struct threads *threads)
+{
+    return &threads->crew;
+}
+
+void threads_stop(struct threads *threads)
+{
+    if (!threads)
+        return;
+    pthread_mutex_lock(&threads->lock);
+    threads->ending = true;
+    pthread_cond_broadcast(&threads->wanted);
+    pthread_mutex_unlock(&threads->lock);
+    for (int i = 0; i < threads->started; i++)
+        pthread_join(threads->ids[i], NULL);
+    pthread_cond_destroy(&threads->wanted);
+    pthread_cond_destroy(&threads->finished);
+    pthread_mutex_destroy(&threads->lock);
+    free(threads->ids);
+    free(threads);
+}
