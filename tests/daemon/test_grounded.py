@@ -2,6 +2,7 @@
 first with the command line, then through the service."""
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ import pytest
 
 import grounded
 from counterparts import send, texts
-from service import CLI, DATA, ROOT
+from service import CLI, DATA, MODEL, ROOT
 from studies import Study, generate_uid
 
 WHOLE = {"heart": (slice(4, 9), slice(20, 40), slice(22, 44)), "lung": (slice(1, 11), slice(10, 50), slice(5, 20))}
@@ -254,6 +255,53 @@ def test_a_unet_that_predicts_its_masks_needs_no_segmentation(tmp_path):
     assert ours and set(ours) == set(theirs)
     assert max(np.abs(theirs[name] - ours[name]).max() for name in theirs) < 2e-5
     assert {why for why in organs_of(result).values() if isinstance(why, str)} <= {"organ_not_found"}
+
+
+def edited(folder, where, change):
+    copied = where / "edited"
+    shutil.copytree(folder, copied)
+    config = json.loads((copied / "config.json").read_text())
+    change(config["preprocess"])
+    (copied / "config.json").write_text(json.dumps(config))
+    return copied
+
+
+@pytest.mark.parametrize("base, change, words", [
+    ("grounded", lambda p: p.pop("spacing"), "preprocess.spacing: required with organs"),
+    ("grounded", lambda p: p.update(spacing=[3, 0, 1]), "preprocess.spacing"),
+    ("grounded", lambda p: p.update(crop="heart"), "preprocess.crop"),
+    ("grounded", lambda p: p.update(crop_margin=[1, 2]), "preprocess.crop_margin"),
+    ("grounded", lambda p: p.update(pad={"where": "end"}), "preprocess.pad.size"),
+    ("grounded", lambda p: p.update(pad={"size": [1, 1, 1], "side": "end"}), "preprocess.pad.side: unknown key"),
+    ("demo", lambda p: p.update(spacing=1), "only with organs"),
+    ("demo", lambda p: p.update(pad={"size": [1, 1, 1]}), "only with organs"),
+])
+def test_a_preprocess_key_that_does_not_fit_is_named(model, tmp_path, base, change, words):
+    folder = edited(model if base == "grounded" else MODEL, tmp_path, change)
+    done = subprocess.run([CLI, "model", "check", folder], capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and words in done.stderr + done.stdout
+
+
+def test_padding_goes_where_it_is_said_to(tmp_path):
+    """At the end, with a value of its own, without a crop."""
+    from safetensors.numpy import save_file
+    folder = grounded.model(tmp_path / "m", spacing=[2.5, 1.9, 1.9], crop="none",
+                            pad={"size": [20, 70, 80], "where": "end", "value": 0.25})
+    study, seg = made()
+    ours = encode(tmp_path / "s", study, seg, model=folder)
+    assert ours["input"]["input_zyx"] == [20, 70, 80]
+    volume = np.stack([one.pixel_array + float(one.RescaleIntercept) for one in study.objects])
+    ends = [(0, 20 - 12), (0, 70 - 64), (0, 80 - 64)]
+    values = np.pad((volume.clip(-1150, 350) + 1150) / 1500, ends, constant_values=0.25).astype("f4")
+    labels = np.zeros(volume.shape, "u1")
+    for name in ("heart", "lung"):
+        labels[WHOLE[name]] = grounded.ORGANS.index(name) + 1
+    save_file({"input": values[None], "mask": np.pad(labels, ends)}, tmp_path / "in.safetensors")
+    done = subprocess.run([CLI, "encode", "--model", folder, "--tensor", tmp_path / "in.safetensors", "--json"],
+                          capture_output=True, text=True, timeout=300)
+    theirs = {one["id"]: np.array(one["embedding"]) for one in json.loads(done.stdout)["organs"] if "embedding" in one}
+    assert set(theirs) == set(vectors(ours)) == set(WHOLE)
+    assert max(np.abs(theirs[name] - vectors(ours)[name]).max() for name in theirs) < 1e-5
 
 
 # ---- the service ----
