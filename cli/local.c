@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { FAULTS_SHOWN = 200 };
+
 struct settings {
     const char *model, *tensor, *nifti;
     bool json, stats;
@@ -358,6 +360,27 @@ enum cli_exit local_tokenize(int count, char **arguments)
 
 /* ---- model check ---- */
 
+/* True: there were some. */
+static bool print_faults(const json_t *answer)
+{
+    size_t i;
+    json_t *fault;
+    json_array_foreach(json_object_get(answer, "faults"), i, fault)
+    {
+        if (i == FAULTS_SHOWN)
+            break;
+        const char *reason = text_of(fault, "reason");
+        fprintf(stderr, "cardioscribe: %s%s%s%s\n", text_of(fault, "text"), *reason ? " (" : "", reason,
+                *reason ? ")" : "");
+    }
+    int count = (int)json_integer_value(json_object_get(answer, "fault_count"));
+    if (count > FAULTS_SHOWN)
+        fprintf(stderr, "cardioscribe: and %d more (--json shows them)\n", count - FAULTS_SHOWN);
+    if (count > 1)
+        fprintf(stderr, "cardioscribe: %d faults\n", count);
+    return count > 0;
+}
+
 static void print_check(const json_t *answer)
 {
     const json_t *zyx = json_object_get(answer, "input_zyx");
@@ -390,13 +413,13 @@ enum cli_exit local_model(int count, char **arguments)
     json_t *answer = do_job(&settings, job, 0, &err);
     if (!answer)
         return cli_failed(&err);
-    bool ok = true;
+    bool ok = true, faulty = json_integer_value(json_object_get(answer, "fault_count")) > 0;
     if (settings.json)
         ok = print_json(answer);
-    else
+    else if (!print_faults(answer))
         print_check(answer);
     json_decref(answer);
-    return written(ok);
+    return faulty ? CLI_REFUSED : written(ok);
 }
 
 /* ---- volume ---- */

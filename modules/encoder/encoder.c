@@ -65,12 +65,15 @@ static bool bind_text(struct encoder *encoder, struct weights *weights, struct e
 static bool bind(struct encoder *encoder, const struct encoder_sections *sections,
                  const struct safetensors *file, struct err *err)
 {
-    struct weights weights;
+    struct weights weights = {0};
+    int before = sections->faults ? sections->faults->count : 0;
     encoder->tower = choose_tower(sections, &encoder->config.vision, err);
-    bool ok = encoder->tower && weights_init(&weights, sections->family, file, encoder->arena, err) &&
+    bool ok = encoder->tower && weights_init(&weights, sections, file, encoder->arena, err) &&
               encoder->tower->open(sections, &encoder->config, &weights, &encoder->image, err) &&
               bind_text(encoder, &weights, err) && bind_logit_scale(encoder, &weights, err) &&
               weights_check_all_taken(&weights, err);
+    ok = ok && (!sections->faults || sections->faults->count == before);
+    weights_done(&weights);
     encoder->weights_bytes = ok ? weights.values * sizeof(float) : 0;
     return ok;
 }

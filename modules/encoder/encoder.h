@@ -12,10 +12,11 @@
 
 struct encoder;
 
-/* Read the sections, check and bind every tensor, make room for an input of the configured size.
- * in:     weights stay open until encoder_close; the sections only until encoder_open returns.
- * owns:   caller closes. threads: one call at a time per encoder.
- * errors: ERR_INPUT, ERR_UNSUPPORTED (key or tensor named), ERR_NOMEM. */
+/* Read the sections, check and bind every tensor, make room for an input of the configured size. With
+ * sections->faults a tensor that does not fit does not stop: NULL then, and err untouched when all is told
+ * there. in:     weights stay open until encoder_close; the sections only until encoder_open returns. owns:
+ * caller closes. threads: one call at a time per encoder. errors: ERR_INPUT, ERR_UNSUPPORTED (key or tensor
+ * named), ERR_NOMEM. */
 struct encoder *encoder_open(const struct encoder_sections *sections, const struct safetensors *weights,
                              struct err *err);
 void encoder_close(struct encoder *encoder); /* accepts NULL */

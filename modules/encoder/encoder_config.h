@@ -5,6 +5,7 @@
 #define ENCODER_CONFIG_H
 
 #include "base/err.h"
+#include "base/faults.h"
 
 #include <jansson.h>
 
@@ -13,6 +14,7 @@ struct encoder_sections {
     const char *family;
     const json_t *vision, *text; /* text NULL: no text tower, text vectors are shipped */
     const json_t *slice_pool, *unet, *organ;
+    struct faults *faults; /* where all that is wrong with the weights goes; NULL: the first stops */
 };
 
 enum encoder_arch { ENCODER_VIT, ENCODER_SPACETIME_VIT, ENCODER_UNET };

@@ -4,16 +4,55 @@
 #include "tensor/ops.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { NAME_SIZE = 160 };
 
-bool weights_init(struct weights *weights, const char *family, const struct safetensors *file,
-                  struct arena *arena, struct err *err)
+/* Zeros that stand in for tensors that do not fit; calloc, for nobody touches the large ones. */
+struct weights_blank {
+    struct weights_blank *next;
+    float *values;
+    size_t count;
+};
+
+bool weights_init(struct weights *weights, const struct encoder_sections *sections,
+                  const struct safetensors *file, struct arena *arena, struct err *err)
 {
-    *weights = (struct weights){.file = file, .alias = weights_alias_of(family), .arena = arena};
+    *weights = (struct weights){.file = file,
+                                .alias = weights_alias_of(sections->family),
+                                .arena = arena,
+                                .faults = sections->faults};
     weights->taken = ARENA_ARRAY(arena, bool, (size_t)safetensors_count(file));
     return weights->taken || err_fail(err, ERR_NOMEM, "no memory to bind weights");
+}
+
+void weights_done(struct weights *weights)
+{
+    while (weights->blanks) {
+        struct weights_blank *next = weights->blanks->next;
+        free(weights->blanks->values);
+        free(weights->blanks);
+        weights->blanks = next;
+    }
+}
+
+static bool take_blank(struct weights *weights, const int *axes, const float **ret, struct err *err)
+{
+    size_t count = 1;
+    for (; *axes; axes++)
+        count *= (size_t)*axes;
+    if (!weights->blanks || weights->blanks->count < count) {
+        struct weights_blank *blank = calloc(1, sizeof *blank);
+        if (!blank)
+            return err_fail(err, ERR_NOMEM, "no memory to check weights");
+        *blank = (struct weights_blank){weights->blanks, calloc(count, sizeof(float)), count};
+        weights->blanks = blank;
+        if (!blank->values)
+            return err_fail(err, ERR_NOMEM, "no memory to check weights");
+    }
+    *ret = weights->blanks->values;
+    return true;
 }
 
 /* Replace the first `mark` in `pattern`, if there is one. */
@@ -150,8 +189,8 @@ static bool take_split(struct weights *weights, const char *canonical, const cha
     return check_finite(canonical, 3 * part_count, joined, err);
 }
 
-bool weights_take_at(struct weights *weights, const char *name, int i, int j, const int *axes,
-                     const float **ret, struct err *err)
+static bool take_at(struct weights *weights, const char *name, int i, int j, const int *axes,
+                    const float **ret, struct err *err)
 {
     char canonical[NAME_SIZE], alias[NAME_SIZE] = "";
     expand(name, i, j, canonical);
@@ -165,6 +204,13 @@ bool weights_take_at(struct weights *weights, const char *name, int i, int j, co
         return take_split(weights, canonical, alias, axes, ret, err);
     tensor = *alias ? find(weights, alias) : NULL;
     return tensor ? take_one(weights, tensor, axes, ret, err) : missing(canonical, alias, err);
+}
+
+bool weights_take_at(struct weights *weights, const char *name, int i, int j, const int *axes,
+                     const float **ret, struct err *err)
+{
+    return take_at(weights, name, i, j, axes, ret, err) ||
+           (faults_pass(weights->faults, err) && take_blank(weights, axes, ret, err));
 }
 
 bool weights_take(struct weights *weights, const char *name, int layer, const int *axes, const float **ret,
@@ -193,9 +239,11 @@ bool weights_check_all_taken(const struct weights *weights, struct err *err)
 {
     for (int i = 0; i < safetensors_count(weights->file); i++) {
         const char *name = safetensors_at(weights->file, i)->name;
-        if (!weights->taken[i] && !weights_alias_ignored(weights->alias, name))
-            return err_decline(err, "weights_unknown", "tensor %.90s has no place in this configuration",
-                               name);
+        if (weights->taken[i] || weights_alias_ignored(weights->alias, name))
+            continue;
+        err_decline(err, "weights_unknown", "tensor %.90s has no place in this configuration", name);
+        if (!faults_pass(weights->faults, err))
+            return false;
     }
     return true;
 }

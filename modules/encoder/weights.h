@@ -6,6 +6,7 @@
 #define ENCODER_WEIGHTS_H
 
 #include "base/arena.h"
+#include "encoder/encoder_config.h"
 #include "tensor/safetensors.h"
 
 struct weights_alias;
@@ -17,13 +18,17 @@ struct weights {
     const struct safetensors *file;
     const struct weights_alias *alias; /* of the family */
     struct arena *arena;
-    bool *taken;     /* [safetensors_count] */
-    uint64_t values; /* of all that were taken */
+    bool *taken;           /* [safetensors_count] */
+    uint64_t values;       /* of all that were taken */
+    struct faults *faults; /* NULL: the first failure stops */
+    struct weights_blank *blanks;
 };
 
-/* errors: ERR_NOMEM. */
-bool weights_init(struct weights *weights, const char *family, const struct safetensors *file,
-                  struct arena *arena, struct err *err);
+/* in: family and faults of sections. With faults, a tensor that does not fit is told there and zeros stand in
+ * for it until weights_done: what is bound is then good for nothing but more checks. errors: ERR_NOMEM. */
+bool weights_init(struct weights *weights, const struct encoder_sections *sections,
+                  const struct safetensors *file, struct arena *arena, struct err *err);
+void weights_done(struct weights *weights); /* accepts a zeroed one */
 
 /* A tensor of exactly the given shape (axes of length 1 may be there or not).
  * in:  name may hold "{i}", which stands for `layer`; axes ends with 0.

@@ -286,6 +286,44 @@ static json_t *safetensors_json(const struct safetensors *file)
                      safetensors_count(file), "bytes", bytes, "sha256", hex);
 }
 
+/* A text that was cut inside a character would make the whole answer unwritable. */
+static json_t *faults_json(const struct faults *faults, struct arena *arena)
+{
+    json_t *list = json_array();
+    for (const struct fault *fault = faults->first; list && fault; fault = fault->next) {
+        const char *text = plain_text(arena, fault->err.text, sizeof fault->err.text);
+        if (text &&
+            json_array_append_new(list, json_pack("{s:s,s:s,s:s}", "code", err_code_name(fault->err.code),
+                                                  "reason", fault->err.reason, "text", text)) == 0)
+            continue;
+        json_decref(list);
+        list = NULL;
+    }
+    return list;
+}
+
+/* What the model is, or everything that is wrong with it. */
+static json_t *checked_json(const char *folder, struct arena *arena, struct err *err)
+{
+    struct faults faults;
+    faults_init(&faults, arena);
+    struct model *model = model_check(folder, &faults, err);
+    json_t *answer = NULL;
+    if (model)
+        answer = model_json(model, err);
+    else if (faults.count > 0)
+        answer = json_pack("{s:b}", "ok", 1);
+    if (answer) {
+        json_object_set_new(answer, "kind", json_string("model"));
+        json_object_set_new(answer, "faults", faults_json(&faults, arena));
+        json_object_set_new(answer, "fault_count", json_integer(faults.count));
+    } else if (err->code == ERR_NONE) {
+        err_fail(err, ERR_NOMEM, "no memory for an answer");
+    }
+    model_close(model);
+    return answer;
+}
+
 static bool do_check(struct job_bench *bench, const json_t *job, struct arena *arena, json_t **ret,
                      struct err *err)
 {
@@ -297,12 +335,9 @@ static bool do_check(struct job_bench *bench, const json_t *job, struct arena *a
     if (stat(path, &status) < 0)
         return err_errno(err, "%s", path);
     if (S_ISDIR(status.st_mode)) {
-        struct model *model = model_open(path, err);
-        if (!model)
+        answer = checked_json(path, arena, err);
+        if (!answer)
             return false;
-        answer = model_json(model, err);
-        json_object_set_new(answer, "kind", json_string("model"));
-        model_close(model);
     } else {
         struct safetensors *file = safetensors_open(path, err);
         if (!file)

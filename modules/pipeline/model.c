@@ -26,9 +26,12 @@ enum { FILE_COUNT = sizeof file_names / sizeof *file_names };
 
 struct model {
     char folder[PATH_MAX];
+    const char *text_folder;       /* while it opens; NULL: none */
     struct stat files[FILE_COUNT]; /* before any was read; zeroed: not there */
     struct arena *arena;           /* prompts and their embeddings */
+    struct faults *faults;         /* of model_check; else NULL */
     struct model_config config;
+    struct encoder_config setup; /* its sections vision and text */
     struct safetensors *weights;
     struct encoder *encoder;
     struct tokenizer *tokenizer; /* NULL without a text tower */
@@ -99,40 +102,50 @@ static bool digest_setup(const struct model *model, char hex[DIGEST_HEX_SIZE], s
     return true;
 }
 
-static bool load_config(struct model *model, const char *folder, struct err *err)
+static bool load_organs(struct model *model, struct err *err)
 {
-    char path[PATH_MAX];
-    return path_in(folder, "config.json", path, err) && model_config_read(path, &model->config, err) &&
-           digest_setup(model, model->config.identity.config_sha256, err);
+    const json_t *organs = model->config.sections.organ;
+    return !organs || organ_config_read(organs, model->arena, &model->organs, err) ||
+           err_prefix(err, "config.json");
 }
 
-static bool load_weights(struct model *model, const char *folder, struct err *err)
+static bool load_config(struct model *model, struct err *err)
 {
-    model->weights = safetensors_open_folder(folder, err);
+    char path[PATH_MAX];
+    if (!path_in(model->folder, "config.json", path, err) || !model_config_read(path, &model->config, err) ||
+        !digest_setup(model, model->config.identity.config_sha256, err))
+        return false;
+    model->config.sections.faults = model->faults;
+    return encoder_config_read(&model->config.sections, &model->setup, err) && load_organs(model, err);
+}
+
+static bool load_weights(struct model *model, struct err *err)
+{
+    model->weights = safetensors_open_folder(model->folder, err);
     if (!model->weights)
         return false;
     safetensors_digest(model->weights, model->config.identity.weights_sha256);
     model->encoder = encoder_open(&model->config.sections, model->weights, err);
     if (!model->encoder)
-        return false;
+        return err->code == ERR_NONE; /* all is among the faults */
     return score_resolve_scale(&model->config.score, encoder_has_logit_scale(model->encoder),
                                encoder_logit_scale(model->encoder), err);
 }
 
-static bool load_vocab(struct model *model, const char *folder, struct err *err)
+static bool load_vocab(struct model *model, struct err *err)
 {
-    const struct encoder_config *config = encoder_config(model->encoder);
-    if (!config->has_text)
+    const struct text_config *text = &model->setup.text;
+    if (!model->setup.has_text)
         return true;
-    model->tokenizer = tokenizer_open(folder, config->text.do_lower_case, config->text.vocab, err);
+    model->tokenizer = tokenizer_open(model->folder, text->do_lower_case, text->vocab, err);
     return model->tokenizer != NULL;
 }
 
-static bool load_prompts(struct model *model, const char *folder, struct err *err)
+static bool load_prompts(struct model *model, struct err *err)
 {
     char path[PATH_MAX], *bytes;
     size_t size;
-    if (!path_in(folder, "prompts.json", path, err))
+    if (!path_in(model->folder, "prompts.json", path, err))
         return false;
     if (model->config.stock && !has_file(model, "prompts.json")) {
         digest_bytes("", 0, model->config.identity.prompts_sha256);
@@ -143,7 +156,8 @@ static bool load_prompts(struct model *model, const char *folder, struct err *er
         return false;
     digest_bytes(bytes, size, model->config.identity.prompts_sha256);
     free(bytes);
-    bool ok = prompts_read(root, model->arena, &model->prompts, err) || err_prefix(err, "prompts.json");
+    bool ok = prompts_read(root, model->arena, &model->prompts, model->faults, err) ||
+              err_prefix(err, "prompts.json");
     json_decref(root);
     return ok;
 }
@@ -158,7 +172,7 @@ static void digest_texts(struct model *model)
     digest_bytes(parts, strlen(parts), model->text_digest);
 }
 
-static bool open_texts(struct model *model, const char *text_folder, struct err *err)
+static bool open_texts(struct model *model, struct err *err)
 {
     char path[PATH_MAX];
     model->texts = text_cache_new(model_dim(model));
@@ -170,7 +184,7 @@ static bool open_texts(struct model *model, const char *text_folder, struct err 
     if (!model->tokenizer || model->prompts.count == 0)
         return true;
     digest_texts(model);
-    text_cache_open_kept(model->texts, text_folder, model->text_digest);
+    text_cache_open_kept(model->texts, model->text_folder, model->text_digest);
     return true;
 }
 
@@ -202,19 +216,22 @@ static bool is_shipped(void *of, const char *name)
     return shipped_of(of, name) != NULL;
 }
 
-static bool load_questions(struct model *model, struct err *err)
+static bool check_questions(struct model *model, struct err *err)
 {
-    const struct questions_source source = {model, shipped_of, text_of};
-    const json_t *organs = model->config.sections.organ;
-    if (organs && !organ_config_read(organs, model->arena, &model->organs, err))
-        return err_prefix(err, "config.json");
     model->questions = (struct questions){.prompts = &model->prompts,
                                           .score = &model->config.score,
                                           .organs = &model->organs,
                                           .trained = model->config.identity.trained,
                                           .dim = model_dim(model)};
-    if (!questions_check(&model->questions, is_shipped, model, NULL, err))
-        return err_prefix(err, "prompts.json");
+    return questions_check(&model->questions, is_shipped, model, model->faults, err) ||
+           err_prefix(err, "prompts.json");
+}
+
+static bool embed_questions(struct model *model, struct err *err)
+{
+    const struct questions_source source = {model, shipped_of, text_of};
+    if (model->faults && model->faults->count > 0)
+        return true;
     return questions_embed(&model->questions, &source, model->arena, err);
 }
 
@@ -228,17 +245,23 @@ static bool load_segments(struct model *model, struct err *err)
            err_prefix(err, SEGMENTS_FILE);
 }
 
-static bool load(struct model *model, const char *folder, const char *text_folder, struct err *err)
+/* In order; with faults each goes on where the one before failed. */
+static bool (*const steps[])(struct model *, struct err *) = {
+    load_weights, load_vocab, load_prompts, open_texts, check_questions, embed_questions, load_segments};
+
+static bool load(struct model *model, const char *folder, struct err *err)
 {
     model->arena = arena_new();
     if (!model->arena)
         return err_fail(err, ERR_NOMEM, "no memory for a model");
     if (snprintf(model->folder, sizeof model->folder, "%s", folder) >= (int)sizeof model->folder)
         return err_fail(err, ERR_INPUT, "path of the model folder is too long");
-    return stamp(folder, model->files, err) && load_config(model, folder, err) &&
-           load_weights(model, folder, err) && load_vocab(model, folder, err) &&
-           load_prompts(model, folder, err) && open_texts(model, text_folder, err) &&
-           load_questions(model, err) && load_segments(model, err);
+    if (!stamp(folder, model->files, err) || !load_config(model, err))
+        return false;
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++)
+        if (!steps[i](model, err) && !faults_pass(model->faults, err))
+            return false;
+    return true;
 }
 
 struct model *model_open(const char *folder, struct err *err)
@@ -246,17 +269,32 @@ struct model *model_open(const char *folder, struct err *err)
     return model_open_kept(folder, NULL, err);
 }
 
-struct model *model_open_kept(const char *folder, const char *text_folder, struct err *err)
+static struct model *open_with(const char *folder, const char *text_folder, struct faults *faults,
+                               struct err *err)
 {
     struct model *model = calloc(1, sizeof *model);
     if (!model) {
         err_fail(err, ERR_NOMEM, "no memory for a model");
         return NULL;
     }
-    if (load(model, folder, text_folder, err))
+    model->text_folder = text_folder;
+    model->faults = faults;
+    bool ok = load(model, folder, err) || faults_pass(faults, err);
+    model->text_folder = NULL;
+    if (ok && (!faults || faults->count == 0))
         return model;
     model_close(model);
     return NULL;
+}
+
+struct model *model_open_kept(const char *folder, const char *text_folder, struct err *err)
+{
+    return open_with(folder, text_folder, NULL, err);
+}
+
+struct model *model_check(const char *folder, struct faults *faults, struct err *err)
+{
+    return open_with(folder, NULL, faults, err);
 }
 
 void model_close(struct model *model)
@@ -299,7 +337,7 @@ void model_input_zyx(const struct model *model, int zyx[3])
 
 int model_dim(const struct model *model)
 {
-    return encoder_config(model->encoder)->vision.proj_dim;
+    return model->setup.vision.proj_dim;
 }
 
 const struct preprocess *model_preprocess(const struct model *model)

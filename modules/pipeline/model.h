@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/faults.h"
 #include "encoder/encoder.h"
 #include "encoder/organ.h"
 #include "findings/result.h"
@@ -24,6 +25,11 @@ struct model *model_open(const char *folder, struct err *err);
 /* The same, with a folder where text embeddings are kept between runs (text_cache.h); NULL: none. What the
  * model folder ships (text_cache.safetensors) comes first, what is kept second, the rest is computed. */
 struct model *model_open_kept(const char *folder, const char *text_folder, struct err *err);
+
+/* Open it as model_open does, but tell everything that is wrong with it: every tensor that is missing, has
+ * another shape or type, is not finite or has no place, every label that lacks something; of a file's own
+ * form only the first. NULL when there are faults, or err says what kept it from looking. */
+struct model *model_check(const char *folder, struct faults *faults, struct err *err);
 
 /* What must be kept of it: text_cache_told. owns: the caller drops the reference. */
 json_t *model_text_told(const struct model *model);

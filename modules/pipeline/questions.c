@@ -89,6 +89,15 @@ static bool organ_has_prompt(const struct prompts *prompts, const char *id)
     return prompts->organ_template != NULL;
 }
 
+/* Told with the file's name, as what stops is by the caller. */
+static bool passed(struct faults *faults, struct err *err)
+{
+    if (!faults)
+        return false;
+    err_prefix(err, "prompts.json");
+    return faults_pass(faults, err);
+}
+
 static bool check_organ_prompts(const struct questions *questions, struct faults *faults, struct err *err)
 {
     const struct prompts *prompts = questions->prompts;
@@ -96,17 +105,17 @@ static bool check_organ_prompts(const struct questions *questions, struct faults
     if (!prompts->organ_template && prompts->organ_count == 0)
         return true;
     if (organs->count == 0)
-        return err_fail(err, ERR_INPUT, "organ_prompts: the model has no organs") || faults_pass(faults, err);
+        return err_fail(err, ERR_INPUT, "organ_prompts: the model has no organs") || passed(faults, err);
     for (int i = 0; i < prompts->organ_count; i++)
         if (organ_of(organs, prompts->organs[i].organ) < 0 &&
             !(err_fail(err, ERR_INPUT, "organ_prompts.%.60s: no organ of config.json",
                        prompts->organs[i].organ) ||
-              faults_pass(faults, err)))
+              passed(faults, err)))
             return false;
     for (int i = 0; i < organs->count; i++)
         if (!organ_has_prompt(prompts, organs->organs[i].id) &&
             !(err_fail(err, ERR_INPUT, "organ_prompts: organ %.60s has none", organs->organs[i].id) ||
-              faults_pass(faults, err)))
+              passed(faults, err)))
             return false;
     return true;
 }
@@ -114,11 +123,11 @@ static bool check_organ_prompts(const struct questions *questions, struct faults
 bool questions_check(const struct questions *questions, bool (*has_shipped)(void *of, const char *name),
                      void *of, struct faults *faults, struct err *err)
 {
-    if (!check_classes(questions, err) && !faults_pass(faults, err))
+    if (!check_classes(questions, err) && !passed(faults, err))
         return false;
     for (int i = 0; i < questions->prompts->count; i++)
         if (!check_label(questions, &questions->prompts->labels[i], has_shipped, of, err) &&
-            !faults_pass(faults, err))
+            !passed(faults, err))
             return false;
     return check_organ_prompts(questions, faults, err);
 }

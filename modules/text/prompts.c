@@ -113,9 +113,11 @@ static bool read_label(const json_t *label, size_t index, struct arena *arena, s
     char where[120], text[160];
     snprintf(where, sizeof where, "labels[%zu]", index);
     const char *id = json_string_value(json_object_get(label, "id"));
-    if (!check_keys(label, known, where, err) || !check_id(id, where, err))
+    if (!check_id(id, where, err))
         return false;
     snprintf(where, sizeof where, "labels.%s", id);
+    if (!check_keys(label, known, where, err))
+        return false;
     snprintf(text, sizeof text, "%s.text", where);
     ret->id = arena_strdup(arena, id);
     if (!ret->id)
@@ -136,7 +138,17 @@ static bool check_unique(const struct prompts *prompts, struct err *err)
     return true;
 }
 
-static bool read_labels(const json_t *labels, struct arena *arena, struct prompts *ret, struct err *err)
+/* Told with the file's name, as what stops is by the caller. */
+static bool told(struct faults *faults, struct err *err)
+{
+    if (!faults)
+        return false;
+    err_prefix(err, "prompts.json");
+    return faults_pass(faults, err);
+}
+
+static bool read_labels(const json_t *labels, struct arena *arena, struct prompts *ret, struct faults *faults,
+                        struct err *err)
 {
     size_t count = json_array_size(labels);
     if (!json_is_array(labels) || count > PROMPTS_LABELS_MAX)
@@ -144,11 +156,15 @@ static bool read_labels(const json_t *labels, struct arena *arena, struct prompt
     ret->labels = ARENA_ARRAY(arena, struct prompt_label, count);
     if (!ret->labels)
         return err_fail(err, ERR_NOMEM, "no memory for prompts");
-    for (; ret->count < (int)count; ret->count++)
-        if (!read_label(json_array_get(labels, (size_t)ret->count), (size_t)ret->count, arena,
-                        &ret->labels[ret->count], err))
+    for (size_t i = 0; i < count; i++) {
+        struct prompt_label *label = &ret->labels[ret->count];
+        *label = (struct prompt_label){0};
+        if (read_label(json_array_get(labels, i), i, arena, label, err))
+            ret->count++;
+        else if (!told(faults, err))
             return false;
-    return check_unique(ret, err);
+    }
+    return check_unique(ret, err) || told(faults, err);
 }
 
 static bool read_template(const char *text, struct prompts *ret, struct err *err)
@@ -196,7 +212,8 @@ static bool read_organs(const json_t *value, struct arena *arena, struct prompts
     return true;
 }
 
-bool prompts_read(const json_t *root, struct arena *arena, struct prompts *ret, struct err *err)
+bool prompts_read(const json_t *root, struct arena *arena, struct prompts *ret, struct faults *faults,
+                  struct err *err)
 {
     static const char *const known[] = {"version", "labels", "organ_prompts", NULL};
     *ret = (struct prompts){0};
@@ -205,7 +222,7 @@ bool prompts_read(const json_t *root, struct arena *arena, struct prompts *ret, 
     const json_t *organs = given(root, "organ_prompts");
     return check_keys(root, known, "", err) &&
            copy_text(json_object_get(root, "version"), arena, &ret->version, "version", err) &&
-           read_labels(json_object_get(root, "labels"), arena, ret, err) &&
+           read_labels(json_object_get(root, "labels"), arena, ret, faults, err) &&
            (!organs || read_organs(organs, arena, ret, err));
 }
 

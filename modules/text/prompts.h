@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/faults.h"
 
 #include <jansson.h>
 
@@ -49,8 +50,10 @@ struct prompts {
 #define PROMPTS_ORGAN_MARK "{organ}"
 
 /* in:  the parsed file. out: *ret lives in arena and borrows no text from the JSON value.
+ * faults: one a label at most, which is then left out; NULL: the first stops.
  * errors: ERR_INPUT (label and key named), ERR_NOMEM. */
-bool prompts_read(const json_t *root, struct arena *arena, struct prompts *ret, struct err *err);
+bool prompts_read(const json_t *root, struct arena *arena, struct prompts *ret, struct faults *faults,
+                  struct err *err);
 
 /* The template with an organ's text in place of the mark. NULL: no memory. */
 const char *prompts_organ_text(const struct prompts *prompts, const char *organ, struct arena *arena);

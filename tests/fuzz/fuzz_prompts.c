@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
         return 0;
     }
     struct arena *arena = arena_new();
-    bool read = prompts_read(root, arena, &prompts, &err);
+    bool read = prompts_read(root, arena, &prompts, NULL, &err);
     json_decref(root); /* the prompts borrow nothing from it */
     if (read)
         check_prompts(&prompts);

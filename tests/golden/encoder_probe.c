@@ -133,7 +133,7 @@ static bool run_tokens(const struct opened *opened, const char *input_path, cons
     const struct encoder_tap tap = {write_stage, out_folder};
     struct encoder_input input = {0};
     bool ok = encoder_config_read(&opened->config.sections, &config, err) &&
-              weights_init(&weights, opened->config.sections.family, opened->weights, arena, err) &&
+              weights_init(&weights, &opened->config.sections, opened->weights, arena, err) &&
               vit_open(&vit, &config.vision, &weights, err);
     if (ok)
         input = read_input(&config.vision, zyx, input_path, err);

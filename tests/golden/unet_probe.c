@@ -151,8 +151,10 @@ static void open_unet(const char *folder, struct opened *o)
     o->arena = arena_new();
     json_t *channels = json_object_get(json_object_get(o->config, "vision"), "channels");
     if (!(o->file = safetensors_open(path, &err)) ||
-        !weights_init(&weights, json_string_value(json_object_get(o->config, "family")), o->file, o->arena,
-                      &err) ||
+        !weights_init(
+            &weights,
+            &(struct encoder_sections){.family = json_string_value(json_object_get(o->config, "family"))},
+            o->file, o->arena, &err) ||
         !unet_open(&o->unet, json_object_get(o->config, "unet"),
                    channels ? (int)json_integer_value(channels) : 1, &weights, &err) ||
         !weights_check_all_taken(&weights, &err))

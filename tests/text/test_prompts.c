@@ -11,7 +11,7 @@ static bool read_text(const char *json, struct arena *arena, struct prompts *ret
 {
     json_t *root = json_loads(json, 0, NULL);
     assert_non_null(root);
-    bool ok = prompts_read(root, arena, ret, err);
+    bool ok = prompts_read(root, arena, ret, NULL, err);
     json_decref(root);
     return ok;
 }
@@ -90,7 +90,7 @@ static void names_what_is_wrong(void **state)
         {"{\"version\":\"1\",\"labels\":[{\"id\":\"a\",\"text\":\"A\\nB\",\"positive\":\"p\",\"negative\":"
          "\"n\"}]}",
          "labels.a.text"},
-        {"{\"version\":\"1\",\"labels\":[{\"id\":\"a\",\"text\":\"A\",\"site\":1}]}", "labels[0].site"},
+        {"{\"version\":\"1\",\"labels\":[{\"id\":\"a\",\"text\":\"A\",\"site\":1}]}", "labels.a.site"},
         {ONE("\"threshold\":1.01"), "labels.a.threshold"},
         {ONE("\"threshold\":\"0.5\""), "labels.a.threshold"},
         {ONE("\"organ\":7"), "labels.a.organ"},
