@@ -11,8 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FAULTS_SHOWN = 200 };
-
 struct settings {
     const char *model, *tensor, *nifti;
     bool json, stats;
@@ -115,16 +113,9 @@ static json_t *do_job(const struct settings *settings, json_t *job, int pass_fd,
     return answer;
 }
 
-static bool print_json(const json_t *json)
+static enum cli_exit print_json(const json_t *json)
 {
-    return json_dumpf(json, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF && fflush(stdout) == 0;
-}
-
-static enum cli_exit written(bool ok)
-{
-    if (!ok)
-        fprintf(stderr, "cardioscribe: the output cannot be written\n");
-    return ok ? CLI_OK : CLI_REFUSED;
+    return json_dumpf(json, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF ? CLI_OK : CLI_REFUSED;
 }
 
 static const char *text_of(const json_t *object, const char *key)
@@ -219,8 +210,8 @@ static enum cli_exit show_result(const struct settings *settings, const json_t *
     const char *reason = text_of(result, "reason");
     if (settings->json && stats)
         json_object_set(result, "stats", stats);
-    if (settings->json && !print_json(result))
-        return written(false);
+    if (settings->json && print_json(result) != CLI_OK)
+        return CLI_REFUSED;
     if (!settings->json)
         print_result(result);
     if (!settings->json && stats)
@@ -323,13 +314,13 @@ enum cli_exit local_text(int count, char **arguments)
     json_t *answer = do_job(&settings, job, 0, &err);
     if (!answer)
         return cli_failed(&err);
-    bool ok = true;
+    enum cli_exit ended = CLI_OK;
     if (settings.json)
-        ok = print_json(answer);
+        ended = print_json(answer);
     else
         print_vectors(json_object_get(answer, "embeddings"));
     json_decref(answer);
-    return written(ok);
+    return ended;
 }
 
 enum cli_exit local_tokenize(int count, char **arguments)
@@ -347,39 +338,18 @@ enum cli_exit local_tokenize(int count, char **arguments)
     json_t *answer = do_job(&settings, job, 0, &err);
     if (!answer)
         return cli_failed(&err);
-    bool ok = true;
+    enum cli_exit ended = CLI_OK;
     const json_t *ids = json_object_get(answer, "ids");
     if (settings.json)
-        ok = print_json(answer);
+        ended = print_json(answer);
     for (size_t i = 0; !settings.json && i < json_array_size(ids); i++)
         printf("%s%" JSON_INTEGER_FORMAT "%s", i ? " " : "", json_integer_value(json_array_get(ids, i)),
                i + 1 == json_array_size(ids) ? "\n" : "");
     json_decref(answer);
-    return written(ok);
+    return ended;
 }
 
 /* ---- model check ---- */
-
-/* True: there were some. */
-static bool print_faults(const json_t *answer)
-{
-    size_t i;
-    json_t *fault;
-    json_array_foreach(json_object_get(answer, "faults"), i, fault)
-    {
-        if (i == FAULTS_SHOWN)
-            break;
-        const char *reason = text_of(fault, "reason");
-        fprintf(stderr, "cardioscribe: %s%s%s%s\n", text_of(fault, "text"), *reason ? " (" : "", reason,
-                *reason ? ")" : "");
-    }
-    int count = (int)json_integer_value(json_object_get(answer, "fault_count"));
-    if (count > FAULTS_SHOWN)
-        fprintf(stderr, "cardioscribe: and %d more (--json shows them)\n", count - FAULTS_SHOWN);
-    if (count > 1)
-        fprintf(stderr, "cardioscribe: %d faults\n", count);
-    return count > 0;
-}
 
 static void print_check(const json_t *answer)
 {
@@ -413,13 +383,13 @@ enum cli_exit local_model(int count, char **arguments)
     json_t *answer = do_job(&settings, job, 0, &err);
     if (!answer)
         return cli_failed(&err);
-    bool ok = true, faulty = json_integer_value(json_object_get(answer, "fault_count")) > 0;
+    enum cli_exit ended = CLI_OK;
     if (settings.json)
-        ok = print_json(answer);
-    else if (!print_faults(answer))
+        ended = print_json(answer);
+    else
         print_check(answer);
     json_decref(answer);
-    return faulty ? CLI_REFUSED : written(ok);
+    return ended;
 }
 
 /* ---- volume ---- */
@@ -486,11 +456,11 @@ enum cli_exit local_volume(int count, char **arguments)
     json_t *answer = files ? write_volume(&settings, files, &err) : NULL;
     if (!answer)
         return cli_failed(&err);
-    bool ok = true;
+    enum cli_exit ended = CLI_OK;
     if (settings.json)
-        ok = print_json(answer);
+        ended = print_json(answer);
     else
         print_volume(answer, settings.nifti);
     json_decref(answer);
-    return written(ok);
+    return ended;
 }

@@ -76,6 +76,15 @@ enum cli_exit cli_failed(const struct err *err)
     return CLI_REFUSED;
 }
 
+/* A full disk or a closed pipe is seen here at the latest: half an answer is none. */
+static enum cli_exit all_written(enum cli_exit ended)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return ended;
+    fprintf(stderr, "cardioscribe: the output cannot be written\n");
+    return ended == CLI_OK ? CLI_REFUSED : ended;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0) {
@@ -88,7 +97,7 @@ int main(int argc, char **argv)
     }
     for (int i = 0; i < COMMAND_COUNT; i++) {
         if (strcmp(commands[i].name, argv[1]) == 0)
-            return commands[i].run(argc - 1, argv + 1);
+            return all_written(commands[i].run(argc - 1, argv + 1));
     }
     fprintf(stderr, "cardioscribe: there is no command \"%s\"; see cardioscribe --help\n", argv[1]);
     return CLI_USAGE;

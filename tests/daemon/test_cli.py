@@ -103,6 +103,16 @@ def test_a_token_is_made_once_with_its_digest(tmp_path):
     assert len(made) == 3
 
 
+@pytest.mark.parametrize("arguments", [("token",), ("status",), ("study", "7", "--json"),
+                                       ("tokenize", "--model", ROOT / "models" / "demo-ct", "heart")])
+def test_an_answer_that_cannot_be_written_is_a_failure(arguments, daemon):
+    url = f"http://127.0.0.1:{daemon.server_address[1]}"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([str(CLI), *map(str, arguments)], stdout=full, stderr=subprocess.PIPE, text=True,
+                              timeout=60, env={**os.environ, "CARDIOSCRIBE_URL": url})
+    assert done.returncode == 1 and done.stderr.count("the output cannot be written") == 1
+
+
 def test_a_token_goes_into_a_file_of_its_own(tmp_path):
     path = tmp_path / "token"
 
