@@ -237,13 +237,13 @@ static void park_without_report(struct pool *pool, const struct store_job *job, 
 }
 
 static void finish(struct slot *slot, const struct store_job *job, const struct store_inputs *inputs,
-                   const struct result *result, bool failed, struct arena *arena)
+                   const struct result *result, bool failed)
 {
     struct pool *pool = slot->pool;
     struct err err = ERR_INIT;
     char sop_uid[UID_SIZE];
     uid_new(sop_uid);
-    while (!reporter_finish(pool->service, job, inputs, result, sop_uid, failed, arena, &err)) {
+    while (!reporter_finish(pool->service, job, inputs, result, sop_uid, failed, &err)) {
         if (!may_pass(err.code)) {
             park_without_report(pool, job, &err);
             return;
@@ -308,7 +308,7 @@ static void count_attempt(struct slot *slot, const struct store_job *job, const 
         text ? reporter_not_analysed(pool->service, job, blank_of(pool, job->model), reason, text, arena)
              : NULL;
     if (result) {
-        finish(slot, job, inputs, result, true, arena);
+        finish(slot, job, inputs, result, true);
         return;
     }
     err_fail(&err, ERR_NOMEM, "no memory for a result");
@@ -360,7 +360,7 @@ static void do_job(struct slot *slot, const struct store_job *job, struct arena 
         attempt_failed(slot, job, &inputs, &err, arena);
         return;
     }
-    finish(slot, job, &inputs, result, false, arena);
+    finish(slot, job, &inputs, result, false);
     metrics_observe(METRIC_JOB_SECONDS, (double)(clock_monotonic_ms() - begin_ms) / 1000);
 }
 

@@ -188,9 +188,9 @@ static bool record(struct service *service, const struct store_job *job, const s
     return true;
 }
 
-bool reporter_finish(struct service *service, const struct store_job *job, const struct store_inputs *inputs,
-                     const struct result *result, const char *sop_uid, bool failed, struct arena *arena,
-                     struct err *err)
+static bool write_and_record(struct service *service, const struct store_job *job,
+                             const struct store_inputs *inputs, const struct result *result,
+                             const char *sop_uid, bool failed, struct arena *arena, struct err *err)
 {
     char first[PATH_MAX];
     struct written written = {.sop_uid = sop_uid};
@@ -208,6 +208,16 @@ bool reporter_finish(struct service *service, const struct store_job *job, const
     ok = text ? record(service, job, result, failed, &written, text, arena, err)
               : err_fail(err, ERR_NOMEM, "no memory for a result");
     free(text);
+    return ok;
+}
+
+bool reporter_finish(struct service *service, const struct store_job *job, const struct store_inputs *inputs,
+                     const struct result *result, const char *sop_uid, bool failed, struct err *err)
+{
+    struct arena *arena = arena_new();
+    bool ok = arena ? write_and_record(service, job, inputs, result, sop_uid, failed, arena, err)
+                    : err_fail(err, ERR_NOMEM, "no memory for a report");
+    arena_free(arena);
     return ok;
 }
 
