@@ -260,34 +260,44 @@ static void post_force(const struct api_request *request, struct api_answer *ans
         accept_it(&request->service->arrivals, answer);
 }
 
-/* Why a delivery could not be put back. */
-static void refuse_retry(struct store *store, int64_t delivery, struct api_answer *answer)
+static void refuse_unknown_delivery(struct api_answer *answer)
+{
+    api_refuse(answer, HTTP_NOT_FOUND, "not_found", "there is no delivery with this number");
+}
+
+/* One for a destination that is not configured would wait for a courier that is not there. */
+static void retry_delivery(struct service *service, int64_t delivery, const json_t *row,
+                           struct api_answer *answer)
 {
     struct err err = ERR_INIT;
-    json_t *row = store_view_delivery(store, delivery, &err);
-    if (!row)
+    bool found;
+    if (!config_destination(service->config, json_string_value(json_object_get(row, "destination"))))
+        api_refuse(answer, HTTP_CONFLICT, "no_destination",
+                   "the destination of this delivery is not configured; configure it, reload, and retry");
+    else if (!store_requeue_delivery(service->store, delivery, clock_unix_ms(), &found, &err))
         answer_failure(answer, &err);
-    else if (json_is_null(row))
-        api_refuse(answer, HTTP_NOT_FOUND, "not_found", "there is no delivery with this number");
-    else
+    else if (!found)
         api_refuse(answer, HTTP_CONFLICT, "delivered", "the report has been delivered already");
-    json_decref(row);
+    else
+        accept_it(&service->outbox, answer);
 }
 
 static void post_retry(const struct api_request *request, struct api_answer *answer)
 {
     struct err err = ERR_INIT;
-    struct store *store = request->service->store;
     int64_t delivery;
-    bool found;
-    if (!api_input_row(request->id, &delivery))
-        api_refuse(answer, HTTP_NOT_FOUND, "not_found", "there is no delivery with this number");
-    else if (!store_requeue_delivery(store, delivery, clock_unix_ms(), &found, &err))
+    if (!api_input_row(request->id, &delivery)) {
+        refuse_unknown_delivery(answer);
+        return;
+    }
+    json_t *row = store_view_delivery(request->service->store, delivery, &err);
+    if (!row)
         answer_failure(answer, &err);
-    else if (!found)
-        refuse_retry(store, delivery, answer);
+    else if (json_is_null(row))
+        refuse_unknown_delivery(answer);
     else
-        accept_it(&request->service->outbox, answer);
+        retry_delivery(request->service, delivery, row, answer);
+    json_decref(row);
 }
 
 static void get_metrics(const struct api_request *request, struct api_answer *answer)

@@ -410,10 +410,9 @@ struct config *config_load(const char *path, struct err *err)
     if (!config || !file)
         err_errno(err, "open %s", path);
     bool ok = config && file;
-    if (ok) {
-        snprintf(config->path, sizeof config->path, "%s", path);
-        ok = parse(config, file, err);
-    }
+    if (ok && snprintf(config->path, sizeof config->path, "%s", path) >= (int)sizeof config->path)
+        ok = err_fail(err, ERR_INPUT, "the path of the configuration is too long to be read again: %s", path);
+    ok = ok && parse(config, file, err);
     if (file)
         fclose(file);
     if (ok)
@@ -429,6 +428,14 @@ void config_free(struct config *config)
         free(config);
         config = replaced;
     }
+}
+
+const struct config_peer *config_destination(const struct config *config, const char *name)
+{
+    for (int i = 0; i < config->peer_count; i++)
+        if (config->peers[i].receives_results && strcmp(config->peers[i].name, name) == 0)
+            return &config->peers[i];
+    return NULL;
 }
 
 /* ---- reloading ----------------------------------------------------------------------------------------- */

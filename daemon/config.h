@@ -88,6 +88,9 @@ struct config *config_load(const char *path, struct err *err);
 /* And every one that it replaced. */
 void config_free(struct config *config);
 
+/* The peer of this name, if results are sent to it; else NULL. Borrowed. */
+const struct config_peer *config_destination(const struct config *config, const char *name);
+
 /* Keys as "section.key", "peer" when any peer differs, "model" when the list of models does; separated by
  * blanks, "" for none. */
 enum { CONFIG_CHANGES = 1024 };

@@ -86,7 +86,7 @@ static bool report_in_class(struct service *service, int64_t result, const char 
 }
 
 /* What the destination took before comes first: a result is never stored there in two classes. */
-static int class_order(const char *preferred, const char *order[SR_CLASSES])
+static void class_order(const char *preferred, const char *order[SR_CLASSES])
 {
     int count = 0;
     for (int i = 0; i < SR_CLASSES; i++)
@@ -95,7 +95,6 @@ static int class_order(const char *preferred, const char *order[SR_CLASSES])
     for (int i = 0; i < SR_CLASSES; i++)
         if (strcmp(sr_classes[i], preferred) != 0)
             order[count++] = sr_classes[i];
-    return count;
 }
 
 static void send_report(struct service *service, struct dicom_sender *sender,
@@ -134,14 +133,6 @@ static void send_in_some_class(struct service *service, struct dicom_sender *sen
         if (attempt->outcome != OUTCOME_OTHER_CLASS)
             return;
     }
-}
-
-static const struct config_peer *destination(const struct config *config, const char *name)
-{
-    for (int i = 0; i < config->peer_count; i++)
-        if (config->peers[i].receives_results && strcmp(config->peers[i].name, name) == 0)
-            return &config->peers[i];
-    return NULL;
 }
 
 static void try_delivery(struct route *route, const struct config *config, const struct config_peer *to,
@@ -240,7 +231,7 @@ static enum look deliver_one(struct route *route)
 {
     struct service *service = route->courier->service;
     const struct config *config = service->config;
-    const struct config_peer *to = destination(config, route->name);
+    const struct config_peer *to = config_destination(config, route->name);
     struct store_delivery delivery;
     struct err err = ERR_INIT;
     bool found = false;

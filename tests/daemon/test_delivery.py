@@ -183,6 +183,29 @@ def test_a_permanent_refusal_parks_the_delivery_until_somebody_retries(start_dae
         assert daemon.state_of(study.uid) == "delivered"
 
 
+def test_a_retry_for_a_destination_that_is_gone_is_refused_until_it_is_back(start_daemon, start_pacs):
+    pacs = start_pacs()
+    daemon = start_daemon(peers=[pacs.peer()])
+    peers = daemon.peers
+    pacs.close()
+    study = ct_study()
+    send(daemon, study.objects)
+    wait_delivery(daemon, study.uid, "pending")
+    daemon.terminate()
+    daemon.peers = [one for one in peers if one["name"] == "sender"]
+    daemon.start()
+    delivery = wait_delivery(daemon, study.uid, "parked")
+    refused = daemon.post(f"/api/v1/deliveries/{delivery['id']}/retry")
+    assert refused.status_code == 409 and refused.json()["error"]["code"] == "no_destination"
+    assert wait_delivery(daemon, study.uid, "parked")["attempts"] == delivery["attempts"]
+    daemon.terminate()
+    daemon.peers = peers
+    pacs.listen()
+    daemon.start()
+    assert daemon.post(f"/api/v1/deliveries/{delivery['id']}/retry").status_code == 202
+    wait_delivery(daemon, study.uid, "delivered")
+
+
 def test_a_warning_counts_as_delivered(start_daemon, start_pacs):
     pacs, daemon, sent = studies_with_answers(start_daemon, start_pacs, Answers(99), [0xB000, 0xB006, 0xB007, 0x0111])
     for status, study in sent.items():

@@ -48,6 +48,20 @@ static void refused(const char *text, int line, const char *word)
         fail_msg("no \"%s\" in: %s", word, err.text);
 }
 
+/* A reload reads the same file, not one whose name is the beginning of this. */
+static void a_path_that_could_not_be_read_again_is_refused(void **state)
+{
+    char longer[CONFIG_TEXT + 40] = "/tmp/";
+    config_free(load_good(""));
+    while (strlen(longer) + strlen(path + strlen("/tmp/")) < CONFIG_TEXT)
+        strcat(longer, "./");
+    strcat(longer, path + strlen("/tmp/"));
+    err = (struct err)ERR_INIT;
+    assert_null(config_load(longer, &err));
+    assert_int_equal(err.code, ERR_INPUT);
+    assert_non_null(strstr(err.text, "too long"));
+}
+
 static void an_empty_file_is_all_defaults(void **state)
 {
     struct config *config = load_good("");
@@ -421,6 +435,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_file_is_all_defaults),
+        cmocka_unit_test(a_path_that_could_not_be_read_again_is_refused),
         cmocka_unit_test(values_comments_and_blank_lines_are_read),
         cmocka_unit_test(an_unknown_key_names_file_and_line),
         cmocka_unit_test(a_key_given_twice_is_refused_not_replaced),
