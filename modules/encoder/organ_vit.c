@@ -183,9 +183,13 @@ static bool run_organ(struct self *self, const struct encoder_input *input, int 
     out->reason = "organ_too_large";
     if (volume(box.size_zyx) > CROPS_MAX * volume(self->organs.crop_zyx))
         return true;
-    if (!run_box(self, input, &box, tap, err) ||
-        !organ_attend(&self->organs, &self->weights, organ, self->room.tokens, gather_tokens(self, organ),
-                      self->room.scores, vector, err))
+    if (!run_box(self, input, &box, tap, err))
+        return false;
+    int tokens = gather_tokens(self, organ);
+    if (tokens == 0)
+        return true;
+    if (!organ_attend(&self->organs, &self->weights, organ, self->room.tokens, tokens, self->room.scores,
+                      vector, err))
         return false;
     encoder_tap(tap, "organ", organ, vector, 1, dim);
     out->vector = vector;

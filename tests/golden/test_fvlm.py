@@ -88,6 +88,14 @@ def test_an_organ_of_more_than_four_crops_is_left_out(small, unet_probe, tmp_pat
     assert missing == {"lung": "organ_too_large"} and set(ours) == {"heart", "esophagus", "aorta"}
 
 
+def test_an_organ_whose_crop_holds_none_of_it_is_left_out(small, unet_probe, tmp_path):  # noqa: F811
+    """The crop of a large organ ends before its last plane, row and column: two voxels may lie in none of it."""
+    values, mask = scene((30, 64, 100), 7, parts=[2])
+    mask[0, 63, 0] = mask[20, 0, 0] = 1
+    ours, missing = run(unet_probe, tmp_path / "out", small[0], values, mask)
+    assert missing["lung"] == "organ_too_large" and set(ours) == {"heart"}
+
+
 def test_a_mask_is_needed(small, unet_probe, tmp_path):  # noqa: F811
     path = unet_probe.write(tmp_path / "in", numpy.zeros((16, 40, 64)))
     assert "mask_missing" in unet_probe.refusal("organs", small[0], path, "-", 16, 40, 64, tmp_path)
