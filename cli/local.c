@@ -11,6 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { FAULTS_SHOWN = 200 };
+
 struct settings {
     const char *model, *tensor, *nifti;
     bool json, stats;
@@ -158,6 +160,23 @@ static void print_input(const json_t *input)
     print_warnings(json_object_get(input, "warnings"));
 }
 
+static void print_organs(const json_t *organs)
+{
+    size_t i;
+    json_t *organ;
+    json_array_foreach(organs, i, organ)
+    {
+        const json_t *recognised = json_object_get(organ, "recognised");
+        bool assessed = json_object_get(organ, "embedding");
+        printf("organ      %-36s %-13s %s", text_of(organ, "id"), assessed ? "assessed" : "not_assessed",
+               assessed ? "" : text_of(organ, "not_assessed"));
+        if (recognised)
+            printf("closest to %s, score %.4f", text_of(recognised, "id"),
+                   json_number_value(json_object_get(recognised, "score")));
+        putchar('\n');
+    }
+}
+
 static void print_findings(const json_t *findings)
 {
     size_t i;
@@ -168,6 +187,8 @@ static void print_findings(const json_t *findings)
         printf("finding    %-36s %-13s ", text_of(item, "id"), text_of(item, "state"));
         if (json_is_number(score))
             printf("score %.4f ", json_number_value(score));
+        if (json_is_string(json_object_get(item, "organ")))
+            printf("organ %s ", text_of(item, "organ"));
         printf("%s\n", json_is_string(json_object_get(item, "reason")) ? text_of(item, "reason") : "");
     }
 }
@@ -181,6 +202,7 @@ static void print_result(const json_t *result)
         printf("analysed   NO: %s (%s)\n", text_of(result, "reason_text"), text_of(result, "reason"));
     print_model(json_object_get(result, "model"));
     print_input(json_object_get(result, "input"));
+    print_organs(json_object_get(result, "organs"));
     print_findings(json_object_get(result, "findings"));
     if (json_is_array(embedding))
         printf("embedding  %zu numbers (--json shows them)\n", json_array_size(embedding));
@@ -351,6 +373,27 @@ enum cli_exit local_tokenize(int count, char **arguments)
 
 /* ---- model check ---- */
 
+/* True: there were some. */
+static bool print_faults(const json_t *answer)
+{
+    size_t i;
+    json_t *fault;
+    json_array_foreach(json_object_get(answer, "faults"), i, fault)
+    {
+        if (i == FAULTS_SHOWN)
+            break;
+        const char *reason = text_of(fault, "reason");
+        fprintf(stderr, "cardioscribe: %s%s%s%s\n", text_of(fault, "text"), *reason ? " (" : "", reason,
+                *reason ? ")" : "");
+    }
+    int count = (int)json_integer_value(json_object_get(answer, "fault_count"));
+    if (count > FAULTS_SHOWN)
+        fprintf(stderr, "cardioscribe: and %d more (--json shows them)\n", count - FAULTS_SHOWN);
+    if (count > 1)
+        fprintf(stderr, "cardioscribe: %d faults\n", count);
+    return count > 0;
+}
+
 static void print_check(const json_t *answer)
 {
     const json_t *zyx = json_object_get(answer, "input_zyx");
@@ -383,13 +426,14 @@ enum cli_exit local_model(int count, char **arguments)
     json_t *answer = do_job(&settings, job, 0, &err);
     if (!answer)
         return cli_failed(&err);
+    bool faulty = json_integer_value(json_object_get(answer, "fault_count")) > 0;
     enum cli_exit ended = CLI_OK;
     if (settings.json)
         ended = print_json(answer);
-    else
+    else if (!print_faults(answer))
         print_check(answer);
     json_decref(answer);
-    return ended;
+    return faulty ? CLI_REFUSED : ended;
 }
 
 /* ---- volume ---- */
