@@ -161,6 +161,12 @@ def test_a_real_series_with_a_segmentation(model, tmp_path):
     assert set(vectors(result)) == {"lung", "aorta"} and organs_of(result)["heart"] == "organ_not_segmented"
 
 
+def test_the_sample_table_is_what_the_converter_writes():
+    sys.path.insert(0, str(ROOT / "tools"))
+    from convert_model import family_fvlm
+    assert family_fvlm.SEGMENTS == json.loads((ROOT / "conf/segments.json").read_text())
+
+
 def prepared(study, parts, spacing, size, clip=(-1150, 350), box_of="mask"):
     """The encoder's input, written out again: spacing, clip, range, box, padding on both sides."""
     import torch

@@ -171,6 +171,8 @@ def write(made, family, found, config, vocab, checkpoint, kept, dropped, notes):
     digests = {name: folder.copy(made, name, path) for name, path in vocab.items()}
     digests["config.json"] = folder.write_json(made, "config.json", config)
     digests["prompts.json"] = folder.write_json(made, "prompts.json", prompts(family, found))
+    if family.segments:
+        digests["segments.json"] = folder.write_json(made, "segments.json", family.segments)
     tensors = [(one.canonical, one.dtype, one.shape, one.chunks) for one in kept] + list(family.made(found))
     digests["model.safetensors"] = safetensors_file.write(os.path.join(made, "model.safetensors"), tensors)
     if found.vectors:

@@ -35,6 +35,7 @@ class Family:
     scalars: tuple = ()          # one-value tensors that become keys of config.json
     prompts: Callable = lambda found: []  # Converted -> labels
     organ_prompts: str | None = None  # how an organ is recognised
+    segments: dict = dataclasses.field(default_factory=dict)  # segments.json; {}: none
     made: Callable = lambda found: ()  # Converted -> tensors that no checkpoint holds, as safetensors_file.write
     tokenizer: str | None = "wordpiece"  # or "bpe"
     notes: tuple = ()            # sentences for the card

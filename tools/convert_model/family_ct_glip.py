@@ -105,9 +105,12 @@ def prompts(found):
              "negative": f"No abnormality in the {readable(organ)}."} for organ, key, text in ABNORMALITIES]
 
 
+# By TotalSegmentator's own names, which its segmentations carry as labels.
+SEGMENTS = {"codes": {}, "labels": {label: label.lower() for label in LABELS}}
+
 FAMILY = Family(
     "ct-glip", "CT-GLIP-style", "ct-glip", depths, rules, config, published_depths=None, published=None,
-    ignored=(r".*\.num_batches_tracked",), prompts=prompts, made=identity,
+    ignored=(r".*\.num_batches_tracked",), prompts=prompts, made=identity, segments=SEGMENTS,
     organ_prompts="This is a {organ} in the CT scan.",
     licence="As whoever trained it states. CT-GLIP's authors released neither code nor weights.",
     source="weights under canonical names, after arXiv 2404.15272",

@@ -87,6 +87,13 @@ def prompts(found):
              "positive": f"{word or text}.", "negative": f"Not {word or text}."} for organ, text, word in FINDINGS]
 
 
+# SNOMED CT, and the SRT codes that DICOM used before it; lobes and sides count as the lung.
+SEGMENTS = {"codes": {code: organ for organ, codes in {
+    "lung": "SCT:39607008 SRT:T-28000 SCT:3341006 SRT:T-28100 SCT:44029006 SRT:T-28500 SCT:45653009 SCT:90572001 "
+            "SCT:44714003 SCT:41224006 SCT:42400003 SCT:72481006 SCT:266005",
+    "heart": "SCT:80891009 SRT:T-32000", "esophagus": "SCT:32849002 SRT:T-56000", "aorta": "SCT:15825003 SRT:T-42000",
+}.items() for code in codes.split()}, "labels": {}}
+
 FAMILY = Family(
     "fvlm", "fVLM", "fvlm", depths, rules, config,
     published_depths={"vision": 12, "text": bert.LAYERS, "organs": len(ORGANS)},
@@ -94,7 +101,7 @@ FAMILY = Family(
                              "O": len(ORGANS)},
     ignored=(r"text_encoder\.cls\..*", r"text_encoder\..*crossattention.*", r"text_encoder\.pooler\..*",
              r"text_encoder\.embeddings\.position_ids"),
-    scalars=("temp",), prompts=prompts,
+    scalars=("temp",), prompts=prompts, segments=SEGMENTS,
     licence="No licence file was seen: ask the authors.",
     source="https://github.com/alibaba-damo-academy/fvlm (ICLR 2025)",
     notes=("The text tower adds no token type term, whether or not the checkpoint stores that table.",
