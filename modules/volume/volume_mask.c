@@ -87,7 +87,8 @@ static bool find_spacing(struct lattice *lattice, const double *sorted, int coun
     double gap = least_gap(sorted, count);
     double alone = thickness_mm > least_spacing_mm ? thickness_mm : lattice->first->spacing_x_mm;
     lattice->low = sorted[0];
-    lattice->spacing_mm = stated_mm > least_spacing_mm ? stated_mm : gap > 0 ? gap : alone;
+    bool possible = stated_mm > least_spacing_mm && (gap == 0 || gap > stated_mm * (1 - lattice_tolerance));
+    lattice->spacing_mm = possible ? stated_mm : gap > 0 ? gap : alone;
     if (!fits(sorted, count, lattice->spacing_mm)) {
         lattice->spacing_mm = gap;
         if (!fits(sorted, count, gap))

@@ -10,7 +10,7 @@ enum { VOLUME_MASK_PLANES = 4096 };
 struct volume_mask_source {
     const struct dicom_head *head;
     const uint8_t *frame_number; /* [frame_count]: what the frame paints, from 1; 0: nothing */
-    double spacing_z_mm;         /* as stated; 0: what the positions say */
+    double spacing_z_mm;         /* as stated; 0, or frames lie closer: what the positions say */
     bool (*read)(void *reader, int frame, uint8_t *inside, struct err *err); /* [rows][columns], 0 or 1 */
     void *reader;
 };

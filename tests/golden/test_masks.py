@@ -205,6 +205,18 @@ def test_masks_on_a_grid(masks, tmp_path, spacing, tilt):
     assert grid[0][1] % 2 == 0 and (ours == wanted).all()
 
 
+def test_planes_nearer_than_stated_stay_apart(masks, tmp_path):
+    """Two frames, and a spacing of which their distance is a small part: not one thick plane."""
+    objects, paths = series(tmp_path / "ct", slices=11)
+    array = numpy.zeros((11, 50, 47, 2), bool)
+    array[5, 5:20, 5:20, 0] = array[6, 25:40, 5:20, 1] = True
+    dataset = made(objects, array)
+    dataset.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0].SpacingBetweenSlices = 25
+    dataset.save_as(tmp_path / "seg.dcm")
+    grid, ours = masks.mask(tmp_path / "seg.dcm", tmp_path / "out", (2.5, 1.03, 1), paths)
+    assert (ours == paint(grid, pydicom.dcmread(tmp_path / "seg.dcm"), 2.5)).all() and set(numpy.unique(ours)) == {0, 1, 2}
+
+
 def test_the_grid_covers_the_field_of_view(masks, tmp_path):
     """Corner to corner: the first voxel's centre is half a step inside the corner of the first pixel."""
     objects, paths = series(tmp_path / "ct", slices=11)
