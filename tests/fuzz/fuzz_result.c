@@ -12,7 +12,8 @@ static char *again(const json_t *json, struct arena *arena, struct err *err)
     if (!result_from_json(json, arena, &result, err))
         return NULL;
     fuzz_must(result->key_instance < result->instance_count, "the key instance is in the list");
-    fuzz_touch(result->embedding, (size_t)result->embedding_dim * sizeof *result->embedding);
+    if (result->embedding)
+        fuzz_touch(result->embedding, (size_t)result->embedding_dim * sizeof *result->embedding);
     for (int i = 0; i < result->organ_count; i++) {
         const struct result_organ *organ = &result->organs[i];
         fuzz_must((organ->embedding == NULL) == (organ->reason != NULL), "an organ has a vector or a reason");

@@ -355,6 +355,14 @@ def test_an_organ_is_the_finding_site_with_its_side(reports):
                      "antrum_ulcer": ("ANTRUM", "99CARDIOSCRIBE", [])}
 
 
+def test_every_organ_code_is_in_pydicoms_tables():
+    from pydicom.sr._concepts_dict import concepts
+    known = {(code, meaning) for rows in concepts["SCT"].values() for code, (meaning, groups) in rows.items()}
+    organs = json.loads(CODES.read_text())["organs"]
+    assert len({one["id"] for one in organs}) == len(organs) > 40
+    assert [one for one in organs if (one["code"]["value"], one["code"]["meaning"]) not in known] == []
+
+
 def test_the_model_is_named_even_without_a_finding(reports):
     for name in ("negative", "untrained", "declined"):
         texts = [item.TextValue for item, _ in content(reports[name][0]) if "TextValue" in item]

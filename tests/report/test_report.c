@@ -360,6 +360,30 @@ static void labels_are_coded_by_the_table(void **state)
     assert_string_equal(found.site.value, "3");
 }
 
+static void organs_are_sites_with_a_side(void **state)
+{
+    struct err err = ERR_INIT;
+    struct report_codes *codes;
+    struct report_label label = {0};
+    assert_true(
+        load("{\"labels\":[],\"organs\":[{\"id\":\"kidney_left\",\"side\":\"left\",\"code\":{\"value\":"
+             "\"64033007\","
+             "\"scheme\":\"SCT\",\"meaning\":\"Kidney\"}},{\"id\":\"heart\",\"code\":{\"value\":\"80891009\","
+             "\"scheme\":\"SCT\",\"meaning\":\"Heart\"}}]}",
+             &codes, &err));
+    assert_true(report_codes_organ(codes, "kidney_left", "Left kidney", arena, &label, &err));
+    assert_string_equal(label.site.value, "64033007");
+    assert_string_equal(label.side.value, "7771000");
+    label = (struct report_label){0};
+    assert_true(report_codes_organ(codes, "heart", NULL, arena, &label, &err));
+    assert_string_equal(label.site.value, "80891009");
+    assert_null(label.side.value);
+    label = (struct report_label){0};
+    assert_true(report_codes_organ(codes, "antrum", "Antrum", arena, &label, &err));
+    assert_string_equal(label.site.scheme, "99CARDIOSCRIBE");
+    assert_string_equal(label.site.meaning, "Antrum");
+}
+
 static void long_ids_stay_apart(void **state)
 {
     struct err err = ERR_INIT;
@@ -378,6 +402,11 @@ static void a_wrong_table_is_refused(void **state)
         "",
         "[]",
         "{\"labels\":{}}",
+        "{\"labels\":[],\"organs\":{}}",
+        "{\"labels\":[],\"organs\":[{\"id\":\"a\"}]}",
+        "{\"labels\":[],\"organs\":[{\"code\":{\"value\":\"1\",\"scheme\":\"S\",\"meaning\":\"M\"}}]}",
+        "{\"labels\":[],\"organs\":[{\"id\":\"a\",\"side\":\"middle\",\"code\":{\"value\":\"1\",\"scheme\":"
+        "\"S\",\"meaning\":\"M\"}}]}",
         "{\"labels\":[{}]}",
         "{\"labels\":[{\"id\":\"a\",\"text\":\"A\",\"state\":\"Q\"}]}",
         "{\"labels\":[{\"id\":\"a\",\"text\":\"A\",\"state\":\"D\",\"code\":null}]}",
@@ -413,6 +442,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_device_uid_changes_with_the_weights, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_class_is_another_object, set_up, tear_down),
         cmocka_unit_test_setup_teardown(labels_are_coded_by_the_table, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(organs_are_sites_with_a_side, set_up, tear_down),
         cmocka_unit_test_setup_teardown(long_ids_stay_apart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_wrong_table_is_refused, set_up, tear_down),
     };
