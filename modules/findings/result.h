@@ -34,7 +34,7 @@ struct result_organ {
     const char *id, *text;   /* as in config.json */
     const float *embedding;  /* unit [embedding_dim]; NULL: not assessed */
     const char *reason;      /* stable word when not assessed, else NULL */
-    const char *recognised;  /* id of the organ whose text lies closest; NULL: not asked. No finding */
+    const char *recognised;  /* id of the organ whose text lies closest; NULL: not asked, or untrained */
     double recognised_score; /* of it, 0..1: softmax over the organs' texts */
 };
 

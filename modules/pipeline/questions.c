@@ -283,7 +283,7 @@ static bool answer_organs(const struct questions *questions, const struct encode
         organs[i].reason = from->vector ? NULL : copied(arena, from->reason, &ok);
         if (from->vector)
             organs[i].embedding = copied_vector(arena, from->vector, questions->dim, &ok);
-        if (ok && from->vector && questions->organ_vectors)
+        if (ok && from->vector && questions->organ_vectors && questions->trained)
             recognise(questions, arena, &organs[i], &ok);
     }
     if (!ok)

@@ -209,7 +209,16 @@ def test_ct_glip_style(case, full):
     organs = {"spleen": [1], "liver": [5], "heart_myocardium": [44], "urinary_bladder": [104]}
     theirs = organ_flow.Mean(net.double(), unet, organs, project.double())(volume, mask, window, 0.25)
     assert set(theirs) == set(organs)
-    assert_organs_close(case.encode(input=torch.from_numpy(volume)[None], mask=torch.from_numpy(mask)), theirs)
+    given = dict(input=torch.from_numpy(volume)[None], mask=torch.from_numpy(mask))
+    answer = case.encode(**given)
+    assert_organs_close(answer, theirs)
+    assert all("recognised" in organ for organ in answer["organs"] if organ["id"] in organs)
+    path = case.folder / "model/config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"trained": False}))
+    answer = case.encode(**given)
+    assert_organs_close(answer, theirs)
+    assert not any("recognised" in organ for organ in answer["organs"]), "an untrained model decides nothing"
+    assert not {finding["state"] for finding in answer["findings"]} & {"present", "absent"}
 
 
 @pytest.mark.parametrize("full", SIZES)
