@@ -20,6 +20,7 @@ enum cli_exit local_text(int count, char **arguments);
 enum cli_exit local_tokenize(int count, char **arguments);
 enum cli_exit local_model(int count, char **arguments);
 enum cli_exit local_volume(int count, char **arguments);
+enum cli_exit local_pixels(int count, char **arguments);
 enum cli_exit local_token(int count, char **arguments);
 
 /* With the daemon, over its REST interface. */

@@ -14,10 +14,10 @@
 enum { FAULTS_SHOWN = 200 };
 
 struct settings {
-    const char *model, *tensor, *nifti;
+    const char *model, *tensor, *nifti, *raw;
     bool json, stats;
-    int threads, timeout_s;
-    char *const *named; /* the paths on the command line */
+    int threads, timeout_s, frame; /* frame from 1; 0: all */
+    char *const *named;            /* the paths on the command line */
     int named_count;
 };
 
@@ -36,7 +36,8 @@ static bool read_options(int count, char **arguments, struct settings *settings,
         {"model", required_argument, NULL, 'm'},   {"tensor", required_argument, NULL, 't'},
         {"nifti", required_argument, NULL, 'n'},   {"json", no_argument, NULL, 'j'},
         {"stats", no_argument, NULL, 's'},         {"threads", required_argument, NULL, 'T'},
-        {"timeout", required_argument, NULL, 'l'}, {NULL, 0, NULL, 0}};
+        {"timeout", required_argument, NULL, 'l'}, {"raw", required_argument, NULL, 'r'},
+        {"frame", required_argument, NULL, 'f'},   {NULL, 0, NULL, 0}};
     for (int which; (which = getopt_long(count, arguments, "", known, NULL)) != -1;) {
         if (which == 'm')
             settings->model = optarg;
@@ -44,6 +45,10 @@ static bool read_options(int count, char **arguments, struct settings *settings,
             settings->tensor = optarg;
         else if (which == 'n')
             settings->nifti = optarg;
+        else if (which == 'r')
+            settings->raw = optarg;
+        else if (which == 'f' && whole_number(optarg) >= 1)
+            settings->frame = whole_number(optarg);
         else if (which == 'j')
             settings->json = true;
         else if (which == 's')
@@ -278,7 +283,8 @@ enum cli_exit local_encode(int count, char **arguments)
     int first;
     struct err err = ERR_INIT;
     struct settings settings = {0};
-    if (!read_options(count, arguments, &settings, &first) || settings.nifti)
+    if (!read_options(count, arguments, &settings, &first) || settings.nifti || settings.raw ||
+        settings.frame)
         return cli_usage("encode", "an option is wrong");
     if (!settings.model)
         return cli_usage("encode", "--model is missing");
@@ -327,7 +333,7 @@ enum cli_exit local_text(int count, char **arguments)
     struct err err = ERR_INIT;
     struct settings settings = {0};
     if (!read_options(count, arguments, &settings, &first) || settings.tensor || settings.nifti ||
-        settings.stats)
+        settings.stats || settings.raw || settings.frame)
         return cli_usage("text", "an option is wrong");
     if (!settings.model || first == count)
         return cli_usage("text", settings.model ? "no text given" : "--model is missing");
@@ -351,7 +357,7 @@ enum cli_exit local_tokenize(int count, char **arguments)
     struct err err = ERR_INIT;
     struct settings settings = {0};
     if (!read_options(count, arguments, &settings, &first) || settings.tensor || settings.nifti ||
-        settings.stats)
+        settings.stats || settings.raw || settings.frame)
         return cli_usage("tokenize", "an option is wrong");
     if (!settings.model || first != count - 1)
         return cli_usage("tokenize", settings.model ? "give one text" : "--model is missing");
@@ -416,7 +422,7 @@ enum cli_exit local_model(int count, char **arguments)
     struct err err = ERR_INIT;
     struct settings settings = {0};
     if (!read_options(count, arguments, &settings, &first) || settings.tensor || settings.nifti ||
-        settings.stats)
+        settings.stats || settings.raw || settings.frame)
         return cli_usage("model", "an option is wrong");
     if (first != count - 2 || strcmp(arguments[first], "check") != 0)
         return cli_usage("model", "give \"check\" and one path");
@@ -453,32 +459,32 @@ static void print_volume(const json_t *answer, const char *file)
     print_warnings(json_object_get(answer, "warnings"));
 }
 
-/* Only a whole volume gets its name: it is written beside and renamed. */
-static json_t *write_volume(const struct settings *settings, json_t *files, struct err *err)
+/* Do a job that writes to the passed descriptor; takes `job`. Only what is whole gets its name: it is written
+ * beside and renamed. */
+static json_t *write_output(const struct settings *settings, json_t *job, const char *path, struct err *err)
 {
     char part[4096];
-    if (snprintf(part, sizeof part, "%s.part", settings->nifti) >= (int)sizeof part) {
-        json_decref(files);
+    if (snprintf(part, sizeof part, "%s.part", path) >= (int)sizeof part) {
+        json_decref(job);
         err_fail(err, ERR_INPUT, "the output's name is too long");
         return NULL;
     }
     int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0) {
-        json_decref(files);
+        json_decref(job);
         err_errno(err, "create %s", part);
         return NULL;
     }
-    json_t *job = json_pack("{s:s,s:o,s:i}", "job", "volume", "files", files, "fd", WORKER_PASSED_FD);
     json_t *answer = do_job(settings, job, fd, err);
     if (close(fd) < 0 && answer) {
         err_errno(err, "write %s", part);
         json_decref(answer);
         answer = NULL;
     }
-    if (answer && rename(part, settings->nifti) == 0)
+    if (answer && rename(part, path) == 0)
         return answer;
     if (answer)
-        err_errno(err, "rename to %s", settings->nifti);
+        err_errno(err, "rename to %s", path);
     json_decref(answer);
     unlink(part);
     return NULL;
@@ -490,14 +496,18 @@ enum cli_exit local_volume(int count, char **arguments)
     struct err err = ERR_INIT;
     struct settings settings = {0};
     if (!read_options(count, arguments, &settings, &first) || settings.tensor || settings.model ||
-        settings.stats)
+        settings.stats || settings.raw || settings.frame)
         return cli_usage("volume", "an option is wrong");
     if (!settings.nifti || first == count)
         return cli_usage("volume", settings.nifti ? "no path given" : "--nifti is missing");
     settings.named = arguments + first;
     settings.named_count = count - first;
     json_t *files = files_of(settings.named, settings.named_count, &err);
-    json_t *answer = files ? write_volume(&settings, files, &err) : NULL;
+    json_t *answer = NULL;
+    if (files)
+        answer = write_output(
+            &settings, json_pack("{s:s,s:o,s:i}", "job", "volume", "files", files, "fd", WORKER_PASSED_FD),
+            settings.nifti, &err);
     if (!answer)
         return cli_failed(&err);
     enum cli_exit ended = CLI_OK;
@@ -505,6 +515,44 @@ enum cli_exit local_volume(int count, char **arguments)
         ended = print_json(answer);
     else
         print_volume(answer, settings.nifti);
+    json_decref(answer);
+    return ended;
+}
+
+/* ---- pixels ---- */
+
+static void print_pixels(const json_t *answer, const char *file)
+{
+    printf("%s: %d frame(s) of %d x %d values (rows, columns), %d bits %s, little endian\n", file,
+           (int)number_of(answer, "frames"), (int)number_of(answer, "rows"),
+           (int)number_of(answer, "columns"), (int)number_of(answer, "bits_allocated"),
+           json_is_true(json_object_get(answer, "signed")) ? "signed" : "unsigned");
+}
+
+enum cli_exit local_pixels(int count, char **arguments)
+{
+    int first;
+    struct err err = ERR_INIT;
+    struct settings settings = {0};
+    if (!read_options(count, arguments, &settings, &first) || settings.tensor || settings.model ||
+        settings.stats || settings.nifti)
+        return cli_usage("pixels", "an option is wrong");
+    if (!settings.raw || first != count - 1)
+        return cli_usage("pixels", settings.raw ? "give one file" : "--raw is missing");
+    settings.named = arguments + first;
+    settings.named_count = 1;
+    json_t *job =
+        json_pack("{s:s,s:s,s:i}", "job", "pixels", "file", arguments[first], "fd", WORKER_PASSED_FD);
+    if (settings.frame)
+        json_object_set_new(job, "frame", json_integer(settings.frame));
+    json_t *answer = write_output(&settings, job, settings.raw, &err);
+    if (!answer)
+        return cli_failed(&err);
+    enum cli_exit ended = CLI_OK;
+    if (settings.json)
+        ended = print_json(answer);
+    else
+        print_pixels(answer, settings.raw);
     json_decref(answer);
     return ended;
 }

@@ -18,6 +18,8 @@ static const struct command {
     {"tokenize", "--model DIR [--json] TEXT", "token ids of a text", local_tokenize},
     {"model",    "check [--json] PATH", "check a model folder or one .safetensors file", local_model},
     {"volume",   "PATH... --nifti OUT.nii [--json]", "the chosen series as it lies in space", local_volume},
+    {"pixels",   "FILE [--frame N] --raw OUT [--json] [--threads N] [--timeout S]",
+                 "stored values of one frame (from 1) or all, decoded", local_pixels},
     {"token",    "[--out FILE]", "a new token for REST, and its digest for the configuration", local_token},
     {"status",   "[REMOTE]", "is the daemon ready, and what is wrong if not", remote_status},
     {"studies",  "[REMOTE] [--accession A] [--patient-id P] [--study-uid U] [--state S] [--since T]",

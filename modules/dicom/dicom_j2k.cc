@@ -4,6 +4,7 @@ extern "C" {
 
 #include <openjpeg.h>
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 
@@ -99,10 +100,12 @@ bool check_image(const opj_image_t *image, int rows, int columns, struct err *er
     return true;
 }
 
-void copy_values(const opj_image_comp_t *component, bool is_signed, int32_t *values)
+void copy_values(const opj_image_comp_t *component, const struct dicom_pixels_shape *shape, int32_t *values)
 {
+    bool is_signed = shape->is_signed;
+    int bits_used = std::min(int(component->prec), shape->bits_stored);
     size_t count = size_t(component->w) * component->h;
-    uint32_t mask = (uint32_t(1) << component->prec) - 1, sign = uint32_t(1) << (component->prec - 1);
+    uint32_t mask = (uint32_t(1) << bits_used) - 1, sign = uint32_t(1) << (bits_used - 1);
     for (size_t i = 0; i < count; i++) {
         uint32_t bits = uint32_t(component->data[i]) & mask;
         values[i] = is_signed && (bits & sign) ? int32_t(bits | ~mask) : int32_t(bits);
@@ -111,7 +114,7 @@ void copy_values(const opj_image_comp_t *component, bool is_signed, int32_t *val
 
 } // namespace
 
-extern "C" bool dicom_j2k_decode(const uint8_t *bytes, size_t size, int rows, int columns, bool is_signed,
+extern "C" bool dicom_j2k_decode(const uint8_t *bytes, size_t size, const struct dicom_pixels_shape *shape,
                                  int32_t *values, struct err *err)
 {
     memory from = {bytes, size, 0};
@@ -124,12 +127,12 @@ extern "C" bool dicom_j2k_decode(const uint8_t *bytes, size_t size, int rows, in
     image_ptr image(raw, opj_image_destroy);
     if (!has_header || !image)
         return err_fail(err, ERR_INPUT, "JPEG 2000: header damaged");
-    if (!check_image(image.get(), rows, columns, err))
+    if (!check_image(image.get(), shape->rows, shape->columns, err))
         return false;
     if (!opj_decode(codec.get(), stream.get(), image.get()) || !image->comps[0].data)
         return err_fail(err, ERR_INPUT, "JPEG 2000: codestream damaged or truncated");
-    if (!check_image(image.get(), rows, columns, err))
+    if (!check_image(image.get(), shape->rows, shape->columns, err))
         return false;
-    copy_values(&image->comps[0], is_signed, values);
+    copy_values(&image->comps[0], shape, values);
     return true;
 }

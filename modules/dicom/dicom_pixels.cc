@@ -268,7 +268,7 @@ bool fetch_by_dcmtk(dicom_pixels *pixels, int number, struct err *err)
         return true;
     if (condition == EC_CannotChangeRepresentation || condition == EC_UnsupportedEncoding)
         return err_fail(err, ERR_UNSUPPORTED, "no decoder: %s", condition.text());
-    return err_fail(err, ERR_INPUT, "frame %d cannot be decoded: %s", number, condition.text());
+    return err_fail(err, ERR_INPUT, "frame %d cannot be decoded: %s", number + 1, condition.text());
 }
 
 void unpack(const dicom_pixels *pixels, int32_t *values)
@@ -301,7 +301,7 @@ bool join_fragments(dicom_pixels *pixels, int number, std::vector<uint8_t> &join
             continue;
         joined.resize(start + length);
         if (item->getPartialValue(&joined[start], 0, Uint32(length), &pixels->cache).bad())
-            return err_fail(err, ERR_INPUT, "frame %d cannot be read", number);
+            return err_fail(err, ERR_INPUT, "frame %d cannot be read", number + 1);
     }
     return true;
 }
@@ -310,8 +310,7 @@ bool decode_j2k(dicom_pixels *pixels, int number, int32_t *values, struct err *e
 {
     std::vector<uint8_t> codestream;
     return join_fragments(pixels, number, codestream, err) &&
-           dicom_j2k_decode(codestream.data(), codestream.size(), pixels->shape.rows, pixels->shape.columns,
-                            pixels->shape.is_signed, values, err);
+           dicom_j2k_decode(codestream.data(), codestream.size(), &pixels->shape, values, err);
 }
 
 bool fetch_rle(dicom_pixels *pixels, int number, struct err *err)
@@ -325,9 +324,9 @@ bool fetch_rle(dicom_pixels *pixels, int number, struct err *err)
 bool decode(dicom_pixels *pixels, int number, int32_t *values, struct err *err)
 {
     if (number < 0 || number >= pixels->shape.frames)
-        return err_fail(err, ERR_INPUT, "frame %d of %d", number, pixels->shape.frames);
+        return err_fail(err, ERR_INPUT, "frame %d of %d", number + 1, pixels->shape.frames);
     if (pixels->how == jpeg_2000)
-        return decode_j2k(pixels, number, values, err) || err_prefix(err, "frame %d", number);
+        return decode_j2k(pixels, number, values, err) || err_prefix(err, "frame %d", number + 1);
     size_t size = pixel_count(pixels) * pixels->sample_bytes;
     pixels->frame.resize(pixels->how == by_dcmtk ? size + (size & 1) : size); // the codecs want an even size
     bool fetched = pixels->how == native ? fetch_native(pixels, number, err)
@@ -378,8 +377,8 @@ extern "C" bool dicom_pixels_frame(struct dicom_pixels *pixels, int frame, int32
     try {
         return decode(pixels, frame, values, err);
     } catch (const std::bad_alloc &) {
-        return err_fail(err, ERR_NOMEM, "out of memory decoding frame %d", frame);
+        return err_fail(err, ERR_NOMEM, "out of memory decoding frame %d", frame + 1);
     } catch (...) {
-        return err_fail(err, ERR_INPUT, "frame %d: the decoder gave up", frame);
+        return err_fail(err, ERR_INPUT, "frame %d: the decoder gave up", frame + 1);
     }
 }

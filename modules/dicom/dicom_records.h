@@ -49,8 +49,8 @@ struct dicom_frame {
     int kind_hash;        /* of an enhanced frame's Frame Type, kernel and echo time; 0 without any */
 };
 
-/* A Modality LUT (PS3.3 C.11.1.1): entries[0] stands for stored values up to `first`, the last entry for those
- * at its place and above. */
+/* A Modality LUT (PS3.3 C.11.1.1): entries[0] stands for stored values up to `first`, the last entry for
+ * those at its place and above. */
 struct dicom_lut {
     int first, count, bits; /* bits of an entry, 8 to 16 */
     const uint16_t *entries;
