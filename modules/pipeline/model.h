@@ -47,6 +47,8 @@ const char *model_modality(const struct model *model); /* "CT" or "MR": what pre
 void model_input_zyx(const struct model *model, int zyx[3]);
 int model_dim(const struct model *model); /* length of every embedding */
 
+enum { PREPROCESS_CHANNELS_MAX = 3 };
+
 /* How a volume becomes the encoder's input. Borrowed. */
 struct preprocess {
     char modality[3];
@@ -55,7 +57,7 @@ struct preprocess {
     bool has_hu_clip;
     double hu_clip[2];
     enum { PREPROCESS_MINMAX, PREPROCESS_RANGE01, PREPROCESS_MEANSTD } norm;
-    double mean[3], std[3]; /* of each channel */
+    double mean[PREPROCESS_CHANNELS_MAX], std[PREPROCESS_CHANNELS_MAX]; /* of each channel */
     /* Of a 2D tower's slices: */
     int max_slices;
     double percentile[2]; /* what becomes black and white when there is no hu_clip */

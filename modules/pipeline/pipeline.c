@@ -163,6 +163,10 @@ static bool make_pictures(struct run *run, struct err *err)
     const struct preprocess *preprocess = model_preprocess(run->model);
     const struct vision_config *vision = model_vision(run->model);
     float *values;
+    if (vision->channels > PREPROCESS_CHANNELS_MAX)
+        return err_decline(err, "no_study_path",
+                           "a grey picture becomes up to %d channels, the model takes %d",
+                           PREPROCESS_CHANNELS_MAX, vision->channels);
     if (!pictures_choose(run->plan, run->phase, preprocess->max_slices, run->arena, &run->plan, err))
         return false;
     run->phase = 0;

@@ -77,6 +77,20 @@ def wanted(model, voxels, low, high, most):
     return clip.image_stages(model.double(), pixels)["unit"][0]
 
 
+def test_channels_that_no_grey_picture_has(root, tmp_path):
+    """mean and std are given for up to three."""
+    sizes = {**clip.SMALL, "vision": {**clip.SMALL["vision"], "num_channels": 4}}
+    folder = clip.save(clip.make(sizes), tmp_path / "m")
+    config = {**CONFIG, "vision": {**CONFIG["vision"], "channels": 4},
+              "preprocess": {"modality": "CT", "norm": "meanstd", "mean": MEAN, "std": STD}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "prompts.json").write_text(json.dumps(PROMPTS))
+    study = write_series(tmp_path / "study", numpy.random.default_rng(1).integers(0, 99, (4, 30, 40)), "CT")
+    done = subprocess.run([built(root, "cli/cardioscribe"), "encode", "--model", folder, "--json", study],
+                          capture_output=True, text=True, timeout=120)
+    assert "no_study_path" in done.stdout, done.stdout[:200] + done.stderr
+
+
 @pytest.fixture(params=["CT window", "CT", "MR percentiles"])
 def case(request, tmp_path):
     draw = numpy.random.default_rng(3)
