@@ -144,11 +144,64 @@ def test_organs_are_recognised_by_softmax_over_their_texts(tmp_path):
         assert finding["score"] == pytest.approx(softmax(pair @ vector / 0.07)[0], abs=1e-5)
 
 
+def tower(draw, **more):
+    """A random image tower of width 32 and one block, under canonical names."""
+    shapes = {"vision.cls": (32,), "vision.post_ln.weight": (32,), "vision.post_ln.bias": (32,), "vision.proj.weight": (64, 32),
+              **more}
+    block = {"ln1.weight": (32,), "ln1.bias": (32,), "ln2.weight": (32,), "ln2.bias": (32,), "attn.qkv.weight": (96, 32),
+             "attn.qkv.bias": (96,), "attn.out.weight": (32, 32), "attn.out.bias": (32,), "mlp.fc1.weight": (64, 32),
+             "mlp.fc1.bias": (64,), "mlp.fc2.weight": (32, 64), "mlp.fc2.bias": (32,)}
+    if "vision.time_pos" in more:
+        block |= {"ln_t.weight": (32,), "ln_t.bias": (32,)} | {f"t{name}": shape for name, shape in block.items() if "attn" in name}
+    shapes |= {f"vision.layers.0.{name}": shape for name, shape in block.items()}
+    return {name: draw.normal(size=shape) * (np.prod(shape[1:]) or 1) ** -0.5 for name, shape in shapes.items()}
+
+
+def tiny(folder, family, tensors, vision, score, labels):
+    size = {"width": 32, "depth": 1, "heads": 4, "mlp_dim": 64, "proj_dim": 64, "channels": 3}
+    grounded.write_model(folder, family, tensors, {
+        "name": family, "vision": size | vision, "score": score,
+        "preprocess": {"modality": "CT", "norm": "meanstd", "mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.4]}})
+    (folder / "segments.json").unlink()
+    (folder / "prompts.json").write_text(json.dumps({"version": "t", "labels": labels}))
+    return folder
+
+
+def tiny_radclip(folder):
+    """2D, RGB, slices pooled; one question of classes, without a temperature."""
+    tensors = tower(np.random.default_rng(8), **{
+        "vision.patch.weight": (32, 3, 14, 14), "vision.pos": (5, 32), "vision.pre_ln.weight": (32,), "vision.pre_ln.bias": (32,)})
+    return tiny(folder, "radclip", tensors, {"arch": "vit", "input": [28, 28], "patch": [14, 14], "proj_bias": False},
+                {"mode": "class_softmax", "scale_mode": "fixed", "scale": 1}, [asked(i) for i in range(3)])
+
+
+def tiny_cmr_clip(folder):
+    tensors = tower(np.random.default_rng(9), **{
+        "vision.patch.weight": (32, 3, 16, 16), "vision.patch.bias": (32,), "vision.pos": (5, 32), "vision.time_pos": (4, 32),
+        "vision.proj.bias": (64,)})
+    return tiny(folder, "cmr-clip", tensors,
+                {"arch": "spacetime_vit", "input": [4, 32, 32], "patch": [16, 16], "patch_bias": True, "act": "gelu",
+                 "pre_ln": False, "time_pos": 4, "attn": "divided_time_space", "proj_pre": "relu"},
+                {"mode": "cosine_mean", "map": "half"},
+                [asked(0, threshold=0.5385) | {"positive": WORDS[:2]}, asked(2, threshold=0.5105)])
+
+
+def test_a_video_of_cmr_clip(tmp_path):
+    folder = tiny_cmr_clip(tmp_path / "m")
+    save_file({"input": np.random.default_rng(2).normal(size=(4, 3, 32, 32)).astype("f4")}, tmp_path / "in.safetensors")
+    result, image, findings = answer(folder, tmp_path / "in.safetensors")
+    cosines = vectors(folder, WORDS) @ image
+    expected = (1 + np.array([cosines[:2].mean(), cosines[2]])) / 2
+    np.testing.assert_allclose([one["score"] for one in findings], expected, atol=1e-6)
+    assert [one["threshold"] for one in findings] == [0.5385, 0.5105]
+    assert [one["state"] for one in findings] == ["present" if e > t else "absent" for e, t in zip(expected, (0.5385, 0.5105))]
+    assert result["model"]["score"] == "cosine_mean_half"
+
+
 def test_all_ways_to_score_through_the_service(start_daemon, start_pacs, tmp_path):
     """One study, three models: a question of classes, cosines, organs; in REST, the table of embeddings and the SR."""
     pacs = start_pacs("PACS")
-    classes = folder_of(tmp_path, [asked(i) for i in range(3)], {"mode": "class_softmax", "scale_mode": "fixed", "scale": 1},
-                        name="classes")
+    classes = tiny_radclip(tmp_path / "classes")
     cosines = folder_of(tmp_path, [asked(0, threshold=-1), asked(1, threshold=1)], {"mode": "cosine_mean"}, name="cosines")
     organs = grounded.model(tmp_path / "organs")
     daemon = start_daemon(peers=[pacs.peer()], models=[{"name": one.name, "folder": one} for one in (classes, cosines, organs)])
@@ -179,7 +232,7 @@ def test_all_ways_to_score_through_the_service(start_daemon, start_pacs, tmp_pat
         head = pydicom.dcmread(path)
         if head.Modality == "SR":
             said[head.ContributingEquipmentSequence[0].ManufacturerModelName] = " | ".join(texts(head))
-    assert "One question of 3 classes, answered" in said["classes"]
+    assert "One question of 3 classes, answered" in said["radclip"]
     assert "mean cosine similarity c of image and prompts, -1 to 1. It is not a probability" in said["cosines"]
     assert "Organs: 1 of 4 assessed" in said["tiny-grounded"]
     assert "Organ not assessed: Aorta (aorta)" in said["tiny-grounded"]
