@@ -69,7 +69,7 @@ static bool fill_completion(const struct result *result, const struct report_fac
         result->analysed && !facts->input_incomplete && not_assessed == 0 && !skipped_any(result);
     if (header->complete)
         return true;
-    const char *why = "Not every label could be assessed";
+    const char *why = not_assessed ? "Not every label could be assessed" : "Not every file could be read";
     if (!result->analysed)
         why = arena_printf(arena, "Not analysed: %s", result->reason ? result->reason : "no reason stated");
     else if (facts->input_incomplete)

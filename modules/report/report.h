@@ -27,7 +27,8 @@ struct report_facts {
     const char *serial;     /* of this installation, or NULL */
     const char *device_uid; /* NULL: report_device_uid of the result */
     bool clinical;          /* false writes "not for clinical use" wherever a person looks */
-    const char *start; /* why the analysis began and on what: "quiet 120 s; input: 3 of 4 series", or NULL */
+    const char *
+        start; /* why the analysis began and what had come: "quiet; received: 120 CT or MR images", or NULL */
     bool input_incomplete;                      /* objects were known to be missing: PARTIAL */
     const struct dicom_sr_reference *instances; /* the study's objects: evidence when the result used none */
     int instance_count;

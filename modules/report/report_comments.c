@@ -1,5 +1,6 @@
 #include "report/report_comments.h"
 
+#include "dicom/dicom_seg.h"
 #include "report/plain_text.h"
 #include "report/report_tree.h"
 
@@ -158,17 +159,27 @@ static void add_organ_comments(const struct build *b, struct dicom_sr_item *cont
     }
 }
 
+/* Of what fed the encoder, a segmentation is no image, and its series is not skipped. */
+static int image_count(const struct result *result)
+{
+    int count = 0;
+    for (int i = 0; i < result->instance_count; i++)
+        count += !dicom_is_seg(result->instances[i].sop_class);
+    return count;
+}
+
 static const char *skipped_text(const struct build *b)
 {
     const char *text = "";
     int skipped = 0;
     for (int i = 0; i < b->result->series_count && text; i++) {
         const struct result_series *series = &b->result->series[i];
+        const char *reason = series->reason ? series->reason : "no reason stated";
         if (series->taken)
             continue;
         if (skipped++ < MAX_SKIPPED)
-            text = arena_printf(b->arena, "%s; series %d skipped: %s", text, series->series_number,
-                                series->reason ? series->reason : "no reason stated");
+            text = arena_printf(b->arena, "%s; series %d%s: %s", text, series->series_number,
+                                strcmp(reason, "organ_masks") == 0 ? "" : " skipped", reason);
     }
     if (text && skipped > MAX_SKIPPED)
         text = arena_printf(b->arena, "%s; and %d more series skipped", text, skipped - MAX_SKIPPED);
@@ -184,7 +195,7 @@ static void add_input_comments(const struct build *b, struct dicom_sr_item *cont
         taken += result->series[i].taken;
     add_comment(b, container,
                 skipped ? arena_printf(b->arena, "Input: %d of %d series, %d images%s%s%s", taken,
-                                       result->series_count, result->instance_count, skipped,
+                                       result->series_count, image_count(result), skipped,
                                        b->facts->start ? "; started: " : "",
                                        b->facts->start ? b->facts->start : "")
                         : NULL);

@@ -286,6 +286,33 @@ static void input_and_revision_are_told(void **state)
     assert_int_equal(report->header.current_count, 2);
 }
 
+static void a_segmentation_is_neither_an_image_nor_skipped(void **state)
+{
+    struct finding findings[] = {label("one", FINDING_ABSENT)};
+    struct result result = analysed(findings, 1);
+    struct result_series with_masks[] = {series[0], series[1]};
+    struct result_instance with_mask[] = {instances[0], instances[1]};
+    with_masks[1].reason = "organ_masks";
+    snprintf(with_mask[1].sop_class, UID_SIZE, "1.2.840.10008.5.1.4.1.1.66.4");
+    result.series = with_masks;
+    result.instances = with_mask;
+    struct report *report = build(&result, NULL);
+    assert_int_equal(count_in(report, "121106", "Input: 1 of 2 series, 1 images; series 4: organ_masks"), 1);
+    assert_int_equal(count_in(report, "121106", "skipped"), 0);
+}
+
+static void a_file_that_was_not_read_is_why_the_report_is_not_complete(void **state)
+{
+    struct finding findings[] = {label("one", FINDING_ABSENT)};
+    struct result result = analysed(findings, 1);
+    const char *warnings[] = {"skipped: 2 files"};
+    result.warnings = warnings;
+    result.warning_count = 1;
+    struct report *report = build(&result, NULL);
+    assert_false(report->header.complete);
+    assert_string_equal(report->header.completion_description, "Not every file could be read");
+}
+
 static void clinical_use_drops_the_warning(void **state)
 {
     struct finding findings[] = {label("one", FINDING_ABSENT)};
@@ -438,6 +465,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_declined_study_keeps_the_labels_open, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_calibrated_label_has_a_certainty, set_up, tear_down),
         cmocka_unit_test_setup_teardown(input_and_revision_are_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_segmentation_is_neither_an_image_nor_skipped, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_file_that_was_not_read_is_why_the_report_is_not_complete, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(clinical_use_drops_the_warning, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_device_uid_changes_with_the_weights, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_class_is_another_object, set_up, tear_down),
