@@ -61,13 +61,22 @@ static int choose_jobs(const struct config *config, const struct store_series *s
     return count;
 }
 
+/* Masks alone are nothing to analyse. */
+static bool has_images(const struct store_series *series, int count)
+{
+    bool images = false;
+    for (int i = 0; i < count; i++)
+        images |= strcmp(series[i].modality, "SEG") != 0;
+    return images;
+}
+
 /* What is kept out without a report: prefetched priors, and studies of other modalities that an auto-routing
  * rule sends along; a report in each of those would be noise in the archive. */
 static const char *decline_reason(const struct config *config, const struct store_candidate *candidate,
-                                  int64_t now_ms)
+                                  const struct store_series *series, int count, int64_t now_ms)
 {
     int limit = config->assembly.max_study_age_days;
-    if (!candidate->has_input)
+    if (!has_images(series, count))
         return "no_ct_or_mr_image";
     if (limit > 0 && strcmp(candidate->cause, "forced") != 0 &&
         clock_age_days(candidate->study_date, now_ms) > limit)
@@ -84,14 +93,14 @@ static bool complete_study(struct assembler *assembler, const struct store_candi
     struct store_new_job jobs[CONFIG_MAX_MODELS];
     int series_count;
     int64_t now_ms = clock_unix_ms();
-    const char *decline = decline_reason(config, candidate, now_ms);
+    if (!store_input_series(service->store, candidate->study, arena, &series, &series_count, err))
+        return false;
+    const char *decline = decline_reason(config, candidate, series, series_count, now_ms);
     if (decline) {
         log_event(LOG_INFO, "study_declined", "study=%lld reason=%s", (long long)candidate->study, decline);
         return store_decline_study(service->store, candidate->study, candidate->revision, decline, now_ms,
                                    err);
     }
-    if (!store_input_series(service->store, candidate->study, arena, &series, &series_count, err))
-        return false;
     int count = choose_jobs(config, series, series_count, jobs);
     if (!store_queue_study(service->store, candidate->study, candidate->revision, candidate->cause, jobs,
                            count, now_ms, err))

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "daemon/log.h"
+#include "dicom/dicom_seg.h"
 #include "report/result_json.h"
 
 #include <stdio.h>
@@ -45,12 +46,20 @@ static int timezone_minutes(void)
     return localtime_r(&now, &local) ? (int)(local.tm_gmtoff / 60) : 0;
 }
 
+static int segmentations(const struct store_inputs *inputs)
+{
+    int count = 0;
+    for (int i = 0; i < inputs->count; i++)
+        count += dicom_is_seg(inputs->items[i].sop_class);
+    return count;
+}
+
 /* Why the analysis began, and what was there; what of it was used the report says itself. */
 static const char *start_text(const struct store_job *job, const struct store_inputs *inputs,
                               struct arena *arena)
 {
     return arena_printf(arena, "%s; received: %d CT or MR images, %d other objects", job->started_by,
-                        inputs->count, inputs->other_count);
+                        inputs->count - segmentations(inputs), inputs->other_count + segmentations(inputs));
 }
 
 static bool find_predecessor(struct service *service, const struct store_job *job, struct arena *arena,
@@ -237,9 +246,9 @@ static bool add_series(struct service *service, const struct store_job *job, str
         one->description = series[i].description;
         one->instance_count = series[i].input_count;
         one->reason = result->reason;
+        if (!*result->modality && strcmp(one->modality, "SEG") != 0)
+            result->modality = one->modality;
     }
-    if (count && result->series)
-        result->modality = series[0].modality;
     return result->series != NULL;
 }
 

@@ -19,8 +19,7 @@ S(STUDY_START, "UPDATE study SET state = ?3, reason = ?4, started_by = ?5, force
 S(STUDY_WAIT, "UPDATE study SET state = 'queued' WHERE state = 'encoding' AND NOT EXISTS (SELECT 1 FROM job j"
   " WHERE j.study_id = study.id AND j.revision = study.revision AND j.state = 'running')")
 S(STUDY_FORCE, "UPDATE study SET forced = 1 WHERE id = ?1")
-S(STUDY_QUIET, "SELECT id, revision, study_date, forced, ?4 - receiving_ms >= ?3, study_uid,"
-  " EXISTS (SELECT 1 FROM instance i WHERE i.study_id = s.id AND i.kind = 'input' AND i.current = 1)"
+S(STUDY_QUIET, "SELECT id, revision, study_date, forced, ?4 - receiving_ms >= ?3, study_uid"
   " FROM study s WHERE state = 'receiving' AND"
   " (forced = 1 OR ?4 - receiving_ms >= ?3 OR ((?4 - last_object_ms >= ?2 OR last_object_ms > ?4)"
   " AND NOT EXISTS (SELECT 1 FROM series r WHERE r.study_id = s.id"

@@ -91,7 +91,6 @@ struct store_candidate {
     int revision;
     const char *cause; /* "quiet", "forced", "force_timer": static */
     char study_date[17], study_uid[UID_SIZE];
-    bool has_input; /* false: nothing but side objects came */
 };
 
 /* Is the study kept from completing, by an open association? Called under the store's lock: it may take locks
@@ -109,7 +108,7 @@ struct store_series {
     const char *modality, *description;
     int input_count;
 };
-/* The series of a study with current input objects, in an arena. */
+/* The series of a study with current input objects, in an arena; none when nothing but side objects came. */
 bool store_input_series(struct store *store, int64_t study, struct arena *arena, struct store_series **ret,
                         int *ret_count, struct err *err);
 

@@ -12,7 +12,6 @@ static void read_candidate(sqlite3_stmt *statement, struct store_candidate *cand
                        : sqlite3_column_int(statement, 4) ? "force_timer"
                                                           : "quiet";
     snprintf(candidate->study_uid, UID_SIZE, "%s", column_text(statement, 5));
-    candidate->has_input = sqlite3_column_int(statement, 6) != 0;
 }
 
 int store_complete_candidates(struct store *store, const struct store_timers *timers, int64_t now_ms,

@@ -328,7 +328,22 @@ def test_a_study_with_its_segmentation_goes_through_the_service(start_daemon, st
     report = pacs.of_study(study.uid)[-1]
     said = " ".join(texts(report.data_set))
     assert "heart_finding" in said and "Organs: 2 of 4 assessed" in said
+    assert ("Input: 1 of 2 series, 12 images; series 100: organ_masks; started: quiet; received: 12 CT or MR images, "
+            "1 other objects") in said
     assert "Finding of the aorta (aorta_finding): not assessed: organ Aorta (aorta): organ_not_segmented" in said
+
+
+def test_a_segmentation_alone_is_nothing_to_analyse(start_daemon, start_pacs, model):
+    """As when a PACS routes the new masks of an old study: no report into it, until its images come."""
+    pacs = start_pacs()
+    daemon = grounded_daemon(start_daemon, model, pacs)
+    study, seg = made()
+    send(daemon, [seg])
+    assert daemon.wait_state(study.uid, "delivered", "declined")["reason"] == "no_ct_or_mr_image"
+    assert daemon.study(study.uid)["results"] == [] and not pacs.arrivals
+    send(daemon, study.objects)
+    shown = daemon.wait_state(study.uid, "delivered")
+    assert shown["results"][0]["analysed"] is True and len(pacs.arrivals) == 1
 
 
 def test_a_segmentation_that_comes_late_makes_a_new_revision(start_daemon, start_pacs, model):
