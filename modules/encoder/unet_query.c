@@ -4,6 +4,7 @@
 #include "encoder/stitch.h"
 #include "encoder/unet.h"
 #include "tensor/labels.h"
+#include "tensor/ops.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -134,17 +135,20 @@ static void close_self(void *opaque)
 
 /* ---- one box ---- */
 
-static void run_box(struct self *self, const struct encoder_input *input, const struct organ_box *box,
-                    const struct encoder_tap *tap)
+static bool run_box(struct self *self, const struct encoder_input *input, const struct organ_box *box,
+                    const struct encoder_tap *tap, struct err *err)
 {
     const struct unet_map *logits = &self->unet.logits;
     struct room *r = &self->room;
     windows_cut(input->values, self->config->channels, input->zyx, box->start_zyx, box->end_zyx,
                 box->size_zyx, r->values);
     unet_run(&self->unet, r->values, tap);
+    if (!ops_finite((size_t)logits->channels * volume(logits->zyx), logits->values))
+        return err_decline(err, "scores_not_finite", "a score of the predicted mask is not finite");
     labels_argmax(logits->channels, logits->values, logits->zyx, box->size_zyx, r->labels, r->scratch);
     for (size_t i = 0; i < volume(box->size_zyx); i++)
         r->labels[i] = self->organs.of_label[r->labels[i]];
+    return true;
 }
 
 /* there[n], edge[n]: organ number n occurs in the box; within MARGIN of its border. */
@@ -228,7 +232,8 @@ static bool run_windows(struct self *self, const struct encoder_input *input, co
     memcpy(box.end_zyx, windows->zyx, sizeof box.end_zyx);
     for (int i = 0; i < windows->count; i++) {
         windows_start(windows, i, box.start_zyx);
-        run_box(self, input, &box, tap);
+        if (!run_box(self, input, &box, tap, err))
+            return false;
         stitch_add(stitch, i, self->unet.logits.values);
         if (!take_organs(self, &box, -1, tap, err))
             return false;
@@ -262,8 +267,7 @@ static bool run_crop(struct self *self, const struct encoder_input *input, const
         return true;
     }
     self->out[organ].reason = "organ_not_found";
-    run_box(self, input, &box, tap);
-    return take_organs(self, &box, organ, tap, err);
+    return run_box(self, input, &box, tap, err) && take_organs(self, &box, organ, tap, err);
 }
 
 static bool run_volume(struct self *self, const struct encoder_input *input, const struct windows *windows,

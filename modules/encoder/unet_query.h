@@ -11,7 +11,7 @@
  * reasons of an organ without a vector: "organ_not_found" (predicted nowhere), "organ_too_large" (its crop
  * would be over four windows, or over the memory there is).
  *
- * errors: ERR_INPUT "input_shape"; ERR_NOMEM.
+ * errors: ERR_INPUT "input_shape", "scores_not_finite" (of the mask); ERR_NOMEM.
  *
  * tap: those of unet.h, of every run; "organ" o [1][proj_dim] as each is found.
  *

@@ -199,6 +199,18 @@ def test_a_crop_of_many_windows_is_left_out(unet_probe, tmp_path):  # noqa: F811
     assert "organ_too_large" in missing.values() and set(ours) | set(missing) == set(QUERY_ORGANS)
 
 
+@pytest.mark.parametrize("broken", ["input", "weights"])
+def test_scores_that_are_no_numbers_are_no_answer(unet_probe, tmp_path, broken):  # noqa: F811
+    """Else nothing would be highest, and every organ not found."""
+    tensors = query(4).canonical()
+    if broken == "weights":
+        tensors["unet.enc.2.0.norm.running_var"] = tensors["unet.enc.2.0.norm.running_var"] * 0 - 1
+    volume = scene(QUERY_WINDOW, 4) * (1e38 if broken == "input" else 1)
+    path = unet_probe.write(tmp_path / "in", volume)
+    said = unet_probe.refusal("organs", query_folder(tmp_path / "m", tensors), path, "-", *QUERY_WINDOW, tmp_path)
+    assert "scores_not_finite" in said, said
+
+
 def test_published_names_give_the_same(unet_probe, tmp_path):  # noqa: F811
     reference, volume = query(1), scene(QUERY_WINDOW, 1)
     results = [run(unet_probe, tmp_path / f"{kind}-out", query_folder(tmp_path / kind, tensors), volume)
