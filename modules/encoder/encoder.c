@@ -19,7 +19,7 @@ struct encoder {
     void *image;              /* the tower's own */
     struct bert_weights bert; /* one of the two, by text.arch */
     struct clip_text_weights clip_text;
-    const float *logit_scale; /* [] or NULL */
+    const float *logit_scale, *temp; /* [] or NULL */
     struct block_state text_state;
     uint64_t weights_bytes;
 };
@@ -45,10 +45,9 @@ static const struct tower *choose_tower(const struct encoder_sections *sections,
 }
 
 /* Optional: a model whose configuration fixes the scale needs none. */
-static bool bind_logit_scale(struct encoder *encoder, struct weights *weights, struct err *err)
+static bool bind_scalar(struct weights *weights, const char *name, const float **ret, struct err *err)
 {
-    return !weights_have(weights, "logit_scale", 0, 0) ||
-           weights_take(weights, "logit_scale", 0, WEIGHTS_AXES(1), &encoder->logit_scale, err);
+    return !weights_have(weights, name, 0, 0) || weights_take(weights, name, 0, WEIGHTS_AXES(1), ret, err);
 }
 
 static bool bind_text(struct encoder *encoder, struct weights *weights, struct err *err)
@@ -70,8 +69,9 @@ static bool bind(struct encoder *encoder, const struct encoder_sections *section
     encoder->tower = choose_tower(sections, &encoder->config.vision, err);
     bool ok = encoder->tower && weights_init(&weights, sections, file, encoder->arena, err) &&
               encoder->tower->open(sections, &encoder->config, &weights, &encoder->image, err) &&
-              bind_text(encoder, &weights, err) && bind_logit_scale(encoder, &weights, err) &&
-              weights_check_all_taken(&weights, err);
+              bind_text(encoder, &weights, err) &&
+              bind_scalar(&weights, "logit_scale", &encoder->logit_scale, err) &&
+              bind_scalar(&weights, "temp", &encoder->temp, err) && weights_check_all_taken(&weights, err);
     ok = ok && (!sections->faults || sections->faults->count == before);
     weights_done(&weights);
     encoder->weights_bytes = ok ? weights.values * sizeof(float) : 0;
@@ -116,6 +116,16 @@ bool encoder_has_logit_scale(const struct encoder *encoder)
 double encoder_logit_scale(const struct encoder *encoder)
 {
     return encoder->logit_scale ? (double)*encoder->logit_scale : 0.0;
+}
+
+bool encoder_has_temp(const struct encoder *encoder)
+{
+    return encoder->temp != NULL;
+}
+
+double encoder_temp(const struct encoder *encoder)
+{
+    return encoder->temp ? (double)*encoder->temp : 0.0;
 }
 
 uint64_t encoder_weights_bytes(const struct encoder *encoder)

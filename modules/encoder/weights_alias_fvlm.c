@@ -44,7 +44,6 @@ static const char *const ignored[] = {
     "text_encoder.embeddings.position_ids",
     "text_encoder.embeddings.token_type_embeddings.weight" /* its CXR-BERT adds no type term */,
     "text.type.weight",
-    "temp", /* configured as score.scale */
     NULL,
 };
 // clang-format on

@@ -29,7 +29,6 @@ static const char *const ignored[] = {
     "visual_encoder.UNet.decoder.seg_layers.",
     ".all_modules.",
     ".num_batches_tracked",
-    "temp", /* configured as score.scale */
     NULL,
 };
 // clang-format on

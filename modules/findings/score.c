@@ -42,11 +42,11 @@ static bool check_mode(const struct score_config *config, const struct given *gi
         return err_fail(err, ERR_INPUT, "score.threshold: not within 0 and 1");
     if (config->has_band && !score_threshold_possible(config, config->band[0]))
         return err_fail(err, ERR_INPUT, "score.undetermined_band: not within 0 and 1");
-    bool wants_scale = config->scale_mode == SCORE_FIXED || config->scale_mode == SCORE_INV_TEMP;
-    if (given->scale != wants_scale)
-        return err_fail(err, ERR_INPUT, "score.scale: %s with scale_mode %s",
-                        wants_scale ? "required" : "not allowed", scale_modes[config->scale_mode]);
-    return true;
+    bool fixed = config->scale_mode == SCORE_FIXED;
+    if (given->scale == fixed || (given->scale && config->scale_mode == SCORE_INV_TEMP))
+        return true;
+    return err_fail(err, ERR_INPUT, "score.scale: %s with scale_mode %s", fixed ? "required" : "not allowed",
+                    scale_modes[config->scale_mode]);
 }
 
 bool score_config_read(const json_t *section, struct score_config *ret, struct err *err)
@@ -96,20 +96,20 @@ bool score_threshold_possible(const struct score_config *config, double threshol
     return threshold >= (bare ? -1 : 0) && threshold <= 1;
 }
 
-bool score_resolve_scale(struct score_config *config, bool has_logit_scale, double logit_scale,
-                         struct err *err)
+bool score_resolve_scale(struct score_config *config, bool has_stored, double stored, struct err *err)
 {
-    bool stored = config->scale_mode == SCORE_EXP || config->scale_mode == SCORE_RAW;
+    bool temp = config->scale_mode == SCORE_INV_TEMP, fixed = config->scale > 0;
     if (config->mode == SCORE_COSINE_MEAN) {
         config->scale = 1;
         return true;
     }
-    if (stored && !has_logit_scale)
-        return err_fail(err, ERR_INPUT, "tensor logit_scale is missing; score.scale_mode needs it");
-    if (stored)
-        config->scale = config->scale_mode == SCORE_EXP ? exp(logit_scale) : logit_scale;
-    else if (config->scale_mode == SCORE_INV_TEMP)
-        config->scale = 1.0 / config->scale;
+    if (!fixed && !has_stored)
+        return err_fail(err, ERR_INPUT, "tensor %s is missing; score.scale_mode needs it%s",
+                        temp ? "temp" : "logit_scale", temp ? ", or score.scale" : "");
+    if (temp)
+        config->scale = 1.0 / (fixed ? config->scale : stored);
+    else if (!fixed)
+        config->scale = config->scale_mode == SCORE_EXP ? exp(stored) : stored;
     return (config->scale > 0 && config->scale <= 1e6) ||
            err_fail(err, ERR_INPUT, "the logit scale comes to %g, which is not within 0 and 1e6",
                     config->scale);

@@ -49,11 +49,11 @@ bool score_name_known(const char *name);
 /* May a threshold be that? -1..1 for a bare cosine, else 0..1. */
 bool score_threshold_possible(const struct score_config *config, double threshold);
 
-/* Turn mode and stored logit scale into the factor: exp(s), s, the fixed scale, or 1 / scale; 1 with
- * cosine_mean.
- * errors: ERR_INPUT (exp or raw without a stored scale; a factor not positive or over 1e6). */
-bool score_resolve_scale(struct score_config *config, bool has_logit_scale, double logit_scale,
-                         struct err *err);
+/* Turn mode and what the weights store into the factor: exp(s), s, the fixed scale, or 1 / scale; 1 with
+ * cosine_mean. in: stored is the tensor logit_scale; with inv_temp the tensor temp, which config's scale
+ * overrules. errors: ERR_INPUT (a stored value is needed and not there; a factor not positive or over 1e6).
+ */
+bool score_resolve_scale(struct score_config *config, bool has_stored, double stored, struct err *err);
 
 /* Fill score, state, reason and, with a calibration, probability of `count` labels of one model, from the
  * cosines and the threshold that stand in each. One that is already not assessed is passed over.

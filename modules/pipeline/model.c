@@ -128,7 +128,11 @@ static bool load_weights(struct model *model, struct err *err)
     model->encoder = encoder_open(&model->config.sections, model->weights, err);
     if (!model->encoder)
         return err->code == ERR_NONE; /* all is among the faults */
-    return score_resolve_scale(&model->config.score, encoder_has_logit_scale(model->encoder),
+    struct score_config *score = &model->config.score;
+    if (score->scale_mode == SCORE_INV_TEMP)
+        return score_resolve_scale(score, encoder_has_temp(model->encoder), encoder_temp(model->encoder),
+                                   err);
+    return score_resolve_scale(score, encoder_has_logit_scale(model->encoder),
                                encoder_logit_scale(model->encoder), err);
 }
 

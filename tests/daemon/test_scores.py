@@ -6,7 +6,7 @@ import subprocess
 import numpy as np
 import pydicom
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 import grounded
 from counterparts import send, texts
@@ -142,6 +142,22 @@ def test_organs_are_recognised_by_softmax_over_their_texts(tmp_path):
         assert organ["recognised"]["id"] == grounded.ORGANS[int(np.argmax(expected))]
         assert organ["recognised"]["score"] == pytest.approx(expected.max(), abs=1e-5)
         assert finding["score"] == pytest.approx(softmax(pair @ vector / 0.07)[0], abs=1e-5)
+
+
+def test_the_temperature_may_be_a_tensor(tmp_path):
+    fixed, stored = grounded.model(tmp_path / "fixed"), grounded.model(tmp_path / "stored")
+    config = json.loads((stored / "config.json").read_text())
+    del config["score"]["scale"]
+    (stored / "config.json").write_text(json.dumps(config))
+    done = subprocess.run([CLI, "model", "check", stored], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and "tensor temp is missing" in done.stderr
+    save_file({**load_file(stored / "model.safetensors"), "temp": np.array(0.07, "f4")}, stored / "model.safetensors")
+    mask = np.zeros((16, 48, 64), np.uint8)
+    mask[4:12, 8:24, 8:30] = 2
+    save_file({"input": np.ones((1, 16, 48, 64), "f4"), "mask": mask}, tmp_path / "in.safetensors")
+    scores = [cli("encode", "--model", one, "--json", "--tensor", tmp_path / "in.safetensors")["findings"][1]["score"]
+              for one in (fixed, stored)]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-6) and abs(scores[0] - 0.5) > 1e-4
 
 
 def tower(draw, **more):

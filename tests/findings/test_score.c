@@ -96,7 +96,9 @@ static void scale_modes_are_as_named(void **state)
     assert_true(read_text("{\"scale_mode\":\"raw\"}", &config, &err));
     assert_true(score_resolve_scale(&config, true, 2.0, &err) && config.scale == 2.0);
     assert_true(read_text("{\"scale_mode\":\"inv_temp\",\"scale\":0.07}", &config, &err));
-    assert_true(score_resolve_scale(&config, false, 0, &err) && fabs(config.scale - 1 / 0.07) < 1e-12);
+    assert_true(score_resolve_scale(&config, true, 0.5, &err) && fabs(config.scale - 1 / 0.07) < 1e-12);
+    assert_true(read_text("{\"scale_mode\":\"inv_temp\"}", &config, &err)); /* the tensor temp */
+    assert_true(score_resolve_scale(&config, true, 0.05, &err) && fabs(config.scale - 20) < 1e-12);
 }
 
 static void a_scale_that_cannot_be_is_refused(void **state)
@@ -110,6 +112,10 @@ static void a_scale_that_cannot_be_is_refused(void **state)
     assert_false(score_resolve_scale(&config, true, (double)NAN, &err));
     assert_true(read_text("{\"scale_mode\":\"raw\"}", &config, &err));
     assert_false(score_resolve_scale(&config, true, -1, &err));
+    assert_true(read_text("{\"scale_mode\":\"inv_temp\"}", &config, &err));
+    assert_false(score_resolve_scale(&config, false, 0, &err));
+    assert_non_null(strstr(err.text, "tensor temp is missing"));
+    assert_false(score_resolve_scale(&config, true, 0, &err));
 }
 
 static void wrong_keys_are_named(void **state)
