@@ -191,22 +191,24 @@ static void describe_key(struct result *result, const struct volume_slice *middl
     result->key_frame = middle->head->frame_count > 1 ? middle->frame + 1 : 0;
 }
 
-static bool describe_manifest(struct result *result, const struct volume_plan *plan, int phase,
-                              const struct preprocess *preprocess, struct err *err)
+/* The volume's own digest, then all numbers by which it became the input, in this order. */
+static void describe_manifest(struct result *result, const struct volume_plan *plan, int phase,
+                              const struct preprocess *p)
 {
-    char text[1024];
-    const int *zyx = result->input_zyx;
-    int length = snprintf(text, sizeof text, "volume %s\nphase %d\nresample %d %d %d\nclip %d %.17g %.17g\n",
-                          plan->manifest_sha256, phase, zyx[0], zyx[1], zyx[2], preprocess->has_hu_clip,
-                          preprocess->hu_clip[0], preprocess->hu_clip[1]);
-    length += snprintf(text + length, sizeof text - (size_t)length, "norm %d", (int)preprocess->norm);
-    for (int i = 0; i < 3 && length < (int)sizeof text; i++)
-        length += snprintf(text + length, sizeof text - (size_t)length, " %.17g %.17g", preprocess->mean[i],
-                           preprocess->std[i]);
-    if (length >= (int)sizeof text)
-        return err_fail(err, ERR_BUG, "the manifest does not fit");
+    const int *zyx = result->input_zyx, *margin = p->crop_margin_zyx, *pad = p->pad_size_zyx;
+    const double *spacing = p->spacing_zyx_mm, *mean = p->mean, *std = p->std;
+    // clang-format off
+    const double numbers[] = {phase, zyx[0], zyx[1], zyx[2], spacing[0], spacing[1], spacing[2],
+        p->has_hu_clip, p->hu_clip[0], p->hu_clip[1], p->percentile[0], p->percentile[1],
+        p->norm, mean[0], mean[1], mean[2], std[0], std[1], std[2],
+        p->crop, margin[0], margin[1], margin[2], p->pad_both, p->pad_value, pad[0], pad[1], pad[2]};
+    // clang-format on
+    enum { COUNT = sizeof numbers / sizeof *numbers, NUMBER_SIZE = 32 };
+    char text[DIGEST_HEX_SIZE + COUNT * NUMBER_SIZE];
+    int length = snprintf(text, sizeof text, "%s", plan->manifest_sha256);
+    for (int i = 0; i < COUNT; i++)
+        length += snprintf(text + length, NUMBER_SIZE, " %.17g", numbers[i]);
     digest_bytes(text, (size_t)length, result->manifest_sha256);
-    return true;
 }
 
 bool describe_used(struct result *result, const struct volume_plan *plan, int phase,
@@ -222,7 +224,8 @@ bool describe_used(struct result *result, const struct volume_plan *plan, int ph
     for (int i = 0; i < result->instance_count; i++)
         describe_instance(&result->instances[i], used[i].head);
     describe_key(result, &slices[depth / 2], used);
-    return describe_manifest(result, plan, phase, preprocess, err);
+    describe_manifest(result, plan, phase, preprocess);
+    return true;
 }
 
 bool describe_segmentations(struct result *result, const struct grounded *grounded, struct arena *arena,

@@ -77,6 +77,20 @@ def wanted(model, voxels, low, high, most):
     return clip.image_stages(model.double(), pixels)["unit"][0]
 
 
+def test_the_manifest_says_how_a_study_was_prepared(root, tmp_path):
+    """Of the same objects: another percentile is another input."""
+    folder, found = clip.save(clip.make(clip.SMALL), tmp_path / "m"), []
+    (folder / "prompts.json").write_text(json.dumps(PROMPTS))
+    study = write_series(tmp_path / "study", numpy.random.default_rng(1).integers(0, 99, (4, 30, 40)), "MR")
+    for percentile in ([1, 99], [1, 99], [5, 99]):
+        preprocess = {"modality": "MR", "norm": "meanstd", "mean": MEAN, "std": STD, "percentile": percentile}
+        (folder / "config.json").write_text(json.dumps({**CONFIG, "preprocess": preprocess}))
+        done = subprocess.run([built(root, "cli/cardioscribe"), "encode", "--model", folder, "--json", study],
+                              capture_output=True, text=True, timeout=120)
+        found.append(json.loads(done.stdout)["input"]["manifest_sha256"])
+    assert found[0] == found[1] != found[2]
+
+
 def test_channels_that_no_grey_picture_has(root, tmp_path):
     """mean and std are given for up to three."""
     sizes = {**clip.SMALL, "vision": {**clip.SMALL["vision"], "num_channels": 4}}
