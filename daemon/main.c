@@ -1,7 +1,7 @@
 /* Order of start and stop, signals, watchdog. Rooms open from the ground up and close from the top down:
- * spool and store, reconciliation, pool, courier, API, and the listener and the assembler that asks it last,
- * so that nothing is acknowledged before everything behind it stands. They close the other way round, but for
- * the bells, which outlive every thread. */
+ * spool and store, models, reconciliation, pool, courier, API, and the listener and the assembler that asks
+ * it last, so that nothing is acknowledged before everything behind it stands. They close the other way
+ * round, but for the bells, which outlive every thread. */
 #include "base/clock.h"
 #include "daemon/api.h"
 #include "daemon/assembler.h"
@@ -58,20 +58,32 @@ static void announce(const char *step, int64_t most_s)
     sd_notifyf(0, "STATUS=%s\nEXTEND_TIMEOUT_USEC=%lld", step, (long long)most_s * 1000000);
 }
 
+static int64_t size_mb_of(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 ? status.st_size >> 20 : 0;
+}
+
 /* Every page is read. source: docs/architecture.md: measured at 40 MB/s and more; a disk may be ten times as
  * slow. */
 static struct store *open_store(const char *path, struct err *err)
 {
-    struct stat status;
-    int64_t size_mb = stat(path, &status) == 0 ? status.st_size >> 20 : 0, begin_ms = clock_monotonic_ms();
+    int64_t size_mb = size_mb_of(path), begin_ms = clock_monotonic_ms();
     announce("checking the database", START_S + size_mb / CHECK_MB_S);
     log_event(LOG_INFO, "checking_database", "size_mb=%lld, every page is read", (long long)size_mb);
     struct store *store = store_open(path, err);
     if (store)
         log_event(LOG_INFO, "database_checked", "size_mb=%lld seconds=%.1f", (long long)size_mb,
                   (double)(clock_monotonic_ms() - begin_ms) / 1000);
-    announce("looking for every object", START_S + size_mb * LOOK_S_MB);
     return store;
+}
+
+static bool look_for_objects(struct service *service, struct err *err)
+{
+    char path[PATH_MAX];
+    spool_path(service->spool, "cardioscribe.db", path);
+    announce("looking for every object", START_S + size_mb_of(path) * LOOK_S_MB);
+    return janitor_reconcile(service, err);
 }
 
 static bool open_ground(struct rooms *rooms, struct err *err)
@@ -96,7 +108,7 @@ static bool open_ground(struct rooms *rooms, struct err *err)
     if (!janitor_index_sane(service, path, err))
         return false;
     service->store = open_store(path, err);
-    return service->store && janitor_reconcile(service, err);
+    return service->store != NULL;
 }
 
 static bool open_rooms(struct rooms *rooms, struct config *config, struct err *err)
@@ -105,9 +117,10 @@ static bool open_rooms(struct rooms *rooms, struct config *config, struct err *e
     if (!open_ground(rooms, err))
         return false;
     announce("opening the models", START_S + (config->model_count + 1LL) * config->pool.job_timeout_s);
-    return (rooms->pool = pool_start(service, config, err)) &&
-           (rooms->courier = courier_start(service, err)) && (rooms->janitor = janitor_start(service, err)) &&
-           (rooms->api = api_start(service, err)) && (rooms->receiver = receiver_start(service, err)) &&
+    return (rooms->pool = pool_open(service, config, err)) && look_for_objects(service, err) &&
+           pool_start(rooms->pool, err) && (rooms->courier = courier_start(service, err)) &&
+           (rooms->janitor = janitor_start(service, err)) && (rooms->api = api_start(service, err)) &&
+           (rooms->receiver = receiver_start(service, err)) &&
            (rooms->assembler = assembler_start(service, rooms->receiver, err));
 }
 

@@ -484,21 +484,7 @@ static void pool_free(struct pool *pool)
     free(pool);
 }
 
-static bool start_slots(struct pool *pool, struct err *err)
-{
-    for (int i = 0; i < pool->service->config->pool.workers; i++) {
-        char number[12];
-        snprintf(number, sizeof number, "%d", i + 1);
-        pool->slots[i].pool = pool;
-        pool->slots[i].pulse = pulse_new(&pool->service->pulses, "pool slot", number);
-        if (pthread_create(&pool->slots[i].thread, NULL, slot_main, &pool->slots[i]) != 0)
-            return err_fail(err, ERR_NOMEM, "no thread for a worker");
-        pool->started++;
-    }
-    return true;
-}
-
-struct pool *pool_start(struct service *service, struct config *config, struct err *err)
+struct pool *pool_open(struct service *service, struct config *config, struct err *err)
 {
     struct pool *pool = calloc(1, sizeof *pool);
     if (!pool) {
@@ -511,11 +497,24 @@ struct pool *pool_start(struct service *service, struct config *config, struct e
     pool->slots = calloc((size_t)config->pool.workers, sizeof *pool->slots);
     if (!pool->arena || !pool->slots)
         err_fail(err, ERR_NOMEM, "no memory for the pool");
-    else if (learn_models(pool, config, err) && start_slots(pool, err))
+    else if (learn_models(pool, config, err))
         return pool;
-    service->stopping = service->stopping || pool->started > 0;
     pool_stop(pool);
     return NULL;
+}
+
+bool pool_start(struct pool *pool, struct err *err)
+{
+    for (int i = 0; i < pool->service->config->pool.workers; i++) {
+        char number[12];
+        snprintf(number, sizeof number, "%d", i + 1);
+        pool->slots[i].pool = pool;
+        pool->slots[i].pulse = pulse_new(&pool->service->pulses, "pool slot", number);
+        if (pthread_create(&pool->slots[i].thread, NULL, slot_main, &pool->slots[i]) != 0)
+            return err_fail(err, ERR_NOMEM, "no thread for a worker");
+        pool->started++;
+    }
+    return true;
 }
 
 void pool_stop(struct pool *pool)

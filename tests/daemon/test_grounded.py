@@ -346,6 +346,21 @@ def test_a_segmentation_alone_is_nothing_to_analyse(start_daemon, start_pacs, mo
     assert shown["results"][0]["analysed"] is True and len(pacs.arrivals) == 1
 
 
+def test_an_index_that_is_made_anew_knows_what_its_models_need(start_daemon, start_pacs, model):
+    pacs = start_pacs()
+    daemon = grounded_daemon(start_daemon, model, pacs)
+    study, seg = made()
+    send(daemon, [*study.objects, seg])
+    daemon.wait_state(study.uid, "delivered")
+    daemon.kill()
+    for path in daemon.state.glob("cardioscribe.db*"):
+        path.unlink()
+    daemon.start()
+    shown = daemon.wait_state(study.uid, "delivered")
+    assert shown["objects"]["input"] == 13
+    assert states(shown["results"][0])["heart"][0] in ("present", "absent")
+
+
 def test_a_segmentation_that_comes_late_makes_a_new_revision(start_daemon, start_pacs, model):
     pacs = start_pacs()
     daemon = grounded_daemon(start_daemon, model, pacs)
