@@ -281,6 +281,9 @@ bool pipeline_run_tensor(struct model *model, const struct encoder_input *input,
     struct result *result = begin(model, arena, err);
     if (!result || !encode(model, input, NULL, arena, result, err))
         return false;
+    memcpy(result->input_zyx, input->zyx, sizeof result->input_zyx);
+    if (model_vision(model)->arch == ENCODER_SPACETIME_VIT)
+        result->input_zyx[0] = input->items;
     *ret = result;
     return true;
 }

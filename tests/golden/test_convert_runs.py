@@ -115,7 +115,9 @@ def test_cmr_clip(case, full):
     case.convert("cmr-clip", collections.OrderedDict(state), *case.vocabulary())
     frames, height, width = config["vision"]["input"]
     video = torch.randn(frames, 3, height, width, generator=torch.Generator().manual_seed(4))
-    assert_close(case.encode(input=video)["embedding"], model.image(video, "grouped" if full else "masked")["unit"])
+    answer = case.encode(input=video)
+    assert_close(answer["embedding"], model.image(video, "grouped" if full else "masked")["unit"])
+    assert answer["input"]["input_zyx"] == [frames, height, width]
 
 
 def clip_model(full):
@@ -212,6 +214,7 @@ def test_ct_glip_style(case, full):
     given = dict(input=torch.from_numpy(volume)[None], mask=torch.from_numpy(mask))
     answer = case.encode(**given)
     assert_organs_close(answer, theirs)
+    assert answer["input"]["input_zyx"] == list(volume.shape)
     assert all("recognised" in organ for organ in answer["organs"] if organ["id"] in organs)
     path = case.folder / "model/config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"trained": False}))
