@@ -13,7 +13,7 @@ const struct outcome *outcome_of(enum err_code code)
         [ERR_CORRUPT] = {0xA700, "Database failure", "database_damaged", LOG_ERROR},
         [ERR_NOMEM] = {0xA700, "Busy", "no_memory", LOG_ERROR},
         [ERR_CANCELLED] = {0xA700, "Shutting down", "stopping", LOG_INFO},
-        [ERR_BUG] = {0x0110, "Internal error", "internal", LOG_ERROR},
+        [ERR_BUG] = {0x0110, "Internal error", "other", LOG_ERROR},
     };
     return &outcomes[code];
 }

@@ -104,11 +104,11 @@ static int slots_of(struct receiver *receiver, const struct config_peer *peer)
     return count;
 }
 
-static bool take_peer_place(struct slot *slot, const struct config_peer *peer)
+static bool take_peer_place(struct slot *slot, const struct config_peer *peer, int most)
 {
     struct receiver *receiver = slot->receiver;
     pthread_mutex_lock(&receiver->lock);
-    bool room = slots_of(receiver, peer) < receiver->service->config->listener.max_associations_per_peer;
+    bool room = slots_of(receiver, peer) < most;
     if (room)
         slot->peer = peer;
     pthread_mutex_unlock(&receiver->lock);
@@ -133,7 +133,7 @@ static bool admit(struct slot *slot)
                                   ae_known ? "other_address" : "unknown_peer",
                                   ae_known ? "calling AE title comes from another address than configured"
                                            : "calling AE title is not configured");
-    if (!take_peer_place(slot, peer))
+    if (!take_peer_place(slot, peer, config->listener.max_associations_per_peer))
         return refuse_association(slot, DICOM_REJECT_LOCAL_LIMIT, "reject 2,3,2", "too_many_of_peer",
                                   "too many associations of this peer");
     return true;

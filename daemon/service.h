@@ -13,7 +13,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* The running configuration is immutable; a reload (daemon/reload.h) publishes another one through the atomic
+/* The running configuration is immutable; a reload (daemon/main.c) publishes another one through the atomic
  * pointer. A room reads it once for each decision, and may keep what it found there: every configuration that
  * was ever published stays valid until the service has stopped. */
 struct service {
