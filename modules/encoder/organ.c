@@ -244,10 +244,9 @@ bool organ_attend(const struct organ_config *config, const struct organ_weights 
                          unit, err);
 }
 
-bool organ_project(const struct organ_config *config, const struct organ_weights *weights, int organ,
-                   const float *mean, float *unit, struct err *err)
+bool organ_project(const struct organ_weights *weights, int organ, const float *mean, float *unit,
+                   struct err *err)
 {
-    (void)config;
     if (weights->proj_weight)
         return block_project(mean, weights->width, weights->proj_weight[organ], weights->proj_bias[organ],
                              weights->proj_dim, unit, err);

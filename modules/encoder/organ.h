@@ -71,7 +71,7 @@ bool organ_attend(const struct organ_config *config, const struct organ_weights 
                   const float *tokens, int count, float *scores, float *unit, struct err *err);
 
 /* unit[D] of one organ from its mean feature [W]. errors: ERR_INPUT (zero or not finite). */
-bool organ_project(const struct organ_config *config, const struct organ_weights *weights, int organ,
-                   const float *mean, float *unit, struct err *err);
+bool organ_project(const struct organ_weights *weights, int organ, const float *mean, float *unit,
+                   struct err *err);
 
 #endif

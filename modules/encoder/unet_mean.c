@@ -117,7 +117,7 @@ static bool finish_organ(struct self *self, int organ, const struct encoder_tap 
     encoder_tap(tap, "mean", organ, self->mean, 1, channels);
     self->out[organ].vector = vector;
     self->out[organ].reason = NULL;
-    return organ_project(&self->organs, &self->weights, organ, self->mean, vector, err);
+    return organ_project(&self->weights, organ, self->mean, vector, err);
 }
 
 static bool run(void *opaque, const struct encoder_input *input, struct encoder_output *ret,
