@@ -17,6 +17,9 @@ bool read_descriptor(DcmItem *item, bool is_signed, struct dicom_lut *lut)
     double numbers[3];
     if (dicom_value_numbers(item, DCM_LUTDescriptor, numbers, 3) != 3)
         return false;
+    for (double number : numbers) // of a hostile VR
+        if (number < -32768 || number > 65535)
+            return false;
     lut->count = int(numbers[0]) & 0xFFFF;
     if (!lut->count)
         lut->count = 1 << 16;

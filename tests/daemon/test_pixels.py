@@ -2,6 +2,7 @@
 
 Lossless transfer syntaxes bit for bit, lossy ones within one grey level (two inverse transforms may round differently).
 """
+import base64
 import json
 import shutil
 import subprocess
@@ -181,6 +182,38 @@ def test_a_codestream_without_sign_is_read_as_the_data_set_says(bits, image, tmp
     assert found.min() < 0 and np.array_equal(found, stored(array, image))
 
 
+# HTJ2K by OpenJPH 0.26.3, which nothing here is made of: 32 x 32, (37 x + 101 y) mod 4096, without sign and with, then
+# less 2048.
+HTJ2K = {0: (
+    "/0//UQApQAAAAAAgAAAAIAAAAAAAAAAAAAAAIAAAACAAAAAAAAAAAAABDwEB/1AACAACAAAACv9SAAwAAgABAAUEBEAB/1wAEyCIkJCQkJCQkJ"
+    "CQkJCQiIiI/2QAFwABT3BlbkpQSCBWZXIgMC4yNi4zLv+QAAoAAAAAARUAAf+TwAAmI/YFB3QAwAATQAATQAARgEb9Aod0AGz+Awd0AABjAMAA"
+    "E8AAE8AAEwCiNP0CAnQANkf5AKNUAMD5AANUAMAAFXAABWQAAVBQUAdW1fykMYJ1AJhjhpwAxcBCASy2AB9YePfgg9QAwAAWlAABa0AAFYAkEo"
+    "lEIhkYkMj859C6enECeADEiYmJiYkNQLBb5Pr9mGAT9jGB7LoAHuBP/sO//f6A4dUAwAAuhgABdPAACsAIgiAIgiAIgiAI8t8//0EEJPz5/gSA"
+    "fFp6enp6enCCfwDISCQSiUQikUgkEllN/1Dm+wcy+f94YcgHPOIQHv2IQHv2IQHsswH/d3/+/3kgMYB+WAD/2Q=="), 1: (
+    "/0//UQApQAAAAAAgAAAAIAAAAAAAAAAAAAAAIAAAACAAAAAAAAAAAAABjwEB/1AACAACAAAACv9SAAwAAgABAAUEBEAB/1wAEyCIkJCQkJCQkJ"
+    "CQkJCQiIiI/2QAFwABT3BlbkpQSCBWZXIgMC4yNi4zLv+QAAoAAAAAARUAAf+TwAAmI/4Ch3QAwAATQAATQAARgEb9Aod0AGz+Awd0AABjAMAA"
+    "E8AAE8AAEwCiNP0CAnQANkf5AKNUAMD5AANUAMAAFXAABWQAAVBQUAdW1fykMYJ1AJhjhpwAxcBCASy2AB9YePfgg9QAwAAWlAABa0AAFYAkEo"
+    "lEIhkYkMj859C6enECeADEiYmJiYkNQLBb5Pr9mGAT9jGB7LoAHuBP/sO//f6A4dUAwAAuhgABdPAACsAIgiAIgiAIgiAI8t8//0EEJPz5/gSA"
+    "fFp6enp6enCCfwDISCQSiUQikUgkEllN/1Dm+wcy+f94YcgHPOIQHv2IQHv2IQHsswH/d3/+/3kgMYB+WAD/2Q==")}
+
+
+@pytest.mark.parametrize("coded_signed", [0, 1])
+@pytest.mark.parametrize("signed", [0, 1])
+@pytest.mark.parametrize("syntax", ["201", "202", "203"])
+def test_htj2k_from_another_encoder(syntax, signed, coded_signed, image, tmp_path, monkeypatch):
+    uid = f"1.2.840.10008.1.2.4.{syntax}"
+    known = ("HTJ2K", "Transfer Syntax", "", "", "HTJ2K")
+    monkeypatch.setitem(pydicom.uid.UID_dictionary, uid, known)  # pydicom 2 knows it not
+    image.Rows = image.Columns = 32
+    image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 15, signed
+    path = save_frames(image, [base64.b64decode(HTJ2K[coded_signed])] * 2, pydicom.uid.UID(uid),
+                       tmp_path / "x.dcm", 2, False)
+    y, x = np.mgrid[:32, :32]
+    expected = stored((37 * x + 101 * y) % 4096 - 2048 * coded_signed, image)
+    found = values(path, image, tmp_path / "out")
+    assert np.array_equal(found[0], expected) and np.array_equal(found[1], expected)
+
+
 @pytest.mark.parametrize("signed", [0, 1])
 @pytest.mark.parametrize("allocated, bits, high", [(8, 8, 7), (8, 6, 5), (16, 12, 11), (16, 12, 15), (16, 16, 15),
                                                    (32, 32, 31), (32, 20, 19)])
@@ -280,3 +313,15 @@ def test_a_modality_lut_is_applied_as_pydicom_applies_it(first, bits, signed, tm
     found = np.asarray(nibabel.load(tmp_path / "v.nii").dataobj).transpose(2, 1, 0)
     assert np.array_equal(found, np.stack([expected[place] for place in sorted(expected)]))
     assert len(np.unique(found)) > 100
+
+
+@pytest.mark.parametrize("descriptor, entries", [([4, 0, 16], 3), ([0, 0, 16], 4), ([4, 0, 17], 4), ([4, 0, 7], 4),
+                                                 ([4, 0], 4), ([], 4), ([4, 0, 8], 1)])
+def test_a_damaged_modality_lut_is_refused(descriptor, entries, image, tmp_path):
+    item = pydicom.Dataset()
+    item.add_new("LUTDescriptor", "US", descriptor)
+    item.add_new("LUTData", "OW", bytes(2 * entries))
+    image.ModalityLUTSequence = [item]
+    image.PixelData = picture(1).tobytes()
+    image.save_as(tmp_path / "x.dcm", write_like_original=False)
+    assert "(modality_lut)" in pixels(tmp_path / "x.dcm", "--raw", tmp_path / "out", rc=1)
