@@ -73,6 +73,8 @@ static bool check_vision(const struct vision_config *config, struct err *err)
         return err_fail(err, ERR_INPUT, "vision.pool: cls needs cls_token");
     if (config->tap_count && config->pool != ENCODER_POOL_TOKENS)
         return err_fail(err, ERR_INPUT, "vision.taps: only with pool tokens");
+    if (config->proj_pre_relu && config->pool == ENCODER_POOL_TOKENS)
+        return err_fail(err, ERR_INPUT, "vision.proj_pre: not with pool tokens");
     for (int i = 0; i < config->tap_count; i++) {
         if (config->taps[i] >= config->blocks.depth || (i && config->taps[i] <= config->taps[i - 1]))
             return err_fail(err, ERR_INPUT, "vision.taps: %d is not below depth, or does not rise",

@@ -56,6 +56,15 @@ static bool check_side(const struct prompt_label *label, const char *side, int t
            err_fail(err, ERR_INPUT, "%s: missing, and no vector of it is shipped", name);
 }
 
+/* Whatever the image, the score would be one half: absent. */
+static bool check_pair(const struct prompt_label *label, struct err *err)
+{
+    bool same = label->positive.count > 0 && label->positive.count == label->negative.count;
+    for (int i = 0; same && i < label->positive.count; i++)
+        same = strcmp(label->positive.texts[i], label->negative.texts[i]) == 0;
+    return !same || err_fail(err, ERR_INPUT, "labels.%s: positive and negative are the same", label->id);
+}
+
 static bool check_label(const struct questions *questions, const struct prompt_label *label,
                         bool (*has_shipped)(void *of, const char *name), void *of, struct err *err)
 {
@@ -64,7 +73,8 @@ static bool check_label(const struct questions *questions, const struct prompt_l
         !check_side(label, "positive", label->positive.count, has_shipped, of, err))
         return false;
     if (pair)
-        return check_side(label, "negative", label->negative.count, has_shipped, of, err);
+        return check_side(label, "negative", label->negative.count, has_shipped, of, err) &&
+               check_pair(label, err);
     return label->negative.count == 0 ||
            err_fail(err, ERR_INPUT, "labels.%s.negative: score.mode %s has no use for it", label->id,
                     score_name(questions->score));

@@ -117,6 +117,14 @@ def test_a_pair_with_several_prompts_a_side_and_a_threshold_of_its_own(tmp_path,
     assert findings[1]["state"] == ("present" if expected > 0.5 else "absent")
 
 
+@pytest.mark.parametrize("words", [WORDS[0], WORDS[:2]])
+def test_a_pair_of_equal_sides_is_no_question(tmp_path, words):
+    """Its score would be one half, and every study without the finding."""
+    folder = folder_of(tmp_path, [asked(0, positive=words, negative=words)], {"mode": "pair_softmax"})
+    done = subprocess.run([CLI, "model", "check", folder], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1 and "labels.label_0: positive and negative are the same" in done.stderr
+
+
 def test_organs_are_recognised_by_softmax_over_their_texts(tmp_path):
     folder = grounded.model(tmp_path / "organs")
     prompts = json.loads((folder / "prompts.json").read_text())

@@ -53,6 +53,7 @@ static void names_the_key_that_is_wrong(void **state)
         {",\"taps\":[0,2],\"pool\":\"tokens\"", "", "vision.taps: 2"},
         {",\"taps\":[1,1],\"pool\":\"tokens\"", "", "vision.taps: 1"},
         {",\"taps\":[0,1,0,1,0,1,0,1,0,1,0,1,0,1,0,1,0],\"pool\":\"tokens\"", "", "vision.taps"},
+        {",\"proj_pre\":\"relu\",\"pool\":\"tokens\"", "", "vision.proj_pre: not with pool tokens"},
         {",\"pos_resize\":\"nearest\"", "", "vision.pos_resize"},
         {",\"input\":[16]", "", "vision.input: not a list of two or three"},
         {",\"arch\":\"unet\"", "", "vision.patch: unknown key"},
