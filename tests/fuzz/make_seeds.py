@@ -18,7 +18,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 EXPLICIT, IMPLICIT, BIG = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"
-ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
+ENHANCED_CT, SEGMENTATION = "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.66.4"
 LONG = {"OB", "OW", "OF", "SQ", "UN", "UT"}
 
 
@@ -61,8 +61,8 @@ def image(syntax=EXPLICIT, rows=8, columns=8, bits=16, stored=12, signed=0, fram
           sop_class=CT, extra=b"", pixels=None):
     def e(tag, vr, value):
         return element(tag, vr, value, syntax)
-    word = (">" if syntax == BIG else "<") + {8: "B", 16: "H", 32: "I"}[bits]
     if pixels is None:
+        word = (">" if syntax == BIG else "<") + {8: "B", 16: "H", 32: "I"}[bits]
         pixels = b"".join(struct.pack(word, (37 * i) % (1 << stored)) for i in range(rows * columns * max(frames, 1)))
     return (e(0x00080005, "CS", charset) + e(0x00080008, "CS", "ORIGINAL\\PRIMARY\\AXIAL")
             + e(0x00080016, "UI", sop_class) + e(0x00080018, "UI", "1.2.3.4") + e(0x00080020, "DA", "20200101")
@@ -77,6 +77,9 @@ def image(syntax=EXPLICIT, rows=8, columns=8, bits=16, stored=12, signed=0, fram
             + e(0x00280101, "US", stored) + e(0x00280102, "US", stored - 1) + e(0x00280103, "US", signed)
             + e(0x00281052, "DS", "-1024") + e(0x00281053, "DS", "1") + extra
             + e(0x7FE00010, "OW", pixels))
+
+
+ORIENTATION = sequence(0x00209116, [item(element(0x00200037, "DS", "1\\0\\0\\0\\1\\0"))])
 
 
 def fragments(dataset, pieces, table=b""):
@@ -101,7 +104,7 @@ def enhanced():
         position = sequence(0x00209113, [item(element(0x00200032, "DS", f"0\\0\\{z}"))])
         content = sequence(0x00209111, [item(element(0x00209156, "UL", 1) + element(0x00209057, "UL", z + 1))])
         return item(content + position, undefined=z % 2 == 1)
-    shared = (sequence(0x00209116, [item(element(0x00200037, "DS", "1\\0\\0\\0\\1\\0"))])
+    shared = (ORIENTATION
               + sequence(0x00289110, [item(element(0x00180050, "DS", "1") + element(0x00280030, "DS", "1\\1"))])
               + sequence(0x00289145, [item(element(0x00281052, "DS", "0") + element(0x00281053, "DS", "2"))]))
     groups = sequence(0x52009229, [item(shared)]) + sequence(0x52009230, [frame(z) for z in range(3)], undefined=True)
@@ -176,6 +179,46 @@ def _nest(depth):
     for _ in range(depth):
         content = sequence(0x00081140, [item(content, undefined=True)], undefined=True)
     return content
+
+
+def segmentation(kind="BINARY", frames=((0, 1), (1, 1), (1, 2)), spacing=1, pixels=None):
+    """Two segments on 5 x 3 pixels; frames: (z, number of the segment) of each; spacing: what is stated, true or not."""
+    def segment(number, code):
+        meaning = element(0x00080100, "SH", code) + element(0x00080102, "SH", "SCT")
+        return item(element(0x00620004, "US", number) + element(0x00620005, "LO", f"part {number - 1}")
+                    + sequence(0x0062000F, [item(meaning)]))
+
+    def frame(z, number):
+        return item(sequence(0x00209113, [item(element(0x00200032, "DS", f"0\\0\\{z}"))])
+                    + sequence(0x0062000A, [item(element(0x0062000B, "US", number))]))
+    binary = kind == "BINARY"
+    measures = (element(0x00180050, "DS", "1") + element(0x00180088, "DS", str(spacing))
+                + element(0x00280030, "DS", "1\\1"))
+    extra = (element(0x00620001, "CS", kind)
+             + sequence(0x00620002, [segment(1, "80891009"), segment(2, "39607008")])
+             + (element(0x0062000E, "US", 200) if kind == "FRACTIONAL" else b"")
+             + sequence(0x52009229, [item(ORIENTATION + sequence(0x00289110, [item(measures)]))])
+             + sequence(0x52009230, [frame(*one) for one in frames]))
+    if pixels is None:
+        size = -(-15 * len(frames) // (8 if binary else 1))
+        pixels = bytes((37 * i + 11) & 255 for i in range(size + size % 2))
+    return part10(EXPLICIT, image(rows=5, columns=3, bits=1 if binary else 8, stored=8, frames=len(frames),
+                                  sop_class=SEGMENTATION, extra=extra, pixels=pixels))
+
+
+def seg():
+    return {
+        "binary": segmentation(),
+        "fractional": segmentation("FRACTIONAL"),
+        "no-type": segmentation("LABELMAP"),
+        "one-frame": segmentation(frames=[(3, 2)]),
+        "unknown-segment": segmentation(frames=[(0, 1), (1, 7)]),
+        "irregular": segmentation(frames=[(0, 1), (1, 1), (2.5, 2)], spacing=0),
+        "far-apart": segmentation(frames=[(0, 1), (1, 1), (1e9, 2)]),
+        "stated-spacing-is-wrong": segmentation(frames=[(0, 1), (2, 1), (4, 2)], spacing=3),
+        "short": segmentation(pixels=b"\1\2"),
+        "damaged-lengths": segmentation().replace(ORIENTATION, b""),
+    }
 
 
 def tensors(entries, data, start=b"", metadata=None):
@@ -433,7 +476,7 @@ def association():
 
 
 TARGETS = {"association": association, "bpe": bpe, "config": config, "dicom": dicom, "job": job, "model_config": model_config, "prompts": prompts,
-           "report": report, "rest": rest, "result": result, "safetensors": safetensors, "shards": shards, "tokenizer": tokenizer}
+           "report": report, "rest": rest, "result": result, "safetensors": safetensors, "seg": seg, "shards": shards, "tokenizer": tokenizer}
 
 
 def write(folder, seeds):
@@ -489,7 +532,7 @@ def dictionaries():
     pieces = "[PAD] [UNK] [CLS] [SEP] ## İ ẞ ﬃ 中 각 ́ ​ �".split()
     byte_pairs = "</w> <|startoftext|> <|endoftext|> 's 'll &lt; &amp; &#x &nGt; &not \u017f \u0130 \u03a3 \u0345 \u0301 \u0323 \u00b2 \u4e2d \u0120 \ufffd".split()
     pdus = [bytes([kind, 0]) for kind in (1, 2, 3, 4, 5, 6, 7, 0x10, 0x20, 0x30, 0x40, *range(0x50, 0x5A))]
-    return {"dicom": DICOM_WORDS, "association": pdus + [RELEASE, ABORT, CT, MR, IMPLICIT, EXPLICIT, BIG], "safetensors": words({"": json.dumps([{"dtype": "F32", "shape": [1], "data_offsets": 0},
+    return {"dicom": DICOM_WORDS, "seg": DICOM_WORDS + ["BINARY", "FRACTIONAL"], "association": pdus + [RELEASE, ABORT, CT, MR, IMPLICIT, EXPLICIT, BIG], "safetensors": words({"": json.dumps([{"dtype": "F32", "shape": [1], "data_offsets": 0},
                                                                        "BF16", "F16", "F64", "U8", "__metadata__"])}),
             "model_config": words(model_config()), "prompts": words(prompts()), "result": words(result()),
             "report": words({"": json.dumps(answer())}) + DICOM_WORDS, "job": words(job()), "config": settings,
