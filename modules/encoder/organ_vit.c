@@ -183,11 +183,8 @@ static bool run_organ(struct self *self, const struct encoder_input *input, int 
     out->reason = "organ_too_large";
     if (volume(box.size_zyx) > CROPS_MAX * volume(self->organs.crop_zyx))
         return true;
-    if (!run_box(self, input, &box, tap, err)) {
-        bool larger = volume(box.size_zyx) > volume(self->organs.crop_zyx);
-        *err = larger && err->code == ERR_NOMEM ? (struct err)ERR_INIT : *err;
-        return err->code == ERR_NONE;
-    }
+    if (!run_box(self, input, &box, tap, err))
+        return false;
     int tokens = gather_tokens(self, organ);
     if (tokens == 0)
         return true;

@@ -13,8 +13,8 @@
 /* config: vision.arch "vit" with pool "tokens" and organ.pool "queries"; organ.crop: the least crop, 112 x
  * 288 x 352 when not given. run: one item of any size within WINDOWS_AXIS_MAX, with a mask. An organ is not
  * assessed for the reason "organ_not_in_mask", or "organ_too_large" (its box is more than four crops, or
- * has no room in memory, or the crop, which ends before the last plane, row and column of a larger organ,
- * holds none of it). errors: ERR_INPUT "mask_missing", "input_shape". tap: stages of vit.h, of the crop run
+ * the crop, which ends before the last plane, row and column of a larger organ, holds none of it). errors:
+ * ERR_INPUT "mask_missing", "input_shape"; ERR_NOMEM. tap: stages of vit.h, of the crop run
  * last; "organ" [1][proj_dim] with the organ's number from 0. */
 extern const struct tower organ_vit_tower;
 

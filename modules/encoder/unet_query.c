@@ -262,12 +262,9 @@ static bool run_crop(struct self *self, const struct encoder_input *input, const
     self->out[organ].reason = "organ_too_large";
     if (volume(box.size_zyx) > CROP_WINDOWS * volume(windows->size_zyx))
         return true;
-    if (!reserve(self, box.size_zyx, err)) {
-        *err = (struct err)ERR_INIT;
-        return true;
-    }
     self->out[organ].reason = "organ_not_found";
-    return run_box(self, input, &box, tap, err) && take_organs(self, &box, organ, tap, err);
+    return reserve(self, box.size_zyx, err) && run_box(self, input, &box, tap, err) &&
+           take_organs(self, &box, organ, tap, err);
 }
 
 static bool run_volume(struct self *self, const struct encoder_input *input, const struct windows *windows,

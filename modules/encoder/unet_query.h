@@ -9,7 +9,7 @@
  * vector yet may find theirs, as in the published code.
  *
  * reasons of an organ without a vector: "organ_not_found" (predicted nowhere), "organ_too_large" (its crop
- * would be over four windows, or over the memory there is).
+ * would be over four windows).
  *
  * errors: ERR_INPUT "input_shape", "scores_not_finite" (of the mask); ERR_NOMEM.
  *

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ASPECT_MAX = 16 };
+
 static bool no_memory(struct err *err)
 {
     return err_fail(err, ERR_NOMEM, "no memory for pictures");
@@ -43,11 +45,12 @@ static int by_value(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-/* Of a regular sample of the voxels: a million tell a percentile to a tenth of a percent. */
+/* Of a regular sample of the voxels: a million tell a percentile to a tenth of a percent. The step is odd, so
+ * that it does not fall on the same columns again and again. */
 static bool percentiles(const float *voxels, size_t count, const double percent[2], double low_high[2],
                         struct arena *arena, struct err *err)
 {
-    size_t step = count / 1000000 + 1, taken = (count + step - 1) / step;
+    size_t step = (count / 1000000) | 1, taken = (count + step - 1) / step;
     float *sorted = ARENA_ARRAY(arena, float, taken);
     if (!sorted)
         return no_memory(err);
@@ -93,6 +96,8 @@ static bool frame_init(struct frame *frame, const struct vision_config *vision, 
 {
     const int *in = zyx + 1, *out = vision->input_zyx + 1;
     int shorter = in[0] < in[1] ? 0 : 1, longer = 1 - shorter;
+    if (in[longer] / in[shorter] >= ASPECT_MAX)
+        return err_decline(err, "absurd_geometry", "pictures of %d x %d are no pictures", in[0], in[1]);
     memcpy(frame->in_yx, in, sizeof frame->in_yx);
     memcpy(frame->out_yx, out, sizeof frame->out_yx);
     frame->resized_yx[shorter] = out[shorter];
