@@ -14,7 +14,7 @@ import time
 import requests
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("BUILD_DIR", ROOT / "build"))
+BUILD = pathlib.Path(os.environ.get("BUILD_DIR", ROOT / "build")).resolve()
 DAEMON = BUILD / "daemon" / "cardioscribed"
 CLI = BUILD / "cli" / "cardioscribe"
 MODEL = ROOT / "models" / "demo-ct"
