@@ -4,18 +4,12 @@
 #ifndef ENCODER_BERT_H
 #define ENCODER_BERT_H
 
-#include "encoder/block.h"
-#include "encoder/tap.h"
+#include "encoder/text_ends.h"
 
-/* W = width, V = vocab, P = max_pos, D = proj_dim. */
 struct bert_weights {
-    const float *tok;                         /* [V, W] */
-    const float *pos;                         /* [P, W] */
+    struct text_weights text;
     const float *type;                        /* [2, W], only row 0 is used; or NULL */
     const float *emb_ln_weight, *emb_ln_bias; /* [W] */
-    struct block_weights *layers;             /* [depth] */
-    const float *proj_weight;                 /* [D, W] */
-    const float *proj_bias;                   /* [D] or NULL */
 };
 
 /* errors: those of weights_take. */

@@ -1,38 +1,17 @@
 #include "encoder/clip_text.h"
 
-#include "encoder/text_ends.h"
 #include "tensor/ops.h"
 
 #include <string.h>
 
-static bool bind_ends(struct weights *weights, const struct text_config *c, struct clip_text_weights *ret,
-                      struct err *err)
-{
-    int width = c->blocks.width;
-    const int *axes = WEIGHTS_AXES(width);
-    return weights_take(weights, "text.tok.weight", 0, WEIGHTS_AXES(c->vocab, width), &ret->tok, err) &&
-           weights_take(weights, "text.pos.weight", 0, WEIGHTS_AXES(c->max_pos, width), &ret->pos, err) &&
-           weights_take(weights, "text.final_ln.weight", 0, axes, &ret->final_ln_weight, err) &&
-           weights_take(weights, "text.final_ln.bias", 0, axes, &ret->final_ln_bias, err) &&
-           weights_take(weights, "text.proj.weight", 0, WEIGHTS_AXES(c->proj_dim, width), &ret->proj_weight,
-                        err) &&
-           (!c->proj_bias ||
-            weights_take(weights, "text.proj.bias", 0, WEIGHTS_AXES(c->proj_dim), &ret->proj_bias, err));
-}
-
 bool clip_text_bind(struct weights *weights, const struct text_config *config, struct clip_text_weights *ret,
                     struct err *err)
 {
+    const int *axes = WEIGHTS_AXES(config->blocks.width);
     *ret = (struct clip_text_weights){0};
-    if (!bind_ends(weights, config, ret, err))
-        return false;
-    ret->layers = ARENA_ARRAY(weights->arena, struct block_weights, (size_t)config->blocks.depth);
-    if (!ret->layers)
-        return err_fail(err, ERR_NOMEM, "no memory to bind weights");
-    for (int i = 0; i < config->blocks.depth; i++)
-        if (!block_bind(weights, "text.layers.{i}.", i, &config->blocks, true, &ret->layers[i], err))
-            return false;
-    return true;
+    return weights_take(weights, "text.final_ln.weight", 0, axes, &ret->final_ln_weight, err) &&
+           weights_take(weights, "text.final_ln.bias", 0, axes, &ret->final_ln_bias, err) &&
+           text_ends_bind(weights, config, &ret->text, err);
 }
 
 static void layer(const struct encoder_blocks *c, const struct block_weights *w, struct block_state *state,
@@ -52,15 +31,15 @@ bool clip_text_forward(const struct text_config *c, const struct clip_text_weigh
     if (!text_ends_check(c, ids, count, err))
         return false;
     for (int i = 0; i < count; i++)
-        memcpy(state->x + (size_t)i * width, w->tok + (size_t)ids[i] * width, width * sizeof *state->x);
-    ops_add((size_t)count * width, w->pos, state->x);
+        memcpy(state->x + (size_t)i * width, w->text.tok + (size_t)ids[i] * width, width * sizeof *state->x);
+    ops_add((size_t)count * width, w->text.pos, state->x);
     encoder_tap(tap, "embed", -1, state->x, count, (int)width);
     for (int i = 0; i < c->blocks.depth; i++) {
-        layer(&c->blocks, &w->layers[i], state, count);
+        layer(&c->blocks, &w->text.layers[i], state, count);
         encoder_tap(tap, "layer", i, state->x, count, (int)width);
     }
     ops_layer_norm(count, (int)width, state->x, w->final_ln_weight, w->final_ln_bias, c->blocks.ln_eps,
                    state->x);
     encoder_tap(tap, "final", -1, state->x, count, (int)width);
-    return text_ends_finish(c, w->proj_weight, w->proj_bias, state, ids, count, embedding, tap, err);
+    return text_ends_finish(c, &w->text, state, ids, count, embedding, tap, err);
 }

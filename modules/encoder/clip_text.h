@@ -3,17 +3,11 @@
 #ifndef ENCODER_CLIP_TEXT_H
 #define ENCODER_CLIP_TEXT_H
 
-#include "encoder/block.h"
-#include "encoder/tap.h"
+#include "encoder/text_ends.h"
 
-/* W = width, V = vocab, P = max_pos, D = proj_dim. */
 struct clip_text_weights {
-    const float *tok;                             /* [V, W] */
-    const float *pos;                             /* [P, W] */
-    struct block_weights *layers;                 /* [depth] */
+    struct text_weights text;
     const float *final_ln_weight, *final_ln_bias; /* [W] */
-    const float *proj_weight;                     /* [D, W] */
-    const float *proj_bias;                       /* [D] or NULL */
 };
 
 /* errors: those of weights_take. */

@@ -6,6 +6,7 @@
 #include "tensor/section.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { HEADS_MAX = 128, TEXT_MAX = 200, CROP_MAX = 2048 };
@@ -253,4 +254,33 @@ bool organ_project(const struct organ_weights *weights, int organ, const float *
     memcpy(unit, mean, (size_t)weights->width * sizeof *unit);
     return ops_unit((size_t)weights->width, unit) ||
            err_decline(err, "embedding_not_finite", "an organ's mean is zero or not finite");
+}
+
+bool organ_room_reserve(struct organ_room *r, const struct organ_config *config, int channels,
+                        const int zyx[3], size_t cells, size_t rows, size_t width, struct err *err)
+{
+    size_t voxels = tensor_voxels(zyx);
+    if (voxels <= r->voxels)
+        return true;
+    organ_room_free(r);
+    r->values = malloc((size_t)channels * voxels * sizeof *r->values);
+    r->labels = malloc(voxels);
+    r->flags = malloc(cells);
+    r->tokens = malloc(rows * width * sizeof *r->tokens);
+    r->scores = malloc((size_t)config->query_heads * rows * sizeof *r->scores);
+    if (!r->values || !r->labels || !r->flags || !r->tokens || !r->scores)
+        return err_fail(err, ERR_NOMEM, "no memory for a crop of %d x %d x %d voxels", zyx[0], zyx[1],
+                        zyx[2]);
+    r->voxels = voxels;
+    return true;
+}
+
+void organ_room_free(struct organ_room *room)
+{
+    free(room->values);
+    free(room->labels);
+    free(room->flags);
+    free(room->tokens);
+    free(room->scores);
+    *room = (struct organ_room){0};
 }

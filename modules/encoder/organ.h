@@ -65,6 +65,22 @@ struct organ_box {
 bool organ_crop(const struct organ_config *config, int organ, const uint8_t *labels, const int zyx[3],
                 const int least_zyx[3], const int multiple_zyx[3], struct organ_box *ret);
 
+/* What an organ's crop is cut into. W = width of a token. */
+struct organ_room {
+    size_t voxels;   /* of the largest crop there is room for */
+    float *values;   /* [channels][z][y][x] */
+    uint8_t *labels; /* [z][y][x]: organ numbers */
+    uint8_t *flags;  /* [cells] */
+    float *tokens;   /* [rows][W] */
+    float *scores;   /* [query_heads][rows] */
+};
+
+/* Room for a crop of that size and smaller ones. in: cells of the finest map; rows: tokens of one organ at
+ * most. owns: organ_room_free frees, also after a failure. errors: ERR_NOMEM. */
+bool organ_room_reserve(struct organ_room *room, const struct organ_config *config, int channels,
+                        const int zyx[3], size_t cells, size_t rows, size_t width, struct err *err);
+void organ_room_free(struct organ_room *room); /* accepts a zeroed one */
+
 /* unit[D] of one organ (from 0) from its tokens [count][W], count >= 1. Allocates nothing but the caller's
  * scores [heads][count]. errors: ERR_INPUT (not finite). */
 bool organ_attend(const struct organ_config *config, const struct organ_weights *weights, int organ,

@@ -12,67 +12,28 @@ enum { CROPS_MAX = 4 /* our bound */ };
 /* source: fvlm eval.py, roi_size */
 static const int published_crop_zyx[3] = {112, 288, 352};
 
-/* Room for crops of up to `voxels` voxels. */
-struct room {
-    size_t voxels;
-    float *values;   /* [channels][z][y][x] */
-    uint8_t *labels; /* [z][y][x]: organ numbers */
-    uint8_t *flags;  /* [cells] */
-    float *tokens;   /* [levels * cells][W] */
-    float *scores;   /* [heads][levels * cells] */
-};
-
 struct self {
     const struct vision_config *config;
     struct vit vit;
     struct organ_config organs;
     struct organ_weights weights;
-    struct room room;
+    struct organ_room room;
     bool ran; /* vit.kept and room.labels are those of `box` */
     struct organ_box box;
     float *vectors; /* [organs][proj_dim] */
     struct encoder_organ *out;
 };
 
-static size_t volume(const int zyx[3])
-{
-    return (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2];
-}
-
 /* ---- open ---- */
-
-static void free_room(struct room *room)
-{
-    free(room->values);
-    free(room->labels);
-    free(room->flags);
-    free(room->tokens);
-    free(room->scores);
-    *room = (struct room){0};
-}
 
 static bool reserve(struct self *self, const int zyx[3], struct err *err)
 {
     const struct vision_config *c = self->config;
-    struct room *r = &self->room;
     if (!vit_reserve(&self->vit, 1, zyx, err))
         return false;
-    if (volume(zyx) <= r->voxels)
-        return true;
     size_t cells = (size_t)self->vit.cells, rows = cells * (size_t)(c->tap_count + 1);
-    free_room(r);
-    r->values = malloc((size_t)c->channels * volume(zyx) * sizeof *r->values);
-    r->labels = malloc(volume(zyx));
-    r->flags = malloc(cells);
-    r->tokens = malloc(rows * (size_t)c->blocks.width * sizeof *r->tokens);
-    r->scores = malloc((size_t)self->organs.query_heads * rows * sizeof *r->scores);
-    if (!r->values || !r->labels || !r->flags || !r->tokens || !r->scores) {
-        free_room(r);
-        return err_fail(err, ERR_NOMEM, "no memory for a crop of %d x %d x %d voxels", zyx[0], zyx[1],
-                        zyx[2]);
-    }
-    r->voxels = volume(zyx);
-    return true;
+    return organ_room_reserve(&self->room, &self->organs, c->channels, zyx, cells, rows,
+                              (size_t)c->blocks.width, err);
 }
 
 static bool check_flow(struct self *self, struct err *err)
@@ -112,7 +73,7 @@ static void close_self(void *opaque)
     struct self *self = opaque;
     if (!self)
         return;
-    free_room(&self->room);
+    organ_room_free(&self->room);
     vit_close(&self->vit);
 }
 
@@ -137,7 +98,7 @@ static void number_labels(struct self *self, const struct organ_box *box)
 static bool run_box(struct self *self, const struct encoder_input *input, const struct organ_box *box,
                     const struct encoder_tap *tap, struct err *err)
 {
-    struct room *r = &self->room;
+    struct organ_room *r = &self->room;
     if (self->ran && memcmp(box, &self->box, sizeof *box) == 0)
         return true;
     self->ran = false;
@@ -157,7 +118,7 @@ static bool run_box(struct self *self, const struct encoder_input *input, const 
 static int gather_tokens(struct self *self, int organ)
 {
     const struct vit *vit = &self->vit;
-    const struct room *r = &self->room;
+    const struct organ_room *r = &self->room;
     size_t width = (size_t)self->config->blocks.width, first = (size_t)(vit->tokens - vit->cells) * width;
     int count = 0;
     organ_cells(r->labels, vit->zyx, self->config->patch_zyx, organ + 1, r->flags);
@@ -181,7 +142,7 @@ static bool run_organ(struct self *self, const struct encoder_input *input, int 
                     self->config->patch_zyx, &box))
         return true;
     out->reason = "organ_too_large";
-    if (volume(box.size_zyx) > CROPS_MAX * volume(self->organs.crop_zyx))
+    if (tensor_voxels(box.size_zyx) > CROPS_MAX * tensor_voxels(self->organs.crop_zyx))
         return true;
     if (!run_box(self, input, &box, tap, err))
         return false;

@@ -4,6 +4,28 @@
 
 #include <string.h>
 
+bool text_ends_bind(struct weights *weights, const struct text_config *c, struct text_weights *ret,
+                    struct err *err)
+{
+    int width = c->blocks.width;
+    *ret = (struct text_weights){0};
+    if (!weights_take(weights, "text.tok.weight", 0, WEIGHTS_AXES(c->vocab, width), &ret->tok, err) ||
+        !weights_take(weights, "text.pos.weight", 0, WEIGHTS_AXES(c->max_pos, width), &ret->pos, err) ||
+        !weights_take(weights, "text.proj.weight", 0, WEIGHTS_AXES(c->proj_dim, width), &ret->proj_weight,
+                      err))
+        return false;
+    if (c->proj_bias &&
+        !weights_take(weights, "text.proj.bias", 0, WEIGHTS_AXES(c->proj_dim), &ret->proj_bias, err))
+        return false;
+    ret->layers = ARENA_ARRAY(weights->arena, struct block_weights, (size_t)c->blocks.depth);
+    if (!ret->layers)
+        return err_fail(err, ERR_NOMEM, "no memory to bind weights");
+    for (int i = 0; i < c->blocks.depth; i++)
+        if (!block_bind(weights, "text.layers.{i}.", i, &c->blocks, true, &ret->layers[i], err))
+            return false;
+    return true;
+}
+
 bool text_ends_check(const struct text_config *c, const int *ids, int count, struct err *err)
 {
     if (count < 1 || count > c->max_len)
@@ -54,9 +76,9 @@ static void pool(const struct text_config *c, const struct block_state *state, c
         pooled[j] /= (float)count;
 }
 
-bool text_ends_finish(const struct text_config *c, const float *proj_weight, const float *proj_bias,
-                      struct block_state *state, const int *ids, int count, float *embedding,
-                      const struct encoder_tap *tap, struct err *err)
+bool text_ends_finish(const struct text_config *c, const struct text_weights *w, struct block_state *state,
+                      const int *ids, int count, float *embedding, const struct encoder_tap *tap,
+                      struct err *err)
 {
     int width = c->blocks.width;
     float *pooled = state->norm;
@@ -64,7 +86,7 @@ bool text_ends_finish(const struct text_config *c, const float *proj_weight, con
     encoder_tap(tap, "pool", -1, pooled, 1, width);
     if (c->proj_pre_relu)
         ops_relu((size_t)width, pooled);
-    if (!block_project(pooled, width, proj_weight, proj_bias, c->proj_dim, embedding, err))
+    if (!block_project(pooled, width, w->proj_weight, w->proj_bias, c->proj_dim, embedding, err))
         return false;
     encoder_tap(tap, "unit", -1, embedding, 1, c->proj_dim);
     return true;

@@ -42,11 +42,6 @@ struct unet_plan {
     float *scale, *shift; /* [widest] */
 };
 
-static size_t voxels(const int zyx[3])
-{
-    return (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2];
-}
-
 /* ---- steps ---- */
 
 static struct step *add_step(struct unet_plan *plan, enum step_kind kind, int in0, int in1)
@@ -321,7 +316,7 @@ static size_t measure(struct unet *unet)
             conv_out_zyx(&step->conv, in, step->zyx);
         for (int j = 0; step->kind == STEP_UP && j < 3; j++)
             step->zyx[j] = in[j] * step->up.stride_zyx[j];
-        step->size = aligned((size_t)step->channels * voxels(step->zyx));
+        step->size = aligned((size_t)step->channels * tensor_voxels(step->zyx));
         most = scratch > most ? scratch : most;
     }
     return most;
@@ -376,7 +371,7 @@ static bool check_size(const struct unet *unet, const int zyx[3], struct err *er
             return err_decline(err, "input_shape",
                                "%d x %d x %d (z, y, x); the encoder takes multiples of %d, %d, %d", zyx[0],
                                zyx[1], zyx[2], unet->factor_zyx[0], unet->factor_zyx[1], unet->factor_zyx[2]);
-    if (voxels(zyx) > (size_t)INT32_MAX / 16)
+    if (tensor_voxels(zyx) > (size_t)INT32_MAX / 16)
         return err_decline(err, "input_shape", "%d x %d x %d voxels are too many", zyx[0], zyx[1], zyx[2]);
     return true;
 }
@@ -442,9 +437,9 @@ static void run_step(const struct unet *unet, const struct step *step, const flo
     conv_run(&step->conv, in, in_zyx(unet, step), out, step->norm_weight ? plan->sums : NULL, scratch);
     if (!step->norm_weight)
         return;
-    conv_instance_norm(step->channels, plan->sums, voxels(step->zyx), step->norm_weight, step->norm_bias,
-                       unet->config.norm_eps, plan->scale, plan->shift);
-    conv_affine(step->channels, voxels(step->zyx), plan->scale, plan->shift, unet->config.slope, out);
+    conv_instance_norm(step->channels, plan->sums, tensor_voxels(step->zyx), step->norm_weight,
+                       step->norm_bias, unet->config.norm_eps, plan->scale, plan->shift);
+    conv_affine(step->channels, tensor_voxels(step->zyx), plan->scale, plan->shift, unet->config.slope, out);
 }
 
 void unet_run(struct unet *unet, const float *input, const struct encoder_tap *tap)
@@ -454,6 +449,6 @@ void unet_run(struct unet *unet, const float *input, const struct encoder_tap *t
         run_step(unet, step, input);
         if (step->stage)
             encoder_tap(tap, step->stage, step->layer, unet->plan->room + step->offset, step->channels,
-                        (int)voxels(step->zyx));
+                        (int)tensor_voxels(step->zyx));
     }
 }

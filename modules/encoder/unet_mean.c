@@ -20,15 +20,10 @@ struct self {
     struct encoder_organ *out;
 };
 
-static size_t volume(const int zyx[3])
-{
-    return (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2];
-}
-
 static bool make_room(struct self *self, struct arena *arena, struct err *err)
 {
     const struct vision_config *c = self->config;
-    size_t voxels = volume(c->input_zyx), organs = (size_t)self->organs.count;
+    size_t voxels = tensor_voxels(c->input_zyx), organs = (size_t)self->organs.count;
     size_t channels = (size_t)self->unet.full.channels;
     self->means = (struct windows_means){.organs = self->organs.count, .channels = (int)channels};
     self->means.sums = ARENA_ARRAY(arena, double, organs *channels);
@@ -73,7 +68,7 @@ static void close_self(void *opaque)
 /* Labels to organ numbers. out: is there any? */
 static bool number_organs(struct self *self)
 {
-    size_t voxels = volume(self->config->input_zyx);
+    size_t voxels = tensor_voxels(self->config->input_zyx);
     bool any = false;
     for (size_t i = 0; i < voxels; i++) {
         self->labels[i] = self->organs.of_label[self->labels[i]];

@@ -14,75 +14,34 @@ enum {
     CROP_WINDOWS = 4 /* our bound */
 };
 
-/* Room for boxes of up to `voxels` voxels. */
-struct room {
-    size_t voxels;
-    float *values;   /* [channels][z][y][x] */
-    uint8_t *labels; /* [z][y][x]: organ numbers */
-    uint8_t *flags;  /* [cells of the finest of the three maps] */
-    float *tokens;   /* [cells of all three][map_dim] */
-    float *scores;   /* [heads][cells of all three] */
-    float *scratch;
-};
-
 struct self {
     const struct vision_config *config;
     struct unet unet;
     struct organ_config organs;
     struct organ_weights weights;
-    struct room room;
+    struct organ_room room;
+    float *scratch; /* of labels_argmax */
     float *vectors; /* [organs][proj_dim] */
     struct encoder_organ *out;
 };
 
-static size_t volume(const int zyx[3])
-{
-    return (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2];
-}
-
 /* ---- open ---- */
-
-static void free_room(struct room *room)
-{
-    free(room->values);
-    free(room->labels);
-    free(room->flags);
-    free(room->tokens);
-    free(room->scores);
-    free(room->scratch);
-    *room = (struct room){0};
-}
 
 static size_t cells_of(const struct unet *unet)
 {
     size_t cells = 0;
     for (int k = 0; k < UNET_SKIPS; k++)
-        cells += volume(unet->skips[k].zyx);
+        cells += tensor_voxels(unet->skips[k].zyx);
     return cells;
 }
 
-/* For boxes of this size, and smaller ones. */
 static bool reserve(struct self *self, const int zyx[3], struct err *err)
 {
-    struct room *r = &self->room;
     if (!unet_reserve(&self->unet, zyx, err))
         return false;
-    if (volume(zyx) <= r->voxels)
-        return true;
     size_t cells = cells_of(&self->unet), width = (size_t)self->unet.skips[0].channels;
-    free_room(r);
-    r->values = malloc((size_t)self->config->channels * volume(zyx) * sizeof *r->values);
-    r->labels = malloc(volume(zyx));
-    r->flags = malloc(cells);
-    r->tokens = malloc(cells * width * sizeof *r->tokens);
-    r->scores = malloc((size_t)self->organs.query_heads * cells * sizeof *r->scores);
-    r->scratch = malloc(labels_scratch((const int[3]){1, 1, WINDOWS_AXIS_MAX}) * sizeof *r->scratch);
-    if (!r->values || !r->labels || !r->flags || !r->tokens || !r->scores || !r->scratch) {
-        free_room(r);
-        return err_fail(err, ERR_NOMEM, "no memory for a box of %d x %d x %d voxels", zyx[0], zyx[1], zyx[2]);
-    }
-    r->voxels = volume(zyx);
-    return true;
+    return organ_room_reserve(&self->room, &self->organs, self->config->channels, zyx, cells, cells, width,
+                              err);
 }
 
 /* The flow needs: organs predicted on every plane; three maps of one width. */
@@ -119,7 +78,9 @@ static bool open_self(const struct encoder_sections *sections, const struct enco
     size_t organs = (size_t)self->organs.count;
     self->vectors = ARENA_ARRAY(weights->arena, float, organs *(size_t)config->vision.proj_dim);
     self->out = ARENA_ARRAY(weights->arena, struct encoder_organ, organs);
-    if (!self->vectors || !self->out)
+    self->scratch =
+        ARENA_ARRAY(weights->arena, float, labels_scratch((const int[3]){1, 1, WINDOWS_AXIS_MAX}));
+    if (!self->vectors || !self->out || !self->scratch)
         return err_fail(err, ERR_NOMEM, "no memory for organs");
     return reserve(self, config->vision.input_zyx, err);
 }
@@ -129,7 +90,7 @@ static void close_self(void *opaque)
     struct self *self = opaque;
     if (!self)
         return;
-    free_room(&self->room);
+    organ_room_free(&self->room);
     unet_close(&self->unet);
 }
 
@@ -139,14 +100,14 @@ static bool run_box(struct self *self, const struct encoder_input *input, const 
                     const struct encoder_tap *tap, struct err *err)
 {
     const struct unet_map *logits = &self->unet.logits;
-    struct room *r = &self->room;
+    struct organ_room *r = &self->room;
     windows_cut(input->values, self->config->channels, input->zyx, box->start_zyx, box->end_zyx,
                 box->size_zyx, r->values);
     unet_run(&self->unet, r->values, tap);
-    if (!ops_finite((size_t)logits->channels * volume(logits->zyx), logits->values))
+    if (!ops_finite((size_t)logits->channels * tensor_voxels(logits->zyx), logits->values))
         return err_decline(err, "scores_not_finite", "a score of the predicted mask is not finite");
-    labels_argmax(logits->channels, logits->values, logits->zyx, box->size_zyx, r->labels, r->scratch);
-    for (size_t i = 0; i < volume(box->size_zyx); i++)
+    labels_argmax(logits->channels, logits->values, logits->zyx, box->size_zyx, r->labels, self->scratch);
+    for (size_t i = 0; i < tensor_voxels(box->size_zyx); i++)
         r->labels[i] = self->organs.of_label[r->labels[i]];
     return true;
 }
@@ -179,9 +140,9 @@ static void look(const uint8_t *labels, const int zyx[3], struct seen *seen)
 static float *gather_tokens(const struct self *self, const struct unet_map *map, const int box_zyx[3],
                             int organ, float *to)
 {
-    const struct room *r = &self->room;
+    const struct organ_room *r = &self->room;
     const int cell[3] = {box_zyx[0] / map->zyx[0], box_zyx[1] / map->zyx[1], box_zyx[2] / map->zyx[2]};
-    size_t cells = volume(map->zyx);
+    size_t cells = tensor_voxels(map->zyx);
     organ_cells(r->labels, box_zyx, cell, organ + 1, r->flags);
     for (size_t i = 0; i < cells; i++) {
         if (!r->flags[i])
@@ -260,7 +221,7 @@ static bool run_crop(struct self *self, const struct encoder_input *input, const
     if (!place_crop(self, windows, stitched, organ, &box))
         return true;
     self->out[organ].reason = "organ_too_large";
-    if (volume(box.size_zyx) > CROP_WINDOWS * volume(windows->size_zyx))
+    if (tensor_voxels(box.size_zyx) > CROP_WINDOWS * tensor_voxels(windows->size_zyx))
         return true;
     self->out[organ].reason = "organ_not_found";
     return reserve(self, box.size_zyx, err) && run_box(self, input, &box, tap, err) &&

@@ -1,5 +1,7 @@
 #include "encoder/windows.h"
 
+#include "tensor/tensor.h"
+
 #include <string.h>
 
 bool windows_check_input(int items, const int image_zyx[3], struct err *err)
@@ -72,17 +74,12 @@ static void cut(const unsigned char *image, size_t size, const int image_zyx[3],
         }
 }
 
-static size_t volume(const int zyx[3])
-{
-    return (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2];
-}
-
 void windows_cut(const float *image, int channels, const int image_zyx[3], const int start_zyx[3],
                  const int end_zyx[3], const int size_zyx[3], float *to)
 {
     for (int i = 0; i < channels; i++)
-        cut((const unsigned char *)(image + (size_t)i * volume(image_zyx)), sizeof *image, image_zyx,
-            start_zyx, end_zyx, size_zyx, (unsigned char *)(to + (size_t)i * volume(size_zyx)));
+        cut((const unsigned char *)(image + (size_t)i * tensor_voxels(image_zyx)), sizeof *image, image_zyx,
+            start_zyx, end_zyx, size_zyx, (unsigned char *)(to + (size_t)i * tensor_voxels(size_zyx)));
 }
 
 void windows_cut_labels(const uint8_t *image, const int image_zyx[3], const int start_zyx[3],
@@ -183,6 +180,6 @@ void windows_add(struct windows_means *means, const struct windows *windows, int
         int count = 0;
         for (int y = 0; y < map_zyx[1]; y++)
             count += find_runs_of_row(&cells, z, y, runs + count);
-        add_plane(means, runs, count, map + (size_t)z * plane, volume(map_zyx));
+        add_plane(means, runs, count, map + (size_t)z * plane, tensor_voxels(map_zyx));
     }
 }

@@ -15,11 +15,6 @@ struct work {
     int low_zyx[3], high_zyx[3]; /* what is kept: from low up to before high */
 };
 
-static size_t volume(const int zyx[3])
-{
-    return (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2];
-}
-
 static void *room(struct arena *arena, size_t count, size_t size, struct err *err)
 {
     void *memory = arena_alloc(arena, count, size);
@@ -33,7 +28,7 @@ static bool resample(struct work *work, const struct volume_plan *plan, const fl
 {
     if (!volume_regrid(&plan->geometry, work->preprocess->spacing_zyx_mm, &work->grid, err))
         return false;
-    size_t count = volume(work->grid.zyx);
+    size_t count = tensor_voxels(work->grid.zyx);
     work->values = room(arena, count, sizeof *work->values, err);
     return work->values && volume_resample(&plan->geometry, voxels, work->grid.zyx, work->values, err) &&
            prepare_values(work->preprocess, work->values, count, err);
@@ -123,11 +118,11 @@ static bool cut_and_pad(struct work *work, struct arena *arena, struct encoder_i
     int zyx[3], place[3];
     find_box(work);
     find_place(work, zyx, place);
-    float *values = room(arena, volume(zyx), sizeof *values, err);
-    uint8_t *mask = work->numbers && values ? room(arena, volume(zyx), 1, err) : NULL;
+    float *values = room(arena, tensor_voxels(zyx), sizeof *values, err);
+    uint8_t *mask = work->numbers && values ? room(arena, tensor_voxels(zyx), 1, err) : NULL;
     if (!values || (work->numbers && !mask))
         return false;
-    for (size_t i = 0; work->preprocess->pad_value != 0 && i < volume(zyx); i++)
+    for (size_t i = 0; work->preprocess->pad_value != 0 && i < tensor_voxels(zyx); i++)
         values[i] = (float)work->preprocess->pad_value;
     copy_box(work, zyx, place, values, mask);
     *ret =
@@ -143,7 +138,7 @@ bool grounded_prepare(const struct model *model, struct source *source, const st
     if (!resample(&work, plan, voxels, arena, err))
         return false;
     if (model_needs_mask(model)) {
-        work.numbers = room(arena, volume(work.grid.zyx), 1, err);
+        work.numbers = room(arena, tensor_voxels(work.grid.zyx), 1, err);
         if (!work.numbers || !grounded_mask(model, source, plan, &work.grid, arena, work.numbers, ret, err))
             return false;
     }

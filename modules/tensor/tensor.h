@@ -48,6 +48,12 @@ int tensor_dtype_bytes(enum tensor_dtype dtype);
 /* Number of elements; a scalar has one. The shape must already have been checked against the bytes. */
 int64_t tensor_count(const struct tensor *tensor);
 
+/* Elements of one channel of a volume. in: each axis below 2^21. */
+static inline size_t tensor_voxels(const int zyx[3])
+{
+    return (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2];
+}
+
 /* "[768,1,8,8,8]" */
 void tensor_shape_text(const int64_t *shape, int rank, char text[TENSOR_SHAPE_TEXT]);
 
