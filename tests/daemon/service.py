@@ -28,6 +28,12 @@ SANITIZER_MARKS = ("ERROR: AddressSanitizer", "runtime error:", "ERROR: LeakSani
 _ports_given = set()
 
 
+def has_shadow_memory():
+    """The address or thread sanitizer is in the programs: their memory cannot be bounded."""
+    return any(mark in DAEMON.read_bytes() for mark in (b"__asan_init", b"__tsan_init"))
+
+
+
 def free_port():
     """A port below the range from which the kernel takes those of outgoing connections."""
     while True:

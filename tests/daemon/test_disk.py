@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from counterparts import Sender, contexts_of, send
-from service import DAEMON, ROOT, TIME_FACTOR, wait_for
+from service import ROOT, TIME_FACTOR, has_shadow_memory, wait_for
 from studies import ct_study, encoded
 from test_bounds import causes
 
@@ -274,7 +274,7 @@ def test_a_damaged_write_ahead_log_loses_no_object(start_daemon):
 @pytest.fixture
 def read_only(tmp_path):
     """What a process needs in its environment to be cut off from writing below a folder, and the switch for it."""
-    if any(mark in DAEMON.read_bytes() for mark in (b"__asan_init", b"__tsan_init")):
+    if has_shadow_memory():
         pytest.skip("a sanitizer wants to be loaded first")
     library, switch = tmp_path / "readonly.so", tmp_path / "readonly.now"
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, ROOT / "tests" / "daemon" / "readonly.c"], check=True,

@@ -14,7 +14,7 @@ import requests
 
 import studies
 from counterparts import dcmsend
-from service import DAEMON, FULL, data_set_bytes, wait_for
+from service import FULL, data_set_bytes, has_shadow_memory, wait_for
 from studies import Study, phantom
 from test_worker_faults import children
 
@@ -27,8 +27,7 @@ ROOT_UID = "1.2.826.0.1.3680043.8.498"  # pydicom's
 
 pytestmark = [
     pytest.mark.skipif(not FULL, reason="FULL=1 asks for it"),
-    pytest.mark.skipif(FULL and any(mark in DAEMON.read_bytes() for mark in (b"__asan_init", b"__tsan_init")),
-                       reason="a sanitizer's memory grows by itself"),
+    pytest.mark.skipif(FULL and has_shadow_memory(), reason="a sanitizer's memory grows by itself"),
 ]
 
 

@@ -69,10 +69,10 @@ class Case:
         assert done.returncode == 0, done.stderr
         return self
 
-    def encode(self, **tensors):
+    def encode(self, *more, **tensors):
         save_file({name: value.contiguous() for name, value in tensors.items()}, self.folder / "in.safetensors")
         done = subprocess.run([self.command, "encode", "--model", self.folder / "model", "--tensor",
-                               self.folder / "in.safetensors", "--json"], capture_output=True, text=True, timeout=1800)
+                               self.folder / "in.safetensors", "--json", *more], capture_output=True, text=True, timeout=1800)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
@@ -239,3 +239,16 @@ def test_fvlm(case, full):
     theirs = model(volume, mask)
     assert len(theirs) == 3
     assert_organs_close(case.encode(input=torch.from_numpy(volume)[None], mask=torch.from_numpy(mask)), theirs)
+
+
+@pytest.mark.parametrize("full", SIZES[1:])
+def test_room_for_the_largest_u_net(case, full):
+    """A whole window of the size that is stated for U-Nets: one copy of the weights and at most 4 GiB."""
+    window = [96, 256, 384]
+    case.convert("ct-glip", published.ct_glip(), *case.vocabulary(), "--input", "96,256,384")
+    answer = case.encode("--stats", input=torch.rand(1, *window), mask=torch.from_numpy(boxes(window, (1, 5, 44), 17)))
+    stats = answer["stats"]
+    print(f"peak {stats['peak_rss_bytes'] / 2**20:.0f} MiB, weights {stats['weights_bytes'] / 2**20:.0f} MiB, "
+          f"{stats['total_s']:.0f} s, {stats['threads']} threads, {stats['gemm']}")
+    assert sum("embedding" in organ for organ in answer["organs"]) == 3
+    assert stats["peak_rss_bytes"] < stats["weights_bytes"] + (4 << 30)
