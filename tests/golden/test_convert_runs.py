@@ -245,7 +245,7 @@ def test_fvlm(case, full):
 def test_room_for_the_largest_u_net(case, full):
     """A whole window of the size that is stated for U-Nets: one copy of the weights and at most 4 GiB."""
     window = [96, 256, 384]
-    case.convert("ct-glip", published.ct_glip(), *case.vocabulary(), "--input", "96,256,384")
+    case.convert("ct-glip", collections.OrderedDict(published.ct_glip()), *case.vocabulary(), "--input", "96,256,384")
     answer = case.encode("--stats", input=torch.rand(1, *window), mask=torch.from_numpy(boxes(window, (1, 5, 44), 17)))
     stats = answer["stats"]
     print(f"peak {stats['peak_rss_bytes'] / 2**20:.0f} MiB, weights {stats['weights_bytes'] / 2**20:.0f} MiB, "
