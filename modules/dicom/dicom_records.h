@@ -62,9 +62,20 @@ struct dicom_head {
     enum dicom_kind kind;
     char image_type[129]; /* values joined by backslash */
     char kernel[65], scan_options[129], sequence_variant[65], scanning_sequence[65], contrast_agent[65];
-    char lossy[3]; /* (0028,2110) */
+    char image_comments[129], patient_position[17];
+    char cardiac_sync[17]; /* (0018,9037) Cardiac Synchronization Technique: "PROSPECTIVE", "NONE" */
+    char lossy[3];         /* (0028,2110) */
+    bool burnt_in;         /* (0028,0301) is YES */
+    bool odd_number;       /* a number that counts had to be read with tolerance, see docs/volumes.md */
     int instance_number, acquisition_number;
-    double slice_thickness_mm, echo_ms, inversion_ms, heart_rate;
+    int cardiac_images;        /* (0018,1090) phases of a cine; 0 when absent */
+    int images_in_acquisition; /* (0020,1002); 0 when absent */
+    double slice_thickness_mm, echo_ms, repetition_ms, inversion_ms, heart_rate, tube_kv;
+    double interval_ms;   /* (0018,1062) Nominal Interval, RR; 0 when absent */
+    double velocity_cm_s; /* (0018,9197) or (0018,9217) velocity encoding; 0 when absent */
+    /* A concatenation: one multi-frame image cut into several objects (PS3.3 C.7.6.16.2.2.4). */
+    char concatenation_uid[UID_SIZE];
+    int concatenation_part, concatenation_parts; /* (0020,9162) from 1, (0020,9163); 0 when absent */
     int rows, columns; /* 0 when absent */
     int frame_count;   /* 1 for a single-frame image; 0 when there are no pixels */
     int samples_per_pixel;
@@ -74,6 +85,12 @@ struct dicom_head {
     int padding, padding_limit;
     bool has_pixels;
     struct dicom_frame *frames; /* frame_count of them; NULL when frame_count is 0 */
+};
+
+/* One frame of one object, from 0. */
+struct dicom_frame_ref {
+    const struct dicom_head *head;
+    int frame;
 };
 
 /* One segment of a segmentation object. Codes are as sent, in capitals or not; an absent one is "". */

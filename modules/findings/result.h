@@ -57,6 +57,25 @@ struct result_series {
     int instance_count;
     bool taken;
     const char *reason; /* stable word: "chosen", "localizer", "too_few_slices", ... */
+    const char *role;   /* what it shows, a word of the series rules: "cta", "cine", ...; "" unknown */
+    const char *why;    /* by which rule, one English sentence; "" when no rule spoke */
+};
+
+/* What the model saw as its view `name`, of a model that takes an examination in views. */
+struct result_view {
+    const char *name;   /* "cine_sa", as in config.json */
+    const char *reason; /* stable word when it is missing, else NULL */
+    const char *how;    /* "description" or "geometry": by what it was recognised; NULL when missing */
+    char series_uid[UID_SIZE];
+    int slices, phases, frames; /* as acquired; frames of the view before sampling */
+};
+
+/* The part of the volume that the encoder saw. */
+struct result_box {
+    const char *source;    /* "segmentation", "estimate", "field_of_view"; NULL: no such thing was asked */
+    double confidence;     /* 0..1 of an estimate; 1 of a segmentation; 0 of the field of view */
+    double centre_lps[3];  /* mm */
+    double size_zyx_mm[3]; /* along the volume's axes, in canonical orientation */
 };
 
 /* An object that fed the encoder. */
@@ -80,6 +99,9 @@ struct result {
     const char *modality; /* CT or MR of what was analysed, or of the study */
     struct result_series *series;
     int series_count;
+    struct result_view *views; /* in the model's order */
+    int view_count;
+    struct result_box box;
     struct result_instance *instances; /* used, in order of position; empty when not analysed */
     int instance_count;
     int key_instance;  /* index of the representative slice in instances; -1 when none */

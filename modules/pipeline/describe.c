@@ -73,14 +73,16 @@ static void describe_one(struct result_series *to, const struct study_series *fr
     to->description = id->series_description;
     to->series_number = id->series_number;
     to->instance_count = from->head_count;
-    to->taken = from->chosen;
+    to->taken = from->taken;
     to->reason = from->reason;
 }
 
 static const char *study_modality(const struct study_choice *choice, const char *otherwise)
 {
-    if (choice->chosen)
-        return choice->chosen->heads[0]->kind == DICOM_KIND_MR ? "MR" : "CT";
+    for (int i = 0; i < choice->series_count; i++) {
+        if (choice->series[i].taken)
+            return choice->series[i].heads[0]->kind == DICOM_KIND_MR ? "MR" : "CT";
+    }
     for (int i = 0; i < choice->series_count; i++) {
         enum dicom_kind kind = choice->series[i].heads[0]->kind;
         if (kind == DICOM_KIND_CT || kind == DICOM_KIND_MR)
@@ -161,9 +163,9 @@ static int distinct_objects(const struct volume_slice *slices, int depth, struct
 {
     int all = 0, kept = 0;
     for (int z = 0; z < depth; z++) {
-        used[all++] = (struct used){slices[z].head, 2 * z};
+        used[all++] = (struct used){slices[z].at.head, 2 * z};
         if (slices[z].next_weight > 0)
-            used[all++] = (struct used){slices[z].next_head, 2 * z + 1};
+            used[all++] = (struct used){slices[z].next.head, 2 * z + 1};
     }
     qsort(used, (size_t)all, sizeof *used, by_head_then_place);
     for (int i = 0; i < all; i++) {
@@ -185,10 +187,10 @@ static void describe_instance(struct result_instance *to, const struct dicom_hea
 static void describe_key(struct result *result, const struct volume_slice *middle, const struct used *used)
 {
     for (int i = 0; i < result->instance_count; i++) {
-        if (used[i].head == middle->head)
+        if (used[i].head == middle->at.head)
             result->key_instance = i;
     }
-    result->key_frame = middle->head->frame_count > 1 ? middle->frame + 1 : 0;
+    result->key_frame = middle->at.head->frame_count > 1 ? middle->at.frame + 1 : 0;
 }
 
 /* The volume's own digest, then all numbers by which it became the input, in this order. */

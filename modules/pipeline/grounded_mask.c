@@ -107,7 +107,7 @@ static bool shares_space(const struct dicom_head *head, const struct volume_plan
 {
     const char *wanted = head->id.frame_of_reference;
     for (int i = 0; *wanted && i < plan->geometry.zyx[0] * plan->geometry.phases; i++)
-        if (strcmp(plan->slices[i].head->id.frame_of_reference, wanted) == 0)
+        if (strcmp(plan->slices[i].at.head->id.frame_of_reference, wanted) == 0)
             return true;
     return false;
 }

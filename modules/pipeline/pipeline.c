@@ -1,23 +1,20 @@
 #include "pipeline/pipeline.h"
 
 #include "base/clock.h"
+#include "pipeline/chosen.h"
+#include "pipeline/cube.h"
 #include "pipeline/describe.h"
 #include "pipeline/grounded.h"
 #include "pipeline/pictures.h"
 #include "pipeline/prepare.h"
 #include "pipeline/source.h"
-#include "study/study.h"
 
 #include <string.h>
-
-/* Voxels of one phase, at most: 4 GiB of float. */
-static const int64_t max_voxels = (int64_t)1 << 30;
 
 struct run {
     struct model *model;
     struct arena *arena;
     struct source source;
-    struct study_choice *choice;
     struct volume_plan *plan;
     int phase;
     float *voxels; /* [z][y][x] of what is analysed */
@@ -48,53 +45,6 @@ static bool one_study(const struct source *source, struct err *err)
     return true;
 }
 
-/* What a study's most telling reason means, as the end of a sentence. */
-static const char *reason_sentence(const char *reason)
-{
-    static const struct {
-        const char *reason, *sentence;
-    } known[] = {{"other_modality", "none is of the modality that is wanted"},
-                 {"other_object", "none holds images"},
-                 {"localizer", "they are localizers"},
-                 {"derived", "they are derived images"},
-                 {"no_pixels", "they hold no pixels"},
-                 {"single_image", "they hold a single image"},
-                 {"no_geometry", "they do not say where their images lie"},
-                 {"colour_image", "they are in colour"},
-                 {"no_uid", "their images have no Series or SOP Instance UID"},
-                 {"no_series", "there is none"}};
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (strcmp(known[i].reason, reason) == 0)
-            return known[i].sentence;
-    }
-    return reason;
-}
-
-static bool choose(struct source *source, const char *modality, struct arena *arena,
-                   struct study_choice **ret, struct err *err)
-{
-    if (!study_choose(source->heads, source->count, modality, arena, ret, err))
-        return false;
-    if ((*ret)->chosen)
-        return true;
-    const char *reason = (*ret)->reason ? (*ret)->reason : "no_series";
-    return err_decline(err, reason, "no series of the study can be analysed%s%s: %s", modality ? " as " : "",
-                       modality ? modality : "", reason_sentence(reason));
-}
-
-static bool lay_out(const struct study_choice *choice, struct arena *arena, struct volume_plan **ret,
-                    struct err *err)
-{
-    const struct study_series *series = choice->chosen;
-    if (!volume_plan(series->heads, series->head_count, arena, ret, err))
-        return false;
-    const int *zyx = (*ret)->geometry.zyx;
-    if ((int64_t)zyx[0] * zyx[1] > max_voxels / zyx[2])
-        return err_decline(err, "volume_too_large", "a volume of %d x %d x %d voxels is too large", zyx[0],
-                           zyx[1], zyx[2]);
-    return true;
-}
-
 /* ---- the steps of a run, in order ---- */
 
 static bool read_study(struct run *run, const char *const *paths, int count, struct err *err)
@@ -105,38 +55,21 @@ static bool read_study(struct run *run, const char *const *paths, int count, str
     return ok && describe_skipped(run->result, &run->source, run->arena, err) && one_study(&run->source, err);
 }
 
-static bool choose_series(struct run *run, struct err *err)
+static bool choose_stack(struct run *run, struct err *err)
 {
     struct err why = ERR_INIT;
-    bool chosen = choose(&run->source, model_modality(run->model), run->arena, &run->choice, &why);
-    if (run->choice && !describe_series(run->result, run->choice, run->arena, err))
+    struct chosen chosen = {0};
+    bool ok = chosen_find(&run->source, model_preprocess(run->model), run->arena, &chosen, &why);
+    if (chosen.choice && !describe_series(run->result, chosen.choice, run->arena, err))
         return false;
-    if (!chosen)
+    if (!ok) {
         *err = why;
-    return chosen;
-}
-
-static bool pass_gate(const struct run *run, struct err *err)
-{
-    const struct preprocess *limits = model_preprocess(run->model);
-    const struct volume_geometry *geometry = &run->plan->geometry;
-    if (geometry->zyx[0] < limits->min_slices)
-        return err_decline(err, "too_few_slices", "%d slices; the model needs %d", geometry->zyx[0],
-                           limits->min_slices);
-    if (limits->max_spacing_z_mm > 0 && geometry->spacing_zyx_mm[0] > limits->max_spacing_z_mm)
-        return err_decline(err, "spacing_too_coarse", "slices %.2f mm apart; the model takes at most %.2f mm",
-                           geometry->spacing_zyx_mm[0], limits->max_spacing_z_mm);
-    return true;
-}
-
-static bool plan_volume(struct run *run, struct err *err)
-{
-    if (!lay_out(run->choice, run->arena, &run->plan, err))
         return false;
+    }
     double spread;
+    run->plan = chosen.plan;
     run->phase = prepare_choose_phase(run->plan, &spread);
-    return describe_volume(run->result, run->plan, run->phase, spread, run->arena, err) &&
-           pass_gate(run, err);
+    return describe_volume(run->result, run->plan, run->phase, spread, run->arena, err);
 }
 
 static bool read_voxels(struct run *run, struct err *err)
@@ -144,18 +77,6 @@ static bool read_voxels(struct run *run, struct err *err)
     const int *zyx = run->plan->geometry.zyx;
     run->voxels = room(run->arena, (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2], sizeof(float), err);
     return run->voxels && prepare_voxels(run->plan, run->phase, &run->source, run->voxels, err);
-}
-
-static bool make_volume(struct run *run, struct err *err)
-{
-    int zyx[3];
-    model_input_zyx(run->model, zyx);
-    size_t count = (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2];
-    float *values = room(run->arena, count, sizeof *values, err);
-    run->input = (struct encoder_input){.values = values, .items = 1, .zyx = {zyx[0], zyx[1], zyx[2]}};
-    return values && read_voxels(run, err) &&
-           volume_resample(&run->plan->geometry, run->voxels, zyx, values, err) &&
-           prepare_values(model_preprocess(run->model), values, count, err);
 }
 
 static bool make_pictures(struct run *run, struct err *err)
@@ -200,7 +121,8 @@ static bool make_input(struct run *run, struct err *err)
         if (vision->input_zyx[0] == 1)
             return make_pictures(run, err);
         if (vision->channels == 1)
-            return make_volume(run, err);
+            return cube_prepare(run->model, &run->source, run->plan, run->phase, run->arena, &run->input,
+                                err);
     }
     return err_decline(err, "no_study_path", "studies cannot be prepared for a model of this kind");
 }
@@ -222,10 +144,10 @@ static bool encode(struct model *model, const struct encoder_input *input, const
 
 static bool analyse(struct run *run, const char *const *paths, int count, struct err *err)
 {
-    if (!read_study(run, paths, count, err) || !choose_series(run, err))
+    if (!read_study(run, paths, count, err))
         return false;
     int64_t start_ms = clock_monotonic_ms();
-    bool ok = plan_volume(run, err) && make_input(run, err);
+    bool ok = choose_stack(run, err) && make_input(run, err);
     run->result->volume_s = (double)(clock_monotonic_ms() - start_ms) / 1000;
     return ok && encode(run->model, &run->input, &run->grounded, run->arena, run->result, err) &&
            describe_used(run->result, run->plan, run->phase, model_preprocess(run->model), run->arena, err) &&
@@ -307,11 +229,12 @@ bool pipeline_volume(const struct crew *crew, const char *const *paths, int coun
                      struct err *err)
 {
     struct source source = {.crew = crew};
-    struct study_choice *choice = NULL;
+    struct chosen chosen = {0};
     bool ok = source_read(&source, paths, count, arena, err) && one_study(&source, err) &&
-              choose(&source, NULL, arena, &choice, err) && lay_out(choice, arena, ret, err) &&
-              give_phases(&source, *ret, arena, phase, to, err);
+              chosen_find(&source, NULL, arena, &chosen, err) &&
+              give_phases(&source, chosen.plan, arena, phase, to, err);
     source_done(&source);
+    *ret = chosen.plan;
     *ret_heads_read = source.count;
     return ok;
 }

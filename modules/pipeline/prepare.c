@@ -14,7 +14,7 @@ static bool phase_percents(const struct volume_plan *plan, int phase, struct per
     const struct volume_slice *slices = plan->slices + (size_t)phase * (size_t)plan->geometry.zyx[0];
     *ret = (struct percents){INFINITY, -INFINITY};
     for (int z = 0; z < plan->geometry.zyx[0]; z++) {
-        const struct dicom_frame *frame = &slices[z].head->frames[slices[z].frame];
+        const struct dicom_frame *frame = &slices[z].at.head->frames[slices[z].at.frame];
         if (!frame->has_phase_percent)
             return false;
         ret->low = fmin(ret->low, frame->phase_percent);
@@ -48,7 +48,7 @@ static bool has_padding(const struct volume_plan *plan, int phase)
     int depth = plan->geometry.zyx[0];
     for (int z = 0; z < depth; z++) {
         const struct volume_slice *slice = &plan->slices[phase * depth + z];
-        if (slice->head->has_padding || (slice->next_weight > 0 && slice->next_head->has_padding))
+        if (slice->at.head->has_padding || (slice->next_weight > 0 && slice->next.head->has_padding))
             return true;
     }
     return false;

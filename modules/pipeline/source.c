@@ -53,23 +53,23 @@ static void close_one(struct source_open *open)
     *open = (struct source_open){0};
 }
 
-static bool read_frame(void *from, int seat, const struct volume_slice *slice, struct volume_frame *frame,
+static bool read_frame(void *from, int seat, const struct dicom_frame_ref *at, struct volume_frame *frame,
                        struct err *err)
 {
     const struct source *source = from;
     struct source_open *open = &source->opened[seat];
-    if (open->of != slice->head) {
-        const char *path = path_of(source, slice->head);
+    if (open->of != at->head) {
+        const char *path = path_of(source, at->head);
         close_one(open);
         if (!path)
             return err_fail(err, ERR_BUG, "a slice names an object that was not read");
         open->pixels = dicom_pixels_open(path, err);
         if (!open->pixels)
             return false;
-        open->of = slice->head;
+        open->of = at->head;
     }
     frame->lut = dicom_pixels_lut(open->pixels);
-    return dicom_pixels_frame(open->pixels, slice->frame, frame->stored, err);
+    return dicom_pixels_frame(open->pixels, at->frame, frame->stored, err);
 }
 
 struct volume_reader source_reader(struct source *source)

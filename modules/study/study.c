@@ -59,22 +59,44 @@ static int telling(const char *reason)
     return -1;
 }
 
-static void choose(struct study_choice *choice)
+static void find_reason(struct study_choice *choice)
 {
     for (int i = 0; i < choice->series_count; i++) {
         struct study_series *series = &choice->series[i];
-        if (series->candidate && (!choice->chosen || series->rank > choice->chosen->rank))
-            choice->chosen = series;
-        if (!series->candidate && (!choice->reason || telling(series->reason) > telling(choice->reason)))
+        if (!choice->reason || telling(series->reason) > telling(choice->reason))
             choice->reason = series->reason;
     }
-    if (choice->chosen) {
-        choice->chosen->chosen = true;
-        choice->chosen->reason = "chosen";
-        choice->reason = NULL;
-    } else if (!choice->reason) {
+    if (!choice->reason)
         choice->reason = "no_series";
+}
+
+/* Best first; between equals the lower series number. */
+static int by_rank(const void *left, const void *right)
+{
+    const struct study_stack *a = left, *b = right;
+    if (a->rank != b->rank)
+        return a->rank > b->rank ? -1 : 1;
+    return a->series - b->series;
+}
+
+static bool add_stack(struct study_choice *choice, int index, double rank, struct arena *arena)
+{
+    const struct study_series *series = &choice->series[index];
+    struct study_stack *stack = &choice->stacks[choice->stack_count];
+    int count = 0;
+    for (int i = 0; i < series->head_count; i++)
+        count += series->heads[i]->has_pixels ? series->heads[i]->frame_count : 0;
+    *stack = (struct study_stack){.series = index, .role = "", .rank = rank};
+    stack->frames = ARENA_ARRAY(arena, struct dicom_frame_ref, (size_t)count);
+    if (!stack->frames)
+        return false;
+    for (int i = 0; i < series->head_count; i++) {
+        const struct dicom_head *head = series->heads[i];
+        for (int f = 0; head->has_pixels && f < head->frame_count; f++)
+            stack->frames[stack->frame_count++] = (struct dicom_frame_ref){head, f};
     }
+    choice->stack_count++;
+    return true;
 }
 
 bool study_choose(const struct dicom_head *const *heads, int head_count, const char *modality,
@@ -85,15 +107,33 @@ bool study_choose(const struct dicom_head *const *heads, int head_count, const c
     if (!choice || !sorted)
         return err_fail(err, ERR_NOMEM, "out of memory for %d objects", head_count);
     choice->series = ARENA_ARRAY(arena, struct study_series, (size_t)head_count + 1);
-    if (!choice->series)
+    choice->stacks = ARENA_ARRAY(arena, struct study_stack, (size_t)head_count + 1);
+    if (!choice->series || !choice->stacks)
         return err_fail(err, ERR_NOMEM, "out of memory for %d objects", head_count);
     for (int i = 0; i < head_count; i++)
         sorted[i] = heads[i];
     qsort(sorted, (size_t)head_count, sizeof *sorted, by_series);
     split(choice, sorted, head_count);
-    for (int i = 0; i < choice->series_count; i++)
-        study_verdict(&choice->series[i], kind_of(modality));
-    choose(choice);
+    for (int i = 0; i < choice->series_count; i++) {
+        double rank;
+        if (study_verdict(&choice->series[i], kind_of(modality), &rank) && !add_stack(choice, i, rank, arena))
+            return err_fail(err, ERR_NOMEM, "out of memory for %d objects", head_count);
+    }
+    qsort(choice->stacks, (size_t)choice->stack_count, sizeof *choice->stacks, by_rank);
+    if (choice->stack_count == 0)
+        find_reason(choice);
     *ret = choice;
     return true;
+}
+
+void study_take(struct study_choice *choice, const struct study_stack *stack)
+{
+    choice->series[stack->series].taken = true;
+    choice->series[stack->series].reason = "chosen";
+}
+
+void study_leave(struct study_choice *choice, const struct study_stack *stack, const char *reason)
+{
+    choice->series[stack->series].taken = false;
+    choice->series[stack->series].reason = reason;
 }

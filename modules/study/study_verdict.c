@@ -224,14 +224,14 @@ static const char *refusal(const struct study_series *series, enum dicom_kind wa
     return NULL;
 }
 
-void study_verdict(struct study_series *series, enum dicom_kind wanted)
+bool study_verdict(struct study_series *series, enum dicom_kind wanted, double *ret_rank)
 {
     series->reason = refusal(series, wanted);
-    series->candidate = !series->reason;
-    if (!series->candidate)
-        return;
+    if (series->reason)
+        return false;
     series->reason = "not_chosen";
-    series->rank = series->heads[0]->kind == DICOM_KIND_CT ? rank_ct(series) : rank_mr(series);
+    *ret_rank = series->heads[0]->kind == DICOM_KIND_CT ? rank_ct(series) : rank_mr(series);
     if (mostly(series, is_derived))
-        series->rank -= 10000;
+        *ret_rank -= 10000;
+    return true;
 }

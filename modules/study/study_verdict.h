@@ -4,8 +4,8 @@
 
 #include "study/study.h"
 
-/* Set candidate, reason and rank of a series whose heads are set. wanted DICOM_KIND_UNKNOWN takes CT and MR,
- * derived ones last. threads: any. */
-void study_verdict(struct study_series *series, enum dicom_kind wanted);
+/* May the series be analysed? Sets its reason, and *ret_rank when it may. wanted DICOM_KIND_UNKNOWN takes CT
+ * and MR, derived ones last. threads: any. */
+bool study_verdict(struct study_series *series, enum dicom_kind wanted, double *ret_rank);
 
 #endif

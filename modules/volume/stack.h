@@ -22,6 +22,7 @@ struct stack {
     double *positions; /* mm along the normal, ascending, [position_count] */
     int position_count;
     int phases;
+    int least_positions; /* see volume_plan */
     const char **warnings;
     int warning_count;
     struct volume_slice *slices; /* [phase][z], after stack_grid */
@@ -36,7 +37,7 @@ bool stack_warn(struct stack *stack, struct err *err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Steps of volume_plan, in this order. Each declines with the reasons of its rows in docs/volumes.md. */
-bool stack_collect(struct stack *stack, const struct dicom_head *const *heads, int head_count,
+bool stack_collect(struct stack *stack, const struct dicom_frame_ref *frames, int frame_count,
                    struct err *err);
 bool stack_sort(struct stack *stack, struct err *err); /* positions, duplicates, phases */
 bool stack_check_kinds(struct stack *stack, struct err *err);

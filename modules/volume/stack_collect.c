@@ -93,18 +93,15 @@ static bool check_place(const struct dicom_frame *at, const struct dicom_frame *
     return true;
 }
 
-static bool add_frames(struct stack *stack, const struct dicom_head *head, struct err *err)
+static bool add_frame(struct stack *stack, const struct dicom_frame_ref *ref, struct err *err)
 {
+    const struct dicom_head *head = ref->head;
+    const struct dicom_frame *at = &head->frames[ref->frame];
     const struct dicom_head *first = stack->frame_count ? stack->frames[0].head : head;
-    if (!check_pixels(head, first, err))
-        return false;
-    for (int i = 0; i < head->frame_count; i++) {
-        const struct dicom_frame *at = &head->frames[i];
-        if (!check_place(at, &first->frames[0], err) || !check_rescale(head, at, &first->frames[0], err))
-            return false;
-        stack->frames[stack->frame_count++] = (struct stack_frame){.head = head, .at = at, .frame = i};
-    }
-    return true;
+    const struct dicom_frame *first_at = stack->frame_count ? stack->frames[0].at : at;
+    stack->frames[stack->frame_count++] = (struct stack_frame){.head = head, .at = at, .frame = ref->frame};
+    return check_pixels(head, first, err) && check_place(at, first_at, err) &&
+           check_rescale(head, at, first_at, err);
 }
 
 /* Length of the leading values of an Image Type that name the kind. */
@@ -191,21 +188,18 @@ static void set_normal(struct stack *stack)
         stack->frames[i].along = stack_dot(stack->frames[i].at->position_lps, normal);
 }
 
-bool stack_collect(struct stack *stack, const struct dicom_head *const *heads, int head_count,
+bool stack_collect(struct stack *stack, const struct dicom_frame_ref *frames, int frame_count,
                    struct err *err)
 {
-    size_t count = 0;
-    for (int i = 0; i < head_count; i++)
-        count += heads[i]->has_pixels ? (size_t)heads[i]->frame_count : 0;
-    if (!count)
-        return err_decline(err, "no_pixels", "none of %d objects has an image", head_count);
-    if (count > 1u << 20)
-        return err_decline(err, "too_many_slices", "%zu frames in one series", count);
-    stack->frames = ARENA_ARRAY(stack->arena, struct stack_frame, count);
+    if (frame_count < 1)
+        return err_decline(err, "no_pixels", "there is no image");
+    if (frame_count > 1 << 20)
+        return err_decline(err, "too_many_slices", "%d frames in one stack", frame_count);
+    stack->frames = ARENA_ARRAY(stack->arena, struct stack_frame, (size_t)frame_count);
     if (!stack->frames)
-        return err_fail(err, ERR_NOMEM, "out of memory for %zu frames", count);
-    for (int i = 0; i < head_count; i++) {
-        if (heads[i]->has_pixels && !add_frames(stack, heads[i], err))
+        return err_fail(err, ERR_NOMEM, "out of memory for %d frames", frame_count);
+    for (int i = 0; i < frame_count; i++) {
+        if (!add_frame(stack, &frames[i], err))
             return false;
     }
     set_normal(stack);

@@ -101,11 +101,10 @@ static void set_slice(const struct stack *stack, int phase, int z, int position,
     struct volume_slice *slice = &stack->slices[(size_t)phase * (size_t)stack->depth + (size_t)z];
     const struct stack_frame *below =
         &stack->frames[(size_t)position * (size_t)stack->phases + (size_t)phase];
-    *slice = (struct volume_slice){.head = below->head, .frame = below->frame};
+    *slice = (struct volume_slice){.at = {below->head, below->frame}};
     if (weight > 0) {
         const struct stack_frame *above = below + stack->phases;
-        slice->next_head = above->head;
-        slice->next_frame = above->frame;
+        slice->next = (struct dicom_frame_ref){above->head, above->frame};
         slice->next_weight = weight;
     }
 }

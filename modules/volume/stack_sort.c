@@ -74,7 +74,7 @@ static bool find_positions(struct stack *stack, struct err *err)
         if (tolerance_mm > cluster_mm)
             cluster(stack, tolerance_mm);
     }
-    if (stack->position_count < 2)
+    if (stack->position_count < stack->least_positions)
         return err_decline(err, "too_few_slices", "%d images at one slice position", stack->frame_count);
     if (stack->position_count > STACK_MAX_SLICES)
         return err_decline(err, "too_many_slices", "%d slice positions", stack->position_count);

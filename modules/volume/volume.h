@@ -10,14 +10,14 @@
 
 /* Where one slice's pixels are. A slice of a regular series is one frame, and next_weight is 0; where a
  * missing slice is interpolated or irregular positions are laid on a regular grid, it is
- * (1 - next_weight) * frame + next_weight * next_frame, the two frames on either side; `head` and `frame` are
- * then the one below. */
+ * (1 - next_weight) * at + next_weight * next, the two frames on either side; `at` is then the one below.
+ * Voxel (y, x) is pixel (y - shift[0], x - shift[1]) of its frame, bilinear; not 0 only where a gantry tilt
+ * is sheared away, and then the slice is larger than its frames. */
 struct volume_slice {
-    const struct dicom_head *head; /* never NULL */
-    int frame;                     /* from 0 */
-    const struct dicom_head *next_head;
-    int next_frame;
+    struct dicom_frame_ref at;   /* head never NULL */
+    struct dicom_frame_ref next; /* head NULL when next_weight is 0 */
     double next_weight;
+    double shift_yx_px[2], next_shift_yx_px[2];
 };
 
 /* Geometry of voxel (z, y, x): centre at origin + z*step_z + y*step_y + x*step_x, in mm, LPS.
@@ -38,17 +38,18 @@ struct volume_plan {
     char manifest_sha256[DIGEST_HEX_SIZE]; /* of sources (SOP UID, frame), geometry and transforms */
 };
 
-/* Lay out the frames of one series: sort by position along the normal (never by instance number or slice
+/* Lay out the frames of one stack: sort by position along the normal (never by instance number or slice
  * location), rank phases inside each position, find gaps, duplicates, tilt, mixed spacing.
- * in:     one series (see study.h); objects without pixels are left aside. Heads must outlive the plan.
+ * in:     frames of one stack (study.h), any order; their heads must outlive the plan. least_positions: 2 for
+ *         a volume; with 1 a single slice position will do, whose spacing is then its slice thickness, or 1.
  * out:    everything lives in arena. Phases are in the order of time, as far as the objects say.
  * errors: ERR_INPUT with reason: "no_pixels", "no_geometry", "mixed_orientation", "mixed_sizes",
  * "too_few_slices", "too_many_slices", "missing_slices", "irregular_spacing", "mixed_phases", "gantry_tilt",
  * "oblique_axes", "no_pixel_spacing", "colour_image", "bad_rescale", "mixed_rescale",
  * "absurd_geometry", "mixed_series"; ERR_NOMEM.
  * source: the table in docs/volumes.md, which also has every tolerance and warning. */
-bool volume_plan(const struct dicom_head *const *heads, int head_count, struct arena *arena,
-                 struct volume_plan **ret, struct err *err);
+bool volume_plan(const struct dicom_frame_ref *frames, int frame_count, int least_positions,
+                 struct arena *arena, struct volume_plan **ret, struct err *err);
 
 /* One frame as it was read: stored values as dicom_pixels.h gives them, and what they mean. */
 struct volume_frame {
@@ -57,10 +58,10 @@ struct volume_frame {
         *lut; /* set by the reader; NULL: slope and intercept. Borrowed until its next frame */
 };
 
-/* Where frames come from, and who reads them. Reads the object a slice names; on each seat of the crew
- * (base/crew.h) one frame at a time, on several seats at once. */
+/* Where frames come from, and who reads them; on each seat of the crew (base/crew.h) one frame at a time, on
+ * several seats at once. */
 struct volume_reader {
-    bool (*read)(void *from, int seat, const struct volume_slice *slice, struct volume_frame *frame,
+    bool (*read)(void *from, int seat, const struct dicom_frame_ref *at, struct volume_frame *frame,
                  struct err *err);
     void *from;
     const struct crew *crew; /* NULL: one frame after the other, seat 0 */

@@ -38,10 +38,10 @@ static int64_t whole(const struct dicom_head *head, int32_t stored)
     return head->is_signed ? stored : (int64_t)(uint32_t)stored;
 }
 
-static void rescale(const struct volume_slice *slice, const int32_t *stored, size_t count, float *values)
+static void rescale(const struct dicom_frame_ref *at, const int32_t *stored, size_t count, float *values)
 {
-    const struct dicom_head *head = slice->head;
-    double slope = head->frames[slice->frame].slope, intercept = head->frames[slice->frame].intercept;
+    const struct dicom_head *head = at->head;
+    double slope = head->frames[at->frame].slope, intercept = head->frames[at->frame].intercept;
     int64_t sum;
     bool turned = is_turned(head, &sum);
     for (size_t i = 0; i < count; i++) {
@@ -63,17 +63,17 @@ static void look_up(const struct dicom_head *head, const struct dicom_lut *lut, 
     }
 }
 
-static bool fill_frame(const struct fill *fill, int seat, const struct volume_slice *slice, float *values,
+static bool fill_frame(const struct fill *fill, int seat, const struct dicom_frame_ref *at, float *values,
                        struct err *err)
 {
-    const struct dicom_head *head = slice->head;
+    const struct dicom_head *head = at->head;
     struct volume_frame frame = {.stored = fill->stored + (size_t)seat * fill->count};
-    if (!fill->reader->read(fill->reader->from, seat, slice, &frame, err))
+    if (!fill->reader->read(fill->reader->from, seat, at, &frame, err))
         return false;
     if (frame.lut)
         look_up(head, frame.lut, frame.stored, fill->count, values);
     else
-        rescale(slice, frame.stored, fill->count, values);
+        rescale(at, frame.stored, fill->count, values);
     if (fill->mark_padding && head->has_padding) {
         for (size_t i = 0; i < fill->count; i++) {
             if (is_padding(head, frame.stored[i]))
@@ -88,12 +88,11 @@ static bool fill_slice(void *work, int seat, int z, struct err *err)
     const struct fill *fill = work;
     const struct volume_slice *slice = &fill->slices[z];
     float *values = fill->voxels + (size_t)z * fill->count;
-    if (!fill_frame(fill, seat, slice, values, err))
+    if (!fill_frame(fill, seat, &slice->at, values, err))
         return false;
     if (slice->next_weight > 0) {
-        struct volume_slice next = {.head = slice->next_head, .frame = slice->next_frame};
         float *others = fill->next + (size_t)seat * fill->count, weight = (float)slice->next_weight;
-        if (!fill_frame(fill, seat, &next, others, err))
+        if (!fill_frame(fill, seat, &slice->next, others, err))
             return false;
         for (size_t i = 0; i < fill->count; i++)
             values[i] += weight * (others[i] - values[i]);

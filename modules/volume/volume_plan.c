@@ -66,24 +66,24 @@ static bool set_manifest(const struct stack *stack, struct volume_plan *plan, st
     digest_vector(digest, "x", geometry->step_x_lps);
     for (int i = 0; i < stack->phases * stack->depth; i++) {
         const struct volume_slice *slice = &plan->slices[i];
-        length = snprintf(line, sizeof line, "slice %s %d %s %d %.4f\n", slice->head->id.sop_uid,
-                          slice->frame, slice->next_head ? slice->next_head->id.sop_uid : "-",
-                          slice->next_frame, slice->next_weight);
+        length = snprintf(line, sizeof line, "slice %s %d %s %d %.4f\n", slice->at.head->id.sop_uid,
+                          slice->at.frame, slice->next.head ? slice->next.head->id.sop_uid : "-",
+                          slice->next.frame, slice->next_weight);
         digest_update(digest, line, (size_t)length);
     }
     digest_finish(digest, plan->manifest_sha256);
     return true;
 }
 
-bool volume_plan(const struct dicom_head *const *heads, int head_count, struct arena *arena,
-                 struct volume_plan **ret, struct err *err)
+bool volume_plan(const struct dicom_frame_ref *frames, int frame_count, int least_positions,
+                 struct arena *arena, struct volume_plan **ret, struct err *err)
 {
-    struct stack stack = {.arena = arena};
+    struct stack stack = {.arena = arena, .least_positions = least_positions};
     struct volume_plan *plan = ARENA_NEW(arena, struct volume_plan);
     stack.warnings = ARENA_ARRAY(arena, const char *, STACK_MAX_WARNINGS);
     if (!plan || !stack.warnings)
         return err_fail(err, ERR_NOMEM, "out of memory for a volume plan");
-    if (!stack_collect(&stack, heads, head_count, err) || !stack_sort(&stack, err) ||
+    if (!stack_collect(&stack, frames, frame_count, err) || !stack_sort(&stack, err) ||
         !stack_check_kinds(&stack, err) || !stack_grid(&stack, err) || !warn_of_heads(&stack, err))
         return false;
     set_geometry(&stack, &plan->geometry);

@@ -79,8 +79,8 @@ static struct volume_geometry find_grid(char **words, int count, struct arena *a
             stop(&err);
         heads[i - 3] = head;
     }
-    if (!study_choose(heads, count - 3, NULL, arena, &choice, &err) || !choice->chosen ||
-        !volume_plan(choice->chosen->heads, choice->chosen->head_count, arena, &plan, &err) ||
+    if (!study_choose(heads, count - 3, NULL, arena, &choice, &err) || !choice->stack_count ||
+        !volume_plan(choice->stacks[0].frames, choice->stacks[0].frame_count, 2, arena, &plan, &err) ||
         !volume_regrid(&plan->geometry, spacing, &grid, &err))
         stop(&err);
     const double *rows[] = {grid.origin_lps, grid.step_z_lps, grid.step_y_lps, grid.step_x_lps};

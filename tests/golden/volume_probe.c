@@ -28,17 +28,17 @@ static int fail(const struct err *err)
     return 2;
 }
 
-static bool read_frame(void *from, int seat, const struct volume_slice *slice, struct volume_frame *frame,
+static bool read_frame(void *from, int seat, const struct dicom_frame_ref *at, struct volume_frame *frame,
                        struct err *err)
 {
     struct files *files = from;
     for (int i = 0; i < files->count; i++) {
-        if (files->heads[i] != slice->head)
+        if (files->heads[i] != at->head)
             continue;
         dicom_pixels_close(files->pixels);
         files->pixels = dicom_pixels_open(files->paths[i], err);
         frame->lut = files->pixels ? dicom_pixels_lut(files->pixels) : NULL;
-        return files->pixels && dicom_pixels_frame(files->pixels, slice->frame, frame->stored, err);
+        return files->pixels && dicom_pixels_frame(files->pixels, at->frame, frame->stored, err);
     }
     return err_fail(err, ERR_BUG, "a slice of no file");
 }
@@ -77,11 +77,11 @@ static int nifti(const char *out, char **paths, int count, struct arena *arena, 
     }
     if (!study_choose(files.heads, count, NULL, arena, &choice, err))
         return fail(err);
-    if (!choice->chosen) {
+    if (!choice->stack_count) {
         err_decline(err, choice->reason, "no series");
         return fail(err);
     }
-    if (!volume_plan(choice->chosen->heads, choice->chosen->head_count, arena, &plan, err))
+    if (!volume_plan(choice->stacks[0].frames, choice->stacks[0].frame_count, 2, arena, &plan, err))
         return fail(err);
     return write_nifti(plan, &files, out, err);
 }

@@ -73,7 +73,7 @@ static int phase_of(const double percents[8], double *ret_spread)
         frames[i].has_phase_percent = percents[i] >= 0;
         frames[i].phase_percent = percents[i];
         heads[i].frames = &frames[i];
-        slices[i].head = &heads[i];
+        slices[i].at.head = &heads[i];
     }
     return prepare_choose_phase(&plan, ret_spread);
 }

@@ -78,7 +78,13 @@ static inline struct dicom_frame *frame_of(struct series *series, int i)
 static inline bool plan(struct series *series)
 {
     series->err = (struct err)ERR_INIT;
-    return volume_plan(series->list, series->count, series->arena, &series->plan, &series->err);
+    int count = 0;
+    struct dicom_frame_ref refs[MOST];
+    for (int i = 0; i < series->count; i++) {
+        for (int f = 0; series->list[i]->has_pixels && f < series->list[i]->frame_count; f++)
+            refs[count++] = (struct dicom_frame_ref){series->list[i], f};
+    }
+    return volume_plan(refs, count, 2, series->arena, &series->plan, &series->err);
 }
 
 static inline bool warned(const struct series *series, const char *word)
@@ -107,12 +113,12 @@ static inline int tear_down(void **state)
 }
 
 /* A frame's stored values all are 10 * (number of its SOP UID) + pixel index. */
-static inline bool read_numbered(void *from, int seat, const struct volume_slice *slice,
+static inline bool read_numbered(void *from, int seat, const struct dicom_frame_ref *at,
                                  struct volume_frame *frame, struct err *err)
 {
-    int number = atoi(slice->head->id.sop_uid + 6);
+    int number = atoi(at->head->id.sop_uid + 6);
     for (int i = 0; i < ROWS * COLUMNS; i++)
-        frame->stored[i] = 10 * number + i + 100 * slice->frame;
+        frame->stored[i] = 10 * number + i + 100 * at->frame;
     return true;
 }
 

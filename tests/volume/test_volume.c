@@ -23,7 +23,7 @@ static void position_decides_the_order(void **state)
             series->list[i] = &series->heads[turn ? reversed[i] : permuted[i]];
         assert_true(plan(series));
         for (int z = 0; z < 5; z++)
-            assert_ptr_equal(series->plan->slices[z].head, &series->heads[z]);
+            assert_ptr_equal(series->plan->slices[z].at.head, &series->heads[z]);
         assert_string_equal(series->plan->manifest_sha256, straight);
     }
 }
@@ -54,7 +54,7 @@ static void z_follows_the_normal_of_a_head_down_stack(void **state)
     for (int i = 0; i < 3; i++)
         copy3(frame_of(series, i)->column_lps, 0, -1, 0); /* normal points to the feet */
     assert_true(plan(series));
-    assert_ptr_equal(series->plan->slices[0].head, &series->heads[2]);
+    assert_ptr_equal(series->plan->slices[0].at.head, &series->heads[2]);
     assert_float_equal(series->plan->geometry.step_z_lps[2], -2, 1e-9);
     assert_float_equal(series->plan->geometry.origin_lps[2], 4, 1e-9);
 }
@@ -87,8 +87,8 @@ static void frames_of_one_enhanced_object_are_slices(void **state)
     series->count = 1;
     assert_true(plan(series));
     assert_int_equal(series->plan->geometry.zyx[0], 4);
-    assert_int_equal(series->plan->slices[0].frame, 2);
-    assert_int_equal(series->plan->slices[2].frame, 0);
+    assert_int_equal(series->plan->slices[0].at.frame, 2);
+    assert_int_equal(series->plan->slices[2].at.frame, 0);
 }
 
 /* ---- phases ---- */
@@ -114,8 +114,8 @@ static void phases_follow_trigger_time(void **state)
     for (int phase = 0; phase < 4; phase++) {
         for (int z = 0; z < 3; z++) {
             const struct volume_slice *slice = &series->plan->slices[phase * 3 + z];
-            assert_float_equal(slice->head->frames[0].trigger_ms, 100.0 * phase, 0);
-            assert_float_equal(slice->head->frames[0].position_lps[2], 8.0 * z, 0);
+            assert_float_equal(slice->at.head->frames[0].trigger_ms, 100.0 * phase, 0);
+            assert_float_equal(slice->at.head->frames[0].position_lps[2], 8.0 * z, 0);
         }
     }
 }
@@ -130,8 +130,8 @@ static void senseless_trigger_times_give_way_to_the_next_key(void **state)
         series->frames[i].temporal_index = i / 3;
     }
     assert_true(plan(series));
-    assert_int_equal(series->plan->slices[0].head->frames[0].temporal_index, 0);
-    assert_int_equal(series->plan->slices[3 * 3].head->frames[0].temporal_index, 3);
+    assert_int_equal(series->plan->slices[0].at.head->frames[0].temporal_index, 0);
+    assert_int_equal(series->plan->slices[3 * 3].at.head->frames[0].temporal_index, 3);
     assert_int_equal(series->plan->warning_count, 0);
 }
 
@@ -145,8 +145,8 @@ static void a_key_that_does_not_tell_phases_apart_is_not_used(void **state)
         series->frames[i].time_s = 1000 + i;
     }
     assert_true(plan(series));
-    assert_float_equal(series->plan->slices[0].head->frames[0].time_s, 1000, 0);
-    assert_float_equal(series->plan->slices[9].head->frames[0].time_s, 1009, 0);
+    assert_float_equal(series->plan->slices[0].at.head->frames[0].time_s, 1000, 0);
+    assert_float_equal(series->plan->slices[9].at.head->frames[0].time_s, 1009, 0);
 }
 
 static void instance_numbers_rank_phases_last_and_with_a_warning(void **state)
@@ -157,7 +157,7 @@ static void instance_numbers_rank_phases_last_and_with_a_warning(void **state)
         series->frames[i].has_trigger = false;
     assert_true(plan(series));
     assert_true(warned(series, "phase_order:"));
-    assert_int_equal(series->plan->slices[0].head->instance_number, 1000 - 9);
+    assert_int_equal(series->plan->slices[0].at.head->instance_number, 1000 - 9);
 }
 
 static void a_phase_without_all_its_slices_is_declined(void **state)
@@ -207,12 +207,12 @@ static void of_two_takes_the_newer_acquisition_stays(void **state)
     struct dicom_head *again = add(series, 4);
     again->acquisition_number = 2;
     assert_true(plan(series));
-    assert_ptr_equal(series->plan->slices[2].head, again);
+    assert_ptr_equal(series->plan->slices[2].at.head, again);
     assert_int_equal(series->plan->geometry.zyx[0], 6);
     assert_true(warned(series, "duplicates:"));
     again->acquisition_number = -1;
     assert_true(plan(series));
-    assert_ptr_equal(series->plan->slices[2].head, &series->heads[2]);
+    assert_ptr_equal(series->plan->slices[2].at.head, &series->heads[2]);
 }
 
 /* ---- gaps and spacing ---- */
@@ -229,9 +229,9 @@ static void a_missing_slice_is_interpolated_when_there_are_many(void **state)
     assert_true(warned(series, "interpolated: 1 of 100"));
     const struct volume_slice *slice = &series->plan->slices[40];
     assert_float_equal(slice->next_weight, 0.5, 1e-9);
-    assert_ptr_equal(slice->head, &series->heads[39]);
-    assert_ptr_equal(slice->next_head, &series->heads[40]);
-    assert_ptr_equal(series->plan->slices[41].head, &series->heads[40]);
+    assert_ptr_equal(slice->at.head, &series->heads[39]);
+    assert_ptr_equal(slice->next.head, &series->heads[40]);
+    assert_ptr_equal(series->plan->slices[41].at.head, &series->heads[40]);
     assert_float_equal(series->plan->slices[41].next_weight, 0, 0);
     float *voxels = malloc(sizeof *voxels * 100 * ROWS * COLUMNS);
     assert_true(volume_fill(series->plan, 0, &(struct volume_reader){read_numbered}, voxels, &series->err));
@@ -266,7 +266,7 @@ static void rounded_positions_are_regular(void **state)
     assert_int_equal(series->plan->warning_count, 0);
     assert_int_equal(series->plan->geometry.zyx[0], 50);
     for (int i = 0; i < 50; i++)
-        assert_ptr_equal(series->plan->slices[i].head, &series->heads[i]);
+        assert_ptr_equal(series->plan->slices[i].at.head, &series->heads[i]);
 }
 
 static void somewhat_irregular_positions_are_laid_on_a_grid(void **state)
@@ -279,7 +279,7 @@ static void somewhat_irregular_positions_are_laid_on_a_grid(void **state)
     assert_int_equal(series->plan->geometry.zyx[0], 11);
     assert_float_equal(series->plan->geometry.spacing_zyx_mm[0], 2, 1e-9);
     const struct volume_slice *slice = &series->plan->slices[5];
-    assert_ptr_equal(slice->head, &series->heads[4]);
+    assert_ptr_equal(slice->at.head, &series->heads[4]);
     assert_float_equal(slice->next_weight, 2 / 2.2, 1e-9);
 }
 

@@ -1,7 +1,7 @@
 /* volume_fill and volume_resample: which value stands where. */
 #include "made_series.h"
 
-static bool read_never(void *from, int seat, const struct volume_slice *slice, struct volume_frame *frame,
+static bool read_never(void *from, int seat, const struct dicom_frame_ref *at, struct volume_frame *frame,
                        struct err *err)
 {
     return err_fail(err, ERR_IO, "disk on fire");
@@ -55,11 +55,11 @@ static void monochrome1_turns_mr_over_but_not_ct(void **state)
     assert_float_equal(voxels[0], 2 * (4095 - 10) - 1000, 0);
 }
 
-static bool read_looked_up(void *from, int seat, const struct volume_slice *slice, struct volume_frame *frame,
+static bool read_looked_up(void *from, int seat, const struct dicom_frame_ref *at, struct volume_frame *frame,
                            struct err *err)
 {
     frame->lut = from;
-    return read_numbered(NULL, seat, slice, frame, err);
+    return read_numbered(NULL, seat, at, frame, err);
 }
 
 static void a_modality_lut_goes_before_the_rescale(void **state)
@@ -84,7 +84,7 @@ static void a_modality_lut_goes_before_the_rescale(void **state)
     assert_float_equal(voxels[4], 0, 0);
 }
 
-static bool read_huge(void *from, int seat, const struct volume_slice *slice, struct volume_frame *frame,
+static bool read_huge(void *from, int seat, const struct dicom_frame_ref *at, struct volume_frame *frame,
                       struct err *err)
 {
     for (int i = 0; i < ROWS * COLUMNS; i++)

@@ -1,0 +1,24 @@
+/* The stack of a study that is analysed: the best that can be laid out in space and that the model takes.
+ * Part of the pipeline. */
+#ifndef PIPELINE_CHOSEN_H
+#define PIPELINE_CHOSEN_H
+
+#include "pipeline/model.h"
+#include "pipeline/source.h"
+#include "study/study.h"
+#include "volume/volume.h"
+
+struct chosen {
+    struct study_choice *choice; /* NULL when it could not even be made */
+    struct volume_plan *plan;
+};
+
+/* in:  limits: the model's modality and gate; NULL: any modality, no gate, to look at rather than to analyse.
+ * out: *ret in arena, its choice also when this fails: then every series has its reason. When the best stack
+ *      is declined the next is tried; the error is that of the best.
+ * errors: ERR_INPUT: the study's most telling reason (study.h), those of volume_plan, "volume_too_large",
+ * "too_few_slices", "spacing_too_coarse"; ERR_NOMEM. */
+bool chosen_find(const struct source *source, const struct preprocess *limits, struct arena *arena,
+                 struct chosen *ret, struct err *err);
+
+#endif
