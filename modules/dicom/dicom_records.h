@@ -76,8 +76,8 @@ struct dicom_head {
     /* A concatenation: one multi-frame image cut into several objects (PS3.3 C.7.6.16.2.2.4). */
     char concatenation_uid[UID_SIZE];
     int concatenation_part, concatenation_parts; /* (0020,9162) from 1, (0020,9163); 0 when absent */
-    int rows, columns; /* 0 when absent */
-    int frame_count;   /* 1 for a single-frame image; 0 when there are no pixels */
+    int rows, columns;                           /* 0 when absent */
+    int frame_count;                             /* 1 for a single-frame image; 0 when there are no pixels */
     int samples_per_pixel;
     int bits_allocated, bits_stored, high_bit, is_signed;
     char photometric[17];
