@@ -111,7 +111,8 @@ struct result {
     int input_zyx[3];      /* what the encoder got */
     const char **warnings; /* stable words with detail: "interpolated: 1 of 120 slices" */
     int warning_count;
-    char manifest_sha256[DIGEST_HEX_SIZE]; /* of sources, geometry and transforms; "" when not analysed */
+    char manifest_sha256[DIGEST_HEX_SIZE];     /* of sources, geometry and transforms; "" when not analysed */
+    char series_rules_sha256[DIGEST_HEX_SIZE]; /* of the rules that told the series apart; "" when none did */
     int64_t started_unix_ms;
     double load_s, volume_s, encode_s;
 };

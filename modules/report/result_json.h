@@ -10,11 +10,14 @@
  *                                      without a pair)
  *   model                              null, or name, version, manufacturer, family, score, calibration,
  *                                      trained, weights_sha256, prompts_sha256, config_sha256
- *   input                              modality, series[], instances[], key {instance, frame} or null,
- *                                      source_zyx, source_spacing_zyx_mm, input_zyx, warnings[],
- *                                      manifest_sha256
+ *   input                              modality, series[], views[], box, instances[],
+ *                                      key {instance, frame} or null, source_zyx, source_spacing_zyx_mm,
+ *                                      input_zyx, warnings[], manifest_sha256, series_rules_sha256
  *   input.series[]                     series_uid, series_number, modality, description, instances, taken,
- *                                      reason
+ *                                      reason, role, why
+ *   input.views[]                      name, reason (null: it is there), how, series_uid, slices, phases,
+ *                                      frames
+ *   input.box                          null, or source, confidence, centre_lps [3], size_zyx_mm [3]
  *   input.instances[]                  sop_class, sop_uid, series_uid, frames
  *   started, timing                    ISO 8601 UTC with milliseconds; load_s, volume_s, encode_s
  */
@@ -34,6 +37,7 @@ enum {
     RESULT_JSON_MAX_ORGANS = 255,
     RESULT_JSON_MAX_FINDINGS = 4096,
     RESULT_JSON_MAX_SERIES = 65536,
+    RESULT_JSON_MAX_VIEWS = 64,
     RESULT_JSON_MAX_INSTANCES = 262144,
     RESULT_JSON_MAX_WARNINGS = 4096
 };
@@ -42,7 +46,8 @@ enum {
  * owns: the caller drops the reference. NULL when memory is out or a number is not finite. */
 json_t *result_to_json(const struct result *result);
 
-/* Read what a worker says. Every key above must be there with its type; unknown keys are passed over; counts
+/* Read what a worker says. Every key above must be there with its type, but for role and why of a series,
+ * views, box and series_rules_sha256, which older rows have not; unknown keys are passed over; counts
  * and lengths are bounded, numbers finite, probabilities and scores in 0..1 (-1..1 when the model's scores
  * are "cosine_mean"), UIDs digits and dots, digests hexadecimal, the key instance inside the list, embeddings
  * of unit length within 1e-3 and of one length, organs' ids unique, an organ that a finding or a recognition

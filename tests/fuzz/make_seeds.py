@@ -369,9 +369,12 @@ def answer():
     model = {"name": "m", "version": "1", "manufacturer": "x", "family": "cardiac-clip", "score": "pair_softmax",
              "calibration": "none", "trained": True, "weights_sha256": "0" * 64, "prompts_sha256": "a1" * 32, "config_sha256": "b2" * 32}
     series = {"series_uid": "1.2.4", "series_number": 3, "modality": "CT", "description": "made", "instances": 1,
-              "taken": True, "reason": "chosen"}
+              "taken": True, "reason": "chosen", "role": "cine", "why": "the rules say so"}
+    views = [{"name": "cine_sa", "reason": None, "how": "geometry", "series_uid": "1.2.4", "slices": 9, "phases": 3, "frames": 27},
+             {"name": "lge_3ch", "reason": "missing", "how": None, "series_uid": "", "slices": 0, "phases": 0, "frames": 0}]
+    box = {"source": "estimate", "confidence": 0.8, "centre_lps": [-10, 20.5, 300], "size_zyx_mm": [150, 160, 170]}
     instance = {"sop_class": CT, "sop_uid": "1.2.3.4", "series_uid": "1.2.4", "frames": 2}
-    put = {"modality": "CT", "series": [series], "instances": [instance], "key": {"instance": 0, "frame": 1},
+    put = {"modality": "CT", "series": [series], "views": views, "box": box, "series_rules_sha256": "c3" * 32, "instances": [instance], "key": {"instance": 0, "frame": 1},
            "source_zyx": [9, 8, 8], "source_spacing_zyx_mm": [2.5, 0.7, 0.7], "input_zyx": [8, 8, 8],
            "warnings": ["interpolated: 1 of 9 slices"], "manifest_sha256": "b" * 64}
     return {"analysed": True, "reason": None, "reason_text": None, "embedding": [0.6, -0.8], "organs": [],
@@ -390,7 +393,11 @@ def by_organ():
 
 
 def declined():
+    """As an older row has it: without what came later."""
     made = answer()
+    for key in ("views", "box", "series_rules_sha256"):
+        del made["input"][key]
+    made["input"]["series"] = [{k: v for k, v in one.items() if k not in ("role", "why")} for one in made["input"]["series"]]
     made.update(analysed=False, reason="too_few_slices", reason_text="There are too few.", embedding=None)
     made["findings"] = [dict(made["findings"][1], state="not_assessed", reason="too_few_slices")]
     made["input"].update(instances=[], key=None, manifest_sha256="", source_zyx=[0, 0, 0])

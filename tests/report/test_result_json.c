@@ -45,7 +45,13 @@ static struct result_series series[] = {
      .series_number = -4,
      .instance_count = 2,
      .taken = true,
-     .reason = "chosen"},
+     .reason = "chosen",
+     .role = "cta",
+     .why = "rule \"heart phase\": description has \"0.75\""},
+};
+static struct result_view views[] = {
+    {.name = "cine_sa", .how = "geometry", .series_uid = "1.2.3", .slices = 9, .phases = 30, .frames = 270},
+    {.name = "lge_3ch", .reason = "missing"},
 };
 static struct result_instance instances[] = {
     {.sop_class = "1.2.840.10008.5.1.4.1.1.2", .sop_uid = "1.2.3.1", .series_uid = "1.2.3", .frame_count = 1},
@@ -74,6 +80,9 @@ static struct result sample(void)
                             .modality = "CT",
                             .series = series,
                             .series_count = 1,
+                            .views = views,
+                            .view_count = 2,
+                            .box = {"estimate", 0.8125, {-12.5, 30, -1024.25}, {150, 160.5, 170}},
                             .instances = instances,
                             .instance_count = 2,
                             .key_instance = 1,
@@ -91,6 +100,7 @@ static struct result sample(void)
     digest_bytes("p", 1, result.model.prompts_sha256);
     digest_bytes("c", 1, result.model.config_sha256);
     digest_bytes("m", 1, result.manifest_sha256);
+    digest_bytes("r", 1, result.series_rules_sha256);
     return result;
 }
 
@@ -121,6 +131,23 @@ static void a_result_survives_the_round_trip(void **state)
     assert_string_equal(back->findings[1].reason, "series_too_short");
     assert_string_equal(back->series[0].description, "caf\xC3\xA9 \xEF\xBF\xBD");
     assert_int_equal(back->series[0].series_number, -4);
+    assert_string_equal(back->series[0].role, "cta");
+    assert_string_equal(back->series[0].why, series[0].why);
+    assert_int_equal(back->view_count, 2);
+    assert_string_equal(back->views[0].name, "cine_sa");
+    assert_string_equal(back->views[0].how, "geometry");
+    assert_string_equal(back->views[0].series_uid, "1.2.3");
+    assert_int_equal(back->views[0].slices, 9);
+    assert_int_equal(back->views[0].phases, 30);
+    assert_int_equal(back->views[0].frames, 270);
+    assert_null(back->views[0].reason);
+    assert_string_equal(back->views[1].reason, "missing");
+    assert_null(back->views[1].how);
+    assert_string_equal(back->box.source, "estimate");
+    assert_true(back->box.confidence == 0.8125);
+    assert_true(back->box.centre_lps[2] == -1024.25);
+    assert_true(back->box.size_zyx_mm[1] == 160.5);
+    assert_string_equal(back->series_rules_sha256, result.series_rules_sha256);
     assert_string_equal(back->instances[1].sop_uid, "1.2.3.2");
     assert_int_equal(back->key_frame, 5);
     assert_int_equal(back->source_zyx[2], 512);
@@ -148,6 +175,32 @@ static void a_declined_result_without_a_model_survives(void **state)
     assert_string_equal(back->reason, "no_model");
     json_decref(json);
 }
+
+/* Rows of SQLite outlive the program that wrote them. */
+static void an_older_row_is_still_read(void **state)
+{
+    struct result result = sample();
+    json_t *json = result_to_json(&result);
+    json_t *input = json_object_get(json, "input");
+    json_t *first = json_array_get(json_object_get(input, "series"), 0);
+    assert_int_equal(json_object_del(first, "role") | json_object_del(first, "why") |
+                         json_object_del(input, "views") | json_object_del(input, "box") |
+                         json_object_del(input, "series_rules_sha256"),
+                     0);
+    struct result *back = reread(json);
+    assert_string_equal(back->series[0].role, "");
+    assert_string_equal(back->series[0].why, "");
+    assert_int_equal(back->view_count, 0);
+    assert_null(back->box.source);
+    assert_string_equal(back->series_rules_sha256, "");
+    assert_string_equal(back->manifest_sha256, result.manifest_sha256);
+    json_decref(json);
+}
+
+#define VIEW_LESS "\"reason\":null,\"how\":null,\"series_uid\":\"1\",\"slices\":1,\"phases\":1"
+#define VIEW_REST VIEW_LESS ",\"frames\":1"
+#define BOX_PLACE "\"centre_lps\":[0,0,0],\"size_zyx_mm\":[1,1,1]"
+#define BOX_REST  "\"confidence\":1," BOX_PLACE
 
 /* Each entry: where, and what a hostile or broken worker puts there. */
 static const struct {
@@ -201,6 +254,25 @@ static const struct {
     {"input", "warnings", "[\"a\\u0000b\"]"},
     {"input", "instances", "[{\"sop_class\":\"1\",\"sop_uid\":\"../x\",\"series_uid\":\"1\",\"frames\":1}]"},
     {"input", "instances", "[{\"sop_class\":\"1\",\"sop_uid\":\"\",\"series_uid\":\"1\",\"frames\":1}]"},
+    {"input", "series",
+     "[{\"series_uid\":\"1\",\"series_number\":1,\"modality\":null,\"description\":null,\"instances\":1,"
+     "\"taken\":true,\"reason\":\"chosen\",\"role\":7}]"},
+    {"input", "views", "{}"},
+    {"input", "views", "[7]"},
+    {"input", "views", "[{" VIEW_REST "}]"},
+    {"input", "views", "[{\"name\":\"\"," VIEW_REST "}]"},
+    {"input", "views",
+     "[{\"name\":\"a\",\"reason\":null,\"how\":null,\"series_uid\":\"/"
+     "\",\"slices\":1,\"phases\":1,\"frames\":1}]"},
+    {"input", "views", "[{\"name\":\"a\",\"frames\":-1," VIEW_LESS "}]"},
+    {"input", "box", "[]"},
+    {"input", "box", "{" BOX_REST "}"},
+    {"input", "box", "{\"source\":\"estimate\",\"confidence\":1.5," BOX_PLACE "}"},
+    {"input", "box",
+     "{\"source\":\"estimate\",\"confidence\":1,\"centre_lps\":[0,0],\"size_zyx_mm\":[1,1,1]}"},
+    {"input", "box",
+     "{\"source\":\"estimate\",\"confidence\":1,\"centre_lps\":[0,0,0],\"size_zyx_mm\":[1,1,-1]}"},
+    {"input", "series_rules_sha256", "\"abc\""},
     {"timing", "load_s", "-1"},
     {"timing", "load_s", "true"},
 };
@@ -218,6 +290,7 @@ static void every_wrong_key_is_refused(void **state)
             json_object_del(in, wrongs[i].key);
         struct result *back = NULL;
         struct err err = ERR_INIT;
+        assert_true(!wrongs[i].value || json_object_get(in, wrongs[i].key));
         if (result_from_json(json, arena, &back, &err))
             fail_msg("accepted %s.%s = %s", wrongs[i].container, wrongs[i].key, wrongs[i].value);
         assert_int_equal(err.code, ERR_INPUT);
@@ -320,6 +393,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_result_survives_the_round_trip, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_declined_result_without_a_model_survives, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_older_row_is_still_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_wrong_key_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_score_outside_its_range_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_cosine_may_be_negative_only_where_scores_are_cosines, set_up,
