@@ -1,5 +1,6 @@
 extern "C" {
 #include "dicom/dicom_head.h"
+#include "dicom/dicom_phase.h"
 }
 #include "dicom/dicom_load.hh"
 #include "dicom/dicom_value.hh"
@@ -73,13 +74,30 @@ void read_acquisition(DcmDataset *dataset, struct dicom_head *head)
     charset.copy(FIELD(head->sequence_variant), DCM_SequenceVariant);
     charset.copy(FIELD(head->scanning_sequence), DCM_ScanningSequence);
     charset.copy(FIELD(head->contrast_agent), DCM_ContrastBolusAgent);
+    charset.copy(FIELD(head->image_comments), DCM_ImageComments);
+    copy_plain(FIELD(head->patient_position), dataset, DCM_PatientPosition);
+    copy_plain(FIELD(head->cardiac_sync), dataset, DCM_CardiacSynchronizationTechnique);
     copy_plain(FIELD(head->lossy), dataset, DCM_LossyImageCompression);
+    head->burnt_in = dicom_value_text(dataset, DCM_BurnedInAnnotation) == "YES";
     head->instance_number = dicom_value_int(dataset, DCM_InstanceNumber, 0);
     head->acquisition_number = dicom_value_int(dataset, DCM_AcquisitionNumber, 0);
-    dicom_value_number(dataset, DCM_SliceThickness, &head->slice_thickness_mm);
+    head->cardiac_images = dicom_value_int(dataset, DCM_CardiacNumberOfImages, 0);
+    head->images_in_acquisition = dicom_value_int(dataset, DCM_ImagesInAcquisition, 0);
+    dicom_value_number(dataset, DCM_SliceThickness, &head->slice_thickness_mm, &head->odd_number);
     dicom_value_number(dataset, DCM_EchoTime, &head->echo_ms);
+    dicom_value_number(dataset, DCM_RepetitionTime, &head->repetition_ms);
     dicom_value_number(dataset, DCM_InversionTime, &head->inversion_ms);
     dicom_value_number(dataset, DCM_HeartRate, &head->heart_rate);
+    dicom_value_number(dataset, DCM_KVP, &head->tube_kv);
+    dicom_value_number(dataset, DCM_NominalInterval, &head->interval_ms);
+    dicom_value_number(dataset, DCM_VelocityEncodingMaximumValue, &head->velocity_cm_s);
+}
+
+bool read_concatenation(DcmDataset *dataset, struct dicom_head *head, struct err *err)
+{
+    head->concatenation_part = dicom_value_int(dataset, DCM_InConcatenationNumber, 0);
+    head->concatenation_parts = dicom_value_int(dataset, DCM_InConcatenationTotalNumber, 0);
+    return copy_uid(head->concatenation_uid, dataset, DCM_ConcatenationUID, err);
 }
 
 // As a pixel of this value is unpacked: without the bits above Bits Stored, and with its sign.
@@ -227,26 +245,26 @@ bool unit_vector(const double *from, double *to)
     return true;
 }
 
-void read_plane(const frame_groups &groups, struct dicom_frame *frame)
+void read_plane(const frame_groups &groups, struct dicom_frame *frame, bool *odd)
 {
     frame->has_position = dicom_value_numbers(groups.macro(DCM_PlanePositionSequence),
-                                              DCM_ImagePositionPatient, frame->position_lps, 3) == 3;
+                                              DCM_ImagePositionPatient, frame->position_lps, 3, odd) == 3;
     double cosines[6];
     frame->has_orientation = dicom_value_numbers(groups.macro(DCM_PlaneOrientationSequence),
-                                                 DCM_ImageOrientationPatient, cosines, 6) == 6 &&
+                                                 DCM_ImageOrientationPatient, cosines, 6, odd) == 6 &&
                              unit_vector(cosines, frame->row_lps) &&
                              unit_vector(cosines + 3, frame->column_lps);
     double spacing[2];
-    frame->has_spacing =
-        dicom_value_numbers(groups.macro(DCM_PixelMeasuresSequence), DCM_PixelSpacing, spacing, 2) == 2 &&
-        spacing[0] > 0 && spacing[1] > 0;
+    frame->has_spacing = dicom_value_numbers(groups.macro(DCM_PixelMeasuresSequence), DCM_PixelSpacing,
+                                             spacing, 2, odd) == 2 &&
+                         spacing[0] > 0 && spacing[1] > 0;
     if (frame->has_spacing) {
         frame->spacing_y_mm = spacing[0];
         frame->spacing_x_mm = spacing[1];
     }
 }
 
-void read_rescale(const frame_groups &groups, struct dicom_frame *frame)
+void read_rescale(const frame_groups &groups, struct dicom_frame *frame, bool *odd)
 {
     DcmItem *item = groups.macro(DCM_PixelValueTransformationSequence);
     frame->slope = 1;
@@ -254,8 +272,8 @@ void read_rescale(const frame_groups &groups, struct dicom_frame *frame)
     double slope, intercept;
     frame->bad_rescale = !dicom_value_text(item, DCM_RescaleSlope).empty() ||
                          !dicom_value_text(item, DCM_RescaleIntercept).empty();
-    if (!dicom_value_number(item, DCM_RescaleSlope, &slope) || slope == 0 ||
-        !dicom_value_number(item, DCM_RescaleIntercept, &intercept))
+    if (!dicom_value_number(item, DCM_RescaleSlope, &slope, odd) || slope == 0 ||
+        !dicom_value_number(item, DCM_RescaleIntercept, &intercept, odd))
         return;
     frame->bad_rescale = false;
     frame->slope = slope;
@@ -307,15 +325,34 @@ void read_phase(const frame_groups &groups, struct dicom_frame *frame)
         frame->stack_id_hash = text_hash(dicom_value_text(content, DCM_StackID));
 }
 
-// What an enhanced object says in its groups and a classic one at the top.
+// The phase of a CT that only its text tells: of the image, of its acquisition, of the series.
+void read_phase_text(const struct dicom_head *head, struct dicom_frame *frame)
+{
+    if (head->kind == DICOM_KIND_CT && !frame->has_phase_percent)
+        frame->has_phase_percent = dicom_phase_percent(head->image_comments, &frame->phase_percent) ||
+                                   dicom_phase_percent(head->scan_options, &frame->phase_percent) ||
+                                   dicom_phase_percent(head->id.series_description, &frame->phase_percent);
+}
+
+// What an enhanced object says in its groups, of the first frame, and a classic one at the top.
 void read_shared_acquisition(const frame_groups &groups, struct dicom_head *head)
 {
-    if (DcmItem *item = groups.group(DCM_PixelMeasuresSequence))
-        dicom_value_number(item, DCM_SliceThickness, &head->slice_thickness_mm);
+    const struct {
+        DcmTagKey group, tag;
+        double *number;
+    } numbers[] = {
+        {DCM_PixelMeasuresSequence, DCM_SliceThickness, &head->slice_thickness_mm},
+        {DCM_MREchoSequence, DCM_EffectiveEchoTime, &head->echo_ms},
+        {DCM_MRTimingAndRelatedParametersSequence, DCM_RepetitionTime, &head->repetition_ms},
+        {DCM_MRModifierSequence, DCM_InversionTimes, &head->inversion_ms},
+        {DCM_MRVelocityEncodingSequence, DCM_VelocityEncodingMaximumValue, &head->velocity_cm_s},
+        {DCM_CTXRayDetailsSequence, DCM_KVP, &head->tube_kv},
+        {DCM_CardiacSynchronizationSequence, DCM_RRIntervalTimeNominal, &head->interval_ms},
+    };
+    for (const auto &row : numbers)
+        dicom_value_number(groups.group(row.group), row.tag, row.number);
     if (DcmItem *item = groups.group(DCM_CTReconstructionSequence))
         copy_plain(FIELD(head->kernel), item, DCM_ConvolutionKernel);
-    if (DcmItem *item = groups.group(DCM_MREchoSequence))
-        dicom_value_number(item, DCM_EffectiveEchoTime, &head->echo_ms);
     if (DcmItem *item = dicom_value_item(groups.dataset, DCM_ContrastBolusAgentSequence))
         if (!*head->contrast_agent)
             copy_plain(FIELD(head->contrast_agent), item, DCM_CodeMeaning);
@@ -339,9 +376,10 @@ bool read_frames(DcmDataset *dataset, struct arena *arena, struct dicom_head *he
             groups.per_frame = OFstatic_cast(DcmItem *, frames->nextInContainer(groups.per_frame));
         if (frames && !groups.per_frame)
             frames = nullptr;
-        read_plane(groups, &head->frames[i]);
-        read_rescale(groups, &head->frames[i]);
+        read_plane(groups, &head->frames[i], &head->odd_number);
+        read_rescale(groups, &head->frames[i], &head->odd_number);
         read_phase(groups, &head->frames[i]);
+        read_phase_text(head, &head->frames[i]);
         head->frames[i].kind_hash = kind_hash(groups);
         if (!i)
             read_shared_acquisition(groups, head);
@@ -363,7 +401,8 @@ struct dicom_head *read_head(const char *path, struct arena *arena, struct err *
     head->kind = dicom_class_kind(head->id.sop_class);
     read_acquisition(dataset, head);
     read_pixel_description(dataset, head);
-    if (!read_pixel_presence(dataset, head, err) || !read_frames(dataset, arena, head, err))
+    if (!read_concatenation(dataset, head, err) || !read_pixel_presence(dataset, head, err) ||
+        !read_frames(dataset, arena, head, err))
         return nullptr;
     return head;
 }

@@ -68,6 +68,32 @@ bool parse_number(const OFString &text, size_t *start, double *number)
     return end != digits && !*end && std::isfinite(*number);
 }
 
+// A binary number has been made text by us.
+bool is_text_element(DcmItem *item, const DcmTagKey &tag)
+{
+    DcmEVR vr = element_of(item, tag)->ident();
+    return vr == EVR_DS || vr == EVR_IS || vr == EVR_UN || vr == EVR_LO || vr == EVR_SH;
+}
+
+bool is_odd(const OFString &text, int count)
+{
+    const size_t most = 16;
+    int values = 1;
+    size_t start = 0;
+    for (size_t i = 0; i <= text.size(); i++) {
+        if (i < text.size() && text[i] != '\\') {
+            if (text[i] == ',' || (text[i] != ' ' && is_padding(text[i])))
+                return true;
+            continue;
+        }
+        if (i - start > most)
+            return true;
+        start = i + 1;
+        values += i < text.size();
+    }
+    return values > count;
+}
+
 } // namespace
 
 OFString dicom_value_text(DcmItem *item, const DcmTagKey &tag)
@@ -87,20 +113,22 @@ OFString dicom_value_text(DcmItem *item, const DcmTagKey &tag)
     return trimmed(text.c_str(), text.size());
 }
 
-int dicom_value_numbers(DcmItem *item, const DcmTagKey &tag, double *numbers, int count)
+int dicom_value_numbers(DcmItem *item, const DcmTagKey &tag, double *numbers, int count, bool *odd)
 {
     OFString text = dicom_value_text(item, tag);
     size_t start = 0;
     int found = 0;
     while (found < count && start < text.size() && parse_number(text, &start, &numbers[found]))
         found++;
+    if (odd && found == count && is_text_element(item, tag))
+        *odd |= is_odd(text, count);
     return found;
 }
 
-bool dicom_value_number(DcmItem *item, const DcmTagKey &tag, double *number)
+bool dicom_value_number(DcmItem *item, const DcmTagKey &tag, double *number, bool *odd)
 {
     double found;
-    if (dicom_value_numbers(item, tag, &found, 1) != 1)
+    if (dicom_value_numbers(item, tag, &found, 1, odd) != 1)
         return false;
     *number = found;
     return true;

@@ -14,9 +14,11 @@ OFString dicom_value_text(DcmItem *item, const DcmTagKey &tag);
 
 /* Up to `count` numbers of a DS, IS or binary value. Returns how many were legible: spaces round a value are
  * skipped, a comma is taken as decimal point unless it may separate thousands ("1,024"), reading stops at the
- * first value that is not wholly a finite number. */
-int dicom_value_numbers(DcmItem *item, const DcmTagKey &tag, double *numbers, int count);
-bool dicom_value_number(DcmItem *item, const DcmTagKey &tag, double *number);
+ * first value that is not wholly a finite number. *odd becomes true, never false, when numbers were legible
+ * only because we are tolerant: a comma, a blank that is no space, more than 16 characters, or more values
+ * than `count`. source: PS3.5 6.2, DS and IS. */
+int dicom_value_numbers(DcmItem *item, const DcmTagKey &tag, double *numbers, int count, bool *odd = nullptr);
+bool dicom_value_number(DcmItem *item, const DcmTagKey &tag, double *number, bool *odd = nullptr);
 
 /* As int, clipped to its range; `absent` when there is no legible number. */
 int dicom_value_int(DcmItem *item, const DcmTagKey &tag, int absent);

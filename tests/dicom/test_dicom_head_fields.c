@@ -1,0 +1,256 @@
+/* dicom_head_read: acquisition, phase, concatenation, and numbers read with tolerance, classic and enhanced.
+ */
+#include "dicom/dicom_head.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "made_file.h"
+
+static const char ct[] = "1.2.840.10008.5.1.4.1.1.2", enhanced_mr[] = "1.2.840.10008.5.1.4.1.1.4.1";
+static const char enhanced_ct[] = "1.2.840.10008.5.1.4.1.1.2.1", mr[] = "1.2.840.10008.5.1.4.1.1.4";
+static const char explicit_le[] = "1.2.840.10008.1.2.1";
+static const struct made_format small = {2, 2, 8, 8, 7, 0, 1, "MONOCHROME2"};
+
+struct test {
+    struct arena *arena;
+    struct made_file file;
+    struct err err;
+};
+
+static int set_up(void **state)
+{
+    struct test *test = calloc(1, sizeof *test);
+    test->arena = arena_new();
+    *state = test;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct test *test = *state;
+    made_done(&test->file);
+    arena_free(test->arena);
+    free(test);
+    return 0;
+}
+
+static struct made_file *begin(struct test *test, const char *sop_class, const char *description)
+{
+    made_begin(&test->file, explicit_le);
+    made_identity(&test->file, sop_class, "ISO_IR 100", description);
+    return &test->file;
+}
+
+static const struct dicom_head *finish(struct test *test, const char *frames)
+{
+    struct dicom_head *head = NULL;
+    if (frames)
+        made_text(&test->file, 0x00280008, "IS", frames);
+    made_pixel_format(&test->file, small);
+    made_tag(&test->file, 0x7FE00010, "OB", 8);
+    made_put(&test->file, "12345678", 8);
+    if (*test->file.path)
+        unlink(test->file.path);
+    if (!dicom_head_read(made_save(&test->file), test->arena, &head, &test->err))
+        fail_msg("%s", test->err.text);
+    return head;
+}
+
+static void a_classic_image_says_how_it_was_acquired(void **state)
+{
+    struct test *test = *state;
+    struct made_file *file = begin(test, mr, "cine");
+    made_text(file, 0x00180080, "DS", "3.1");
+    made_text(file, 0x00181062, "IS", "870");
+    made_text(file, 0x00181090, "IS", "25");
+    made_text(file, 0x00185100, "CS", "FFS");
+    made_text(file, 0x00189037, "CS", "RETROSPECTIVE");
+    made_text(file, 0x00201002, "IS", "250");
+    made_text(file, 0x00204000, "LT", "J\xE4ger 60 %");
+    made_text(file, 0x00280301, "CS", "YES");
+    const struct dicom_head *head = finish(test, NULL);
+    assert_float_equal(head->repetition_ms, 3.1, 0);
+    assert_float_equal(head->interval_ms, 870, 0);
+    assert_int_equal(head->cardiac_images, 25);
+    assert_string_equal(head->patient_position, "FFS");
+    assert_string_equal(head->cardiac_sync, "RETROSPECTIVE");
+    assert_int_equal(head->images_in_acquisition, 250);
+    assert_string_equal(head->image_comments, "J\xC3\xA4ger 60 %");
+    assert_true(head->burnt_in);
+    assert_false(head->frames[0].has_phase_percent); /* no CT */
+    assert_false(head->odd_number);
+    begin(test, ct, "x");
+    made_text(&test->file, 0x00180060, "DS", "120");
+    made_text(&test->file, 0x00280301, "CS", "NO");
+    head = finish(test, NULL);
+    assert_float_equal(head->tube_kv, 120, 0);
+    assert_false(head->burnt_in);
+    assert_float_equal(head->interval_ms, 0, 0);
+    assert_int_equal(head->concatenation_part, 0);
+    assert_string_equal(head->concatenation_uid, "");
+}
+
+/* One item of a sequence that holds one number, with the little endian IEEE double of `number` or a DS. */
+static void put_group(struct made_file *file, uint32_t group, uint32_t tag, const char *vr, double number)
+{
+    made_tag(file, group, "SQ", 0xFFFFFFFF);
+    made_tag(file, 0xFFFEE000, NULL, 0xFFFFFFFF);
+    if (!strcmp(vr, "FD")) {
+        made_tag(file, tag, "FD", 8);
+        made_put(file, &number, 8);
+    } else {
+        char text[20];
+        snprintf(text, sizeof text, "%g", number);
+        made_text(file, tag, vr, text);
+    }
+    made_tag(file, 0xFFFEE00D, NULL, 0);
+    made_tag(file, 0xFFFEE0DD, NULL, 0);
+}
+
+static void begin_item(struct made_file *file, uint32_t sequence)
+{
+    made_tag(file, sequence, "SQ", 0xFFFFFFFF);
+    made_tag(file, 0xFFFEE000, NULL, 0xFFFFFFFF);
+}
+
+static void end_item(struct made_file *file)
+{
+    made_tag(file, 0xFFFEE00D, NULL, 0);
+    made_tag(file, 0xFFFEE0DD, NULL, 0);
+}
+
+static void an_enhanced_image_says_it_in_its_groups(void **state)
+{
+    struct test *test = *state;
+    struct made_file *file = begin(test, enhanced_mr, "x");
+    made_text(file, 0x00209161, "UI", "1.2.99");
+    made_tag(file, 0x00209162, "US", 2);
+    made_number(file, 2, 2);
+    made_tag(file, 0x00209163, "US", 2);
+    made_number(file, 3, 2);
+    begin_item(file, 0x52009229);
+    put_group(file, 0x00189112, 0x00180080, "DS", 4.5);
+    put_group(file, 0x00189114, 0x00189082, "FD", 1.25);
+    put_group(file, 0x00189115, 0x00189079, "FD", 280);
+    put_group(file, 0x00189118, 0x00209251, "FD", 900);
+    put_group(file, 0x00189197, 0x00189217, "FD", 150);
+    put_group(file, 0x00289110, 0x00180050, "DS", 8);
+    end_item(file);
+    const struct dicom_head *head = finish(test, "2");
+    assert_float_equal(head->repetition_ms, 4.5, 0);
+    assert_float_equal(head->echo_ms, 1.25, 0);
+    assert_float_equal(head->inversion_ms, 280, 0);
+    assert_float_equal(head->interval_ms, 900, 0);
+    assert_float_equal(head->velocity_cm_s, 150, 0);
+    assert_float_equal(head->slice_thickness_mm, 8, 0);
+    assert_string_equal(head->concatenation_uid, "1.2.99");
+    assert_int_equal(head->concatenation_part, 2);
+    assert_int_equal(head->concatenation_parts, 3);
+    file = begin(test, enhanced_ct, "x");
+    begin_item(file, 0x52009229);
+    put_group(file, 0x00189325, 0x00180060, "DS", 100);
+    end_item(file);
+    assert_float_equal(finish(test, "2")->tube_kv, 100, 0);
+}
+
+static const struct dicom_frame *phase_of(struct test *test, const char *description, const char *options,
+                                          const char *comments)
+{
+    struct made_file *file = begin(test, ct, description);
+    made_text(file, 0x00180022, "CS", options);
+    made_text(file, 0x00204000, "LT", comments);
+    return &finish(test, NULL)->frames[0];
+}
+
+static void a_phase_that_only_text_names_is_read(void **state)
+{
+    struct test *test = *state;
+    const struct dicom_frame *frame = phase_of(test, "CTA 75 %", "", "");
+    assert_true(frame->has_phase_percent);
+    assert_float_equal(frame->phase_percent, 75, 0);
+    assert_float_equal(phase_of(test, "CTA 75 %", "TP30PC0965\\X", "")->phase_percent, 30, 0);
+    assert_float_equal(phase_of(test, "CTA 75 %", "TP30PC0965", "phase 40%")->phase_percent, 40, 0);
+    assert_false(phase_of(test, "CTA 0 - 90 %", "HELICAL", "")->has_phase_percent);
+    struct made_file *file = begin(test, ct, "CTA 75 %");
+    made_tag(file, 0x00209241, "FL", 4);
+    made_put(file, &(float){45}, 4);
+    assert_float_equal(finish(test, NULL)->frames[0].phase_percent, 45, 0); /* the attribute goes first */
+}
+
+static void numbers_read_with_tolerance_are_flagged(void **state)
+{
+    struct test *test = *state;
+    static const struct {
+        const char *position, *spacing, *intercept;
+        bool odd;
+    } cases[] = {{"1.5\\2\\3", "0.5\\0.75", "-1024", false},
+                 {" 1.5 \\ 2\\ 3 ", "0.5\\0.75", "-1024", false},
+                 {"1,5\\2\\3", "0.5\\0.75", "-1024", true},
+                 {"1.5\\2\\3", "0,5\\0.75", "-1024", true},
+                 {"1.5\\2\\3", "0.5\\0.75", "-1024,0", true},
+                 {"-112.123456789012\\2\\3", "0.5\\0.75", "-1024", true},
+                 {"-112.12345678901\\2\\3", "0.5\\0.75", "-1024", false},
+                 {"1\\2\\3\\4", "0.5\\0.75", "-1024", true},
+                 {"1\\2\\\t3", "0.5\\0.75", "-1024", true},
+                 {"1\\2", "0.5\\0.75", "-1024", false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct made_file *file = begin(test, ct, "x");
+        made_text(file, 0x00200032, "DS", cases[i].position);
+        made_text(file, 0x00280030, "DS", cases[i].spacing);
+        made_text(file, 0x00281052, "DS", cases[i].intercept);
+        made_text(file, 0x00281053, "DS", "1");
+        const struct dicom_head *head = finish(test, NULL);
+        if (head->odd_number != cases[i].odd)
+            fail_msg("case %zu: %d", i, head->odd_number);
+        assert_true(head->frames[0].has_spacing && head->frames[0].has_rescale);
+    }
+    begin(test, ct, "x");
+    made_text(&test->file, 0x00180050, "DS", "0,625");
+    assert_true(finish(test, NULL)->odd_number);
+}
+
+static void a_binary_number_is_never_odd(void **state)
+{
+    struct test *test = *state;
+    struct made_file *file = begin(test, ct, "x");
+    double position[3] = {-112.12345678901234, 1.0 / 3, 2.0 / 3};
+    made_tag(file, 0x00200032, "FD", sizeof position);
+    made_put(file, position, sizeof position);
+    const struct dicom_head *head = finish(test, NULL);
+    assert_true(head->frames[0].has_position);
+    assert_float_equal(head->frames[0].position_lps[1], 1.0 / 3, 1e-12);
+    assert_false(head->odd_number);
+}
+
+static int library_up(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    return dicom_library_init(&err) ? 0 : -1;
+}
+
+static int library_down(void **state)
+{
+    (void)state;
+    dicom_library_done();
+    return 0;
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(a_classic_image_says_how_it_was_acquired),
+        T(an_enhanced_image_says_it_in_its_groups),
+        T(a_phase_that_only_text_names_is_read),
+        T(numbers_read_with_tolerance_are_flagged),
+        T(a_binary_number_is_never_odd),
+    };
+    return cmocka_run_group_tests(tests, library_up, library_down);
+}
