@@ -52,6 +52,14 @@ static int not_assessed_count(const struct result *result)
     return count;
 }
 
+static bool misses_a_view(const struct result *result)
+{
+    for (int i = 0; i < result->view_count; i++)
+        if (result->views[i].reason)
+            return true;
+    return false;
+}
+
 /* Files of the study that could not be read are a warning whose stable word is "skipped". */
 static bool skipped_any(const struct result *result)
 {
@@ -65,11 +73,15 @@ static bool fill_completion(const struct result *result, const struct report_fac
                             struct arena *arena, struct dicom_sr_header *header)
 {
     int not_assessed = not_assessed_count(result);
-    header->complete =
-        result->analysed && !facts->input_incomplete && not_assessed == 0 && !skipped_any(result);
+    header->complete = result->analysed && !facts->input_incomplete && not_assessed == 0 &&
+                       !misses_a_view(result) && !skipped_any(result);
     if (header->complete)
         return true;
-    const char *why = not_assessed ? "Not every label could be assessed" : "Not every file could be read";
+    const char *why = "Not every file could be read";
+    if (not_assessed)
+        why = "Not every label could be assessed";
+    else if (misses_a_view(result))
+        why = "Not every view was analysed";
     if (!result->analysed)
         why = arena_printf(arena, "Not analysed: %s", result->reason ? result->reason : "no reason stated");
     else if (facts->input_incomplete)

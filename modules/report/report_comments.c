@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { MAX_COMMENT = 8192, MAX_SKIPPED = 32 };
+enum { MAX_COMMENT = 8192, MAX_TAKEN = 32, MAX_SKIPPED = 32 };
 
 struct build {
     const struct result *result;
@@ -111,6 +111,17 @@ static void add_not_analysed(const struct build *b, struct dicom_sr_item *contai
                              b->result->reason ? b->result->reason : "no reason stated", (int)length, text));
 }
 
+/* A model that goes on without a view has not seen what that view shows. */
+static void add_missing_views(const struct build *b, struct dicom_sr_item *container)
+{
+    for (int i = 0; i < b->result->view_count; i++) {
+        const struct result_view *view = &b->result->views[i];
+        if (view->reason)
+            add_comment(b, container,
+                        arena_printf(b->arena, "Not analysed: view %s (%s)", view->name, view->reason));
+    }
+}
+
 static void add_verdict_comments(const struct build *b, struct dicom_sr_item *container)
 {
     const struct result *result = b->result;
@@ -120,6 +131,7 @@ static void add_verdict_comments(const struct build *b, struct dicom_sr_item *co
                                      "reviewed by a physician.");
     if (!result->analysed)
         add_not_analysed(b, container);
+    add_missing_views(b, container);
     if (result->has_model && !result->model.trained)
         add_comment(
             b, container,
@@ -186,6 +198,69 @@ static const char *skipped_text(const struct build *b)
     return text;
 }
 
+static void add_taken_series(const struct build *b, struct dicom_sr_item *container)
+{
+    int taken = 0;
+    for (int i = 0; i < b->result->series_count; i++) {
+        const struct result_series *series = &b->result->series[i];
+        bool by_rule = series->why && *series->why;
+        if (!series->taken || taken++ >= MAX_TAKEN)
+            continue;
+        add_comment(b, container,
+                    arena_printf(b->arena, "Series %d taken: %s%s%s", series->series_number,
+                                 series->role && *series->role ? series->role : "role unknown",
+                                 by_rule ? "; " : "", by_rule ? series->why : ""));
+    }
+    if (taken > MAX_TAKEN)
+        add_comment(b, container, arena_printf(b->arena, "%d more series taken", taken - MAX_TAKEN));
+}
+
+/* "series 5", or its UID when it has no number here. */
+static const char *series_words(const struct build *b, const char *series_uid)
+{
+    for (int i = 0; i < b->result->series_count; i++)
+        if (strcmp(b->result->series[i].series_uid, series_uid) == 0)
+            return arena_printf(b->arena, "series %d", b->result->series[i].series_number);
+    return arena_printf(b->arena, "series %s", series_uid);
+}
+
+static void add_views(const struct build *b, struct dicom_sr_item *container)
+{
+    for (int i = 0; i < b->result->view_count; i++) {
+        const struct result_view *view = &b->result->views[i];
+        const char *series = view->reason ? NULL : series_words(b, view->series_uid);
+        if (series)
+            add_comment(b, container,
+                        arena_printf(b->arena,
+                                     "View %s: %s: %s, recognised by %s; %d slices, %d phases, %d frames",
+                                     b->result->analysed ? "analysed" : "found", view->name, series,
+                                     view->how ? view->how : "nothing stated", view->slices, view->phases,
+                                     view->frames));
+    }
+}
+
+static void add_box(const struct build *b, struct dicom_sr_item *container)
+{
+    const struct result_box *box = &b->result->box;
+    const char *what = box->source;
+    if (!what)
+        return;
+    if (strcmp(what, "estimate") == 0)
+        what = arena_printf(b->arena, "heart, estimated (confidence %.2f)", box->confidence);
+    else if (strcmp(what, "segmentation") == 0)
+        what = "heart, from a segmentation of the study";
+    else if (strcmp(what, "field_of_view") == 0)
+        what = "whole field of view, the heart was not found";
+    add_comment(b, container,
+                what ? arena_printf(b->arena,
+                                    "Field %s: %s; centre %.1f, %.1f, %.1f mm (L, P, S); "
+                                    "%.1f x %.1f x %.1f mm (z, y, x)",
+                                    b->result->analysed ? "analysed" : "found", what, box->centre_lps[0],
+                                    box->centre_lps[1], box->centre_lps[2], box->size_zyx_mm[0],
+                                    box->size_zyx_mm[1], box->size_zyx_mm[2])
+                     : NULL);
+}
+
 static void add_input_comments(const struct build *b, struct dicom_sr_item *container)
 {
     const struct result *result = b->result;
@@ -199,6 +274,9 @@ static void add_input_comments(const struct build *b, struct dicom_sr_item *cont
                                        b->facts->start ? "; started: " : "",
                                        b->facts->start ? b->facts->start : "")
                         : NULL);
+    add_taken_series(b, container);
+    add_views(b, container);
+    add_box(b, container);
     if (*result->manifest_sha256)
         add_comment(b, container,
                     arena_printf(b->arena,
@@ -206,6 +284,9 @@ static void add_input_comments(const struct build *b, struct dicom_sr_item *cont
                                  result->manifest_sha256, result->source_zyx[0], result->source_zyx[1],
                                  result->source_zyx[2], result->input_zyx[0], result->input_zyx[1],
                                  result->input_zyx[2]));
+    if (*result->series_rules_sha256)
+        add_comment(b, container,
+                    arena_printf(b->arena, "Series rules sha256=%s", result->series_rules_sha256));
     add_organ_comments(b, container);
     for (int i = 0; i < result->warning_count; i++)
         add_comment(b, container, arena_printf(b->arena, "Input warning: %s", result->warnings[i]));

@@ -147,6 +147,20 @@ COSINES = [finding("left_ventricular_hypertrophy", "present", 0.0625), finding("
 NOT_ANALYSED = [finding("pericardial_effusion", "not_assessed", reason="too_few_slices")]
 
 
+def of_views(source):
+    """An examination in views, one of them missing, of which a part was analysed."""
+    result = result_of(source, NEGATIVE)
+    (series,) = result["input"]["series"]
+    series.update(role="cine", why="Rule \"cine\": the description says CINE, and it has 30 phases.")
+    there = {"reason": None, "how": "geometry", "series_uid": series["series_uid"], "slices": 9, "phases": 30, "frames": 270}
+    result["input"].update(
+        views=[dict(there, name="cine_sa"), {"name": "lge_3ch", "reason": "missing", "how": None, "series_uid": "",
+                                             "slices": 0, "phases": 0, "frames": 0}],
+        box={"source": "estimate", "confidence": 0.8125, "centre_lps": [-12.5, 30, -1024.25], "size_zyx_mm": [150, 160.5, 170]},
+        series_rules_sha256="a9" * 32)
+    return result
+
+
 @pytest.fixture(scope="session")
 def reports(work, ct):
     """name -> (path, result, source)"""
@@ -164,6 +178,7 @@ def reports(work, ct):
     add("classes", ct, result_of(ct, CLASSES_ASKED, score="class_softmax"))
     add("no_class", ct, result_of(ct, NO_CLASS, score="class_softmax"))
     add("organs", ct, result_of(ct, BY_ORGAN, organs=ORGANS))
+    add("views", ct, of_views(ct))
     add("cosines", ct, result_of(ct, COSINES, score="cosine_mean"))
     add("made", made_ct(work), result_of(made_ct(work), MIXED), "--incomplete")
     for name, last in CLASSES.items():
@@ -217,7 +232,7 @@ def test_dciodvfy_finds_no_error_and_no_unknown_warning(reports):
 
 @pytest.mark.skipif(not shutil.which("java") or not all(jar.exists() for jar in JARS),
                     reason="java or PixelMed (package libpixelmed-java) is not installed")
-@pytest.mark.parametrize("name", ["mixed", "declined", "class_enhanced", "mr_enhanced", "classes", "organs", "cosines"])
+@pytest.mark.parametrize("name", ["mixed", "declined", "class_enhanced", "mr_enhanced", "classes", "organs", "cosines", "views"])
 def test_pixelmed_validates(reports, name):
     if name not in reports:
         pytest.skip("the source is not in the shared data")
@@ -343,6 +358,20 @@ def test_organs_are_named_assessed_or_not(reports):
     assert "Hiatal hernia (hiatal_hernia): not assessed: organ Esophagus (esophagus): organ_at_border" in said
     ds = pydicom.dcmread(str(path))
     assert ds.CompletionFlag == "PARTIAL" and summary_of(path) == "111244"
+
+
+def test_what_was_looked_at_is_said_and_what_was_not(reports):
+    path, result, source = reports["views"]
+    said = comments(path)
+    number = result["input"]["series"][0]["series_number"]
+    assert "Not analysed: view lge_3ch (missing)" in said
+    assert f"View analysed: cine_sa: series {number}, recognised by geometry; 9 slices, 30 phases, 270 frames" in said
+    assert f'Series {number} taken: cine; Rule "cine": the description says CINE, and it has 30 phases.' in said
+    (field,) = [text for text in said if text.startswith("Field")]
+    assert field.startswith("Field analysed: heart, estimated (confidence 0.81); centre -12.5, 30.0, -1024.2 mm (L, P, S)")
+    assert "Series rules sha256=" + "a9" * 32 in said
+    ds = pydicom.dcmread(str(path))
+    assert (ds.CompletionFlag, ds.CompletionFlagDescription) == ("PARTIAL", "Not every view was analysed")
 
 
 def test_an_organ_is_the_finding_site_with_its_side(reports):

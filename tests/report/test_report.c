@@ -286,6 +286,95 @@ static void input_and_revision_are_told(void **state)
     assert_int_equal(report->header.current_count, 2);
 }
 
+/* A view that was left blank is named where the verdict is, and the report is not complete. */
+static void what_was_looked_at_is_told_and_what_was_not(void **state)
+{
+    struct finding findings[] = {label("one", FINDING_ABSENT)};
+    struct result result = analysed(findings, 1);
+    struct result_series with_role[] = {series[0], series[1]};
+    with_role[0].role = "cine";
+    with_role[0].why = "rule cine: description \"CINE SA\"";
+    struct result_view views[] = {
+        {"cine_sa", NULL, "geometry", "1.2.3.4.1", 9, 30, 270},
+        {"lge_2ch", NULL, "description", "1.2.3.4.77", 1, 1, 1},
+        {"lge_3ch", "missing", NULL, "", 0, 0, 0},
+    };
+    result.series = with_role;
+    result.views = views;
+    result.view_count = 3;
+    result.box = (struct result_box){"estimate", 0.828125, {-12.5, 30, -1024.25}, {150, 160.5, 170}};
+    digest_bytes("r", 1, result.series_rules_sha256);
+    struct report *report = build(&result, NULL);
+    assert_int_equal(count_in(report, "121106", "Series 3 taken: cine; rule cine: description \"CINE SA\""),
+                     1);
+    assert_int_equal(count_in(report, "121106",
+                              "View analysed: cine_sa: series 3, recognised by geometry; 9 slices, 30 "
+                              "phases, 270 frames"),
+                     1);
+    assert_int_equal(count_in(report, "121106", "View analysed: lge_2ch: series 1.2.3.4.77, recognised by"),
+                     1);
+    assert_int_equal(count_in(report, "121106", "Not analysed: view lge_3ch (missing)"), 1);
+    assert_int_equal(count_in(report, "121106", "lge_3ch"), 1);
+    assert_int_equal(count_in(report, "121106",
+                              "Field analysed: heart, estimated (confidence 0.83); centre -12.5, 30.0, "
+                              "-1024.2 mm (L, P, S); 150.0 x 160.5 x 170.0 mm (z, y, x)"),
+                     1);
+    assert_int_equal(count_in(report, "121106", result.series_rules_sha256), 1);
+    assert_false(report->header.complete);
+    assert_string_equal(report->header.completion_description, "Not every view was analysed");
+    result.view_count = 2;
+    assert_true(build(&result, NULL)->header.complete);
+}
+
+static void a_study_that_was_not_analysed_has_views_only_found(void **state)
+{
+    struct finding findings[] = {label("one", FINDING_NOT_ASSESSED)};
+    struct result result = analysed(findings, 1);
+    struct result_view views[] = {{"cine_sa", NULL, "geometry", "1.2.3.4.1", 9, 30, 270},
+                                  {"lge_3ch", "missing", NULL, "", 0, 0, 0}};
+    result.analysed = false;
+    result.reason = "missing_views";
+    result.views = views;
+    result.view_count = 2;
+    result.box.source = "field_of_view";
+    struct report *report = build(&result, NULL);
+    assert_int_equal(count_in(report, "121106", "View found: cine_sa: series 3"), 1);
+    assert_int_equal(count_in(report, "121106", "View analysed"), 0);
+    assert_int_equal(count_in(report, "121106", "Not analysed: view lge_3ch (missing)"), 1);
+    assert_int_equal(count_in(report, "121106", "Field found: whole field of view, the heart was not found"),
+                     1);
+}
+
+static void a_box_says_where_it_came_from(void **state)
+{
+    struct finding findings[] = {label("one", FINDING_ABSENT)};
+    struct result result = analysed(findings, 1);
+    assert_int_equal(count_in(build(&result, NULL), "121106", "Field"), 0);
+    result.box.source = "segmentation";
+    assert_int_equal(
+        count_in(build(&result, NULL), "121106", "Field analysed: heart, from a segmentation of the study"),
+        1);
+}
+
+/* A study of 400 series, one a slice, makes no report of 400 sentences. */
+static void long_lists_end(void **state)
+{
+    static struct result_series many[400];
+    struct finding findings[] = {label("one", FINDING_ABSENT)};
+    struct result result = analysed(findings, 1);
+    for (int i = 0; i < 400; i++) {
+        many[i] = series[i == 0 ? 0 : 1];
+        many[i].series_number = i + 1;
+        many[i].taken = i < 100;
+    }
+    result.series = many;
+    result.series_count = 400;
+    struct report *report = build(&result, NULL);
+    assert_int_equal(count_in(report, "121106", " taken: role unknown"), 32);
+    assert_int_equal(count_in(report, "121106", "68 more series taken"), 1);
+    assert_int_equal(count_in(report, "121106", "and 268 more series skipped"), 1);
+}
+
 static void a_segmentation_is_neither_an_image_nor_skipped(void **state)
 {
     struct finding findings[] = {label("one", FINDING_ABSENT)};
@@ -465,6 +554,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_declined_study_keeps_the_labels_open, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_calibrated_label_has_a_certainty, set_up, tear_down),
         cmocka_unit_test_setup_teardown(input_and_revision_are_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_looked_at_is_told_and_what_was_not, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_study_that_was_not_analysed_has_views_only_found, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_box_says_where_it_came_from, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(long_lists_end, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_segmentation_is_neither_an_image_nor_skipped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_file_that_was_not_read_is_why_the_report_is_not_complete, set_up,
                                         tear_down),
