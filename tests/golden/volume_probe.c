@@ -4,7 +4,7 @@
  *                                            exit 2 and "reason: text" when it is declined
  * volume_probe pixels FOLDER FILE...         stored values of all frames, as FOLDER/0.i32, FOLDER/1.i32...
  * volume_probe bicubic IN.u8 OUT.u8 iy ix oy ox
- * volume_probe resample IN.f32 OUT.f32 iz iy ix oz oy ox STEPZ(3) STEPY(3) STEPX(3)   unit steps */
+ * volume_probe bilinear IN.f32 OUT.f32 iy ix oy ox   antialiased */
 #include "dicom/dicom_head.h"
 #include "dicom/dicom_pixels.h"
 #include "study/study.h"
@@ -120,41 +120,27 @@ static int all_pixels(const char *folder, char **paths, int count, struct arena 
     return rc;
 }
 
-static int resample(char **words, struct err *err)
+typedef bool (*resize_as)(const void *in, const int size_yx[2], void *out, const int out_yx[2],
+                          struct err *err);
+
+static bool bicubic(const void *in, const int size_yx[2], void *out, const int out_yx[2], struct err *err)
 {
-    struct volume_geometry geometry = {.phases = 1, .spacing_zyx_mm = {1, 1, 1}};
-    int out_zyx[3];
-    for (int i = 0; i < 3; i++) {
-        geometry.zyx[i] = atoi(words[2 + i]);
-        out_zyx[i] = atoi(words[5 + i]);
-        geometry.step_z_lps[i] = atof(words[8 + i]);
-        geometry.step_y_lps[i] = atof(words[11 + i]);
-        geometry.step_x_lps[i] = atof(words[14 + i]);
-    }
-    size_t in = (size_t)geometry.zyx[0] * (size_t)geometry.zyx[1] * (size_t)geometry.zyx[2];
-    size_t out = (size_t)out_zyx[0] * (size_t)out_zyx[1] * (size_t)out_zyx[2];
-    float *voxels = malloc(in * sizeof *voxels), *result = malloc(out * sizeof *result);
-    FILE *from = fopen(words[0], "rb"), *to = fopen(words[1], "wb");
-    bool ok = voxels && result && from && to && fread(voxels, sizeof *voxels, in, from) == in &&
-              volume_resample(&geometry, voxels, out_zyx, result, err) &&
-              fwrite(result, sizeof *result, out, to) == out;
-    if (from)
-        fclose(from);
-    if (to)
-        fclose(to);
-    free(voxels);
-    free(result);
-    return ok ? 0 : fail(err);
+    return resize_bicubic_u8(in, size_yx, out, out_yx, err);
 }
 
-static int bicubic(char **words, struct err *err)
+static bool bilinear(const void *in, const int size_yx[2], void *out, const int out_yx[2], struct err *err)
+{
+    return resize_bilinear_f32(in, size_yx, out, out_yx, err);
+}
+
+static int picture(resize_as resize, size_t size, char **words, struct err *err)
 {
     int in_yx[2] = {atoi(words[2]), atoi(words[3])}, out_yx[2] = {atoi(words[4]), atoi(words[5])};
     size_t in = (size_t)in_yx[0] * (size_t)in_yx[1], out = (size_t)out_yx[0] * (size_t)out_yx[1];
-    uint8_t *picture = malloc(in), *result = malloc(out);
+    void *picture = malloc(in * size), *result = malloc(out * size);
     FILE *from = fopen(words[0], "rb"), *to = fopen(words[1], "wb");
-    bool ok = picture && result && from && to && fread(picture, 1, in, from) == in &&
-              resize_bicubic_u8(picture, in_yx, result, out_yx, err) && fwrite(result, 1, out, to) == out;
+    bool ok = picture && result && from && to && fread(picture, size, in, from) == in &&
+              resize(picture, in_yx, result, out_yx, err) && fwrite(result, size, out, to) == out;
     if (from)
         fclose(from);
     if (to)
@@ -175,10 +161,10 @@ int main(int count, char **words)
         rc = nifti(words[2], words + 3, count - 3, arena, &err);
     else if (count > 3 && !strcmp(words[1], "pixels"))
         rc = all_pixels(words[2], words + 3, count - 3, arena, &err);
-    else if (count == 19 && !strcmp(words[1], "resample"))
-        rc = resample(words + 2, &err);
     else if (count == 8 && !strcmp(words[1], "bicubic"))
-        rc = bicubic(words + 2, &err);
+        rc = picture(bicubic, sizeof(uint8_t), words + 2, &err);
+    else if (count == 8 && !strcmp(words[1], "bilinear"))
+        rc = picture(bilinear, sizeof(float), words + 2, &err);
     arena_free(arena);
     dicom_library_done();
     return rc;
