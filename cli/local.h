@@ -1,0 +1,44 @@
+/* What the commands without a daemon share: options, one job in a fresh worker, one way to end. */
+#ifndef CLI_LOCAL_H
+#define CLI_LOCAL_H
+
+#include "base/err.h"
+#include "cli.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* All zero at the start. The texts are the command line's. */
+struct local_settings {
+    const char *model, *tensor, *nifti, *raw;
+    bool json, stats;
+    int threads, timeout_s, frame; /* frame from 1; 0: all */
+    char *const *rest;             /* what is no option */
+    int rest_count;
+    char *const *paths; /* what of it the worker may read; set by the command */
+    int path_count;
+};
+
+/* Options may stand anywhere before "--". in: allowed: letters of those the command takes (the table in
+ * local.c). False: one of them is wrong. */
+bool local_options(int count, char **arguments, const char *allowed, struct local_settings *ret);
+
+/* Texts as a JSON list. NULL: one is not UTF-8, or no memory. */
+json_t *local_list(char *const *texts, int count);
+
+/* Every file that settings->paths name, as a JSON list. NULL with err set when there is none. */
+json_t *local_files(const struct local_settings *settings, struct err *err);
+
+/* One job in a fresh worker; takes `job`. NULL with err set on failure. */
+json_t *local_job(const struct local_settings *settings, json_t *job, struct err *err);
+
+/* The same for a job that writes to its descriptor WORKER_PASSED_FD. Only what is whole gets its name: it is
+ * written beside and renamed. */
+json_t *local_job_into(const struct local_settings *settings, json_t *job, const char *path, struct err *err);
+
+/* Show the answer, as JSON or by `show`, and drop it. in: answer NULL: err says why there is none. */
+enum cli_exit local_end(const struct local_settings *settings, json_t *answer,
+                        void (*show)(const struct local_settings *settings, const json_t *answer),
+                        const struct err *err);
+
+#endif

@@ -1,0 +1,37 @@
+#include "show.h"
+
+#include <stdio.h>
+
+enum cli_exit show_json(const json_t *json)
+{
+    return json_dumpf(json, stdout, JSON_COMPACT) == 0 && putchar('\n') != EOF ? CLI_OK : CLI_REFUSED;
+}
+
+const char *show_text(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "-";
+}
+
+double show_number(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+void show_model(const json_t *model)
+{
+    printf("model      %s %s, %s; weights %.12s, prompts %.12s\n", show_text(model, "name"),
+           show_text(model, "version"),
+           json_is_true(json_object_get(model, "trained")) ? "trained" : "UNTRAINED (decides nothing)",
+           show_text(model, "weights_sha256"), show_text(model, "prompts_sha256"));
+}
+
+void show_warnings(const json_t *warnings)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(warnings, i, item)
+    {
+        printf("warning    %s\n", json_string_value(item));
+    }
+}
