@@ -5,6 +5,7 @@ import io
 import json
 import re
 import socket
+import sqlite3
 import subprocess
 import urllib.parse
 
@@ -316,6 +317,49 @@ def test_a_model_that_answers_by_organ_names_every_organ(start_daemon, tmp_path)
         assert ("embedding" in organs["heart"]) == bool(embedding) and "not_assessed" not in organs["heart"]
         assert organs["aorta"]["not_assessed"] == "organ_not_segmented" and "embedding" not in organs["aorta"]
         assert {one["organ"] for one in result["findings"]} == set(grounded.ORGANS)
+
+
+def change_result(daemon, change):
+    """What the stored result of the one study says, changed while the daemon is not running."""
+    with sqlite3.connect(daemon.state / "cardioscribe.db") as database:
+        ((row, text),) = database.execute("SELECT id, json FROM result").fetchall()
+        result = json.loads(text)
+        change(result["input"])
+        database.execute("UPDATE result SET json = ? WHERE id = ?", (json.dumps(result), row))
+
+
+VIEWS = [{"name": "cine_sa", "reason": None, "how": "geometry", "series_uid": "1.2.3", "slices": 9, "phases": 30, "frames": 270},
+         {"name": "lge_3ch", "reason": "missing", "how": None, "series_uid": "", "slices": 0, "phases": 0, "frames": 0}]
+BOX = {"source": "estimate", "confidence": 0.83, "centre_lps": [-10.5, 20, 300], "size_zyx_mm": [150, 160, 170]}
+
+
+def test_what_was_looked_at_is_shown_and_an_older_row_too(start_daemon):
+    def in_views(given):
+        given.update(views=VIEWS, box=BOX)
+        given["series"][0].update(role="cine", why="its description says CINE")
+
+    def older(given):
+        for key in ("views", "box", "series_rules_sha256"):
+            del given[key]
+        for one in given["series"]:
+            del one["role"], one["why"]
+
+    daemon = start_daemon()
+    study = ct_study()
+    send(daemon, study.objects)
+    daemon.wait_state(study.uid, "encoded", "delivered")
+    for change in (in_views, older):
+        daemon.stop()
+        change_result(daemon, change)
+        daemon.start()
+        (result,) = ask(daemon, STUDY, id=study.uid)["results"]
+        said = daemon.cli("study", study.uid).stdout
+        if change is in_views:
+            assert result["input"]["views"] == VIEWS and result["input"]["box"] == BOX
+            assert result["input"]["series"][0]["role"] == "cine"
+            assert "input.views.1.reason" in said and "its description says CINE" in said
+        else:
+            assert "views" not in result["input"] and result["analysed"] and "input.views" not in said
 
 
 def test_events_are_a_timeline(scene):
