@@ -4,17 +4,70 @@
 #include <stdio.h>
 #include <string.h>
 
-static void print_input(const json_t *input)
+static void print_series(const json_t *series)
 {
     size_t i;
-    json_t *item;
-    json_array_foreach(json_object_get(input, "series"), i, item)
+    json_t *one;
+    json_array_foreach(series, i, one)
     {
-        printf("series     %-4d %-3s %5d objects  %-18s %s\n",
-               (int)json_integer_value(json_object_get(item, "series_number")), show_text(item, "modality"),
-               (int)json_integer_value(json_object_get(item, "instances")), show_text(item, "reason"),
-               show_text(item, "description"));
+        const char *role = show_text(one, "role"), *why = show_text(one, "why");
+        printf("series     %-4d %-3s %5d objects  %-18s %-16s %s\n", (int)show_number(one, "series_number"),
+               show_text(one, "modality"), (int)show_number(one, "instances"), show_text(one, "reason"),
+               *role ? role : "-", show_text(one, "description"));
+        if (*why)
+            printf("           %s\n", why);
     }
+}
+
+static int number_of_series(const json_t *series, const char *series_uid)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach(series, i, one)
+    {
+        if (strcmp(show_text(one, "series_uid"), series_uid) == 0)
+            return (int)show_number(one, "series_number");
+    }
+    return -1;
+}
+
+static void print_views(const json_t *input)
+{
+    size_t i;
+    json_t *view;
+    json_array_foreach(json_object_get(input, "views"), i, view)
+    {
+        if (json_is_string(json_object_get(view, "reason")))
+            printf("view       %-10s NOT THERE: %s\n", show_text(view, "name"), show_text(view, "reason"));
+        else
+            printf("view       %-10s series %d by %s: %d slices, %d phases, %d frames\n",
+                   show_text(view, "name"),
+                   number_of_series(json_object_get(input, "series"), show_text(view, "series_uid")),
+                   show_text(view, "how"), (int)show_number(view, "slices"), (int)show_number(view, "phases"),
+                   (int)show_number(view, "frames"));
+    }
+}
+
+static void print_box(const json_t *box)
+{
+    const json_t *centre = json_object_get(box, "centre_lps"), *size = json_object_get(box, "size_zyx_mm");
+    if (!json_is_object(box))
+        return;
+    printf("field      %s (confidence %.2f), centre", show_text(box, "source"),
+           show_number(box, "confidence"));
+    for (size_t i = 0; i < 3; i++)
+        printf(" %.1f", json_number_value(json_array_get(centre, i)));
+    printf(" mm (l, p, s), size");
+    for (size_t i = 0; i < 3; i++)
+        printf(" %.1f", json_number_value(json_array_get(size, i)));
+    printf(" mm (z, y, x)\n");
+}
+
+static void print_input(const json_t *input)
+{
+    print_series(json_object_get(input, "series"));
+    print_views(input);
+    print_box(json_object_get(input, "box"));
     show_warnings(json_object_get(input, "warnings"));
 }
 
