@@ -1,10 +1,10 @@
 #include "pipeline/pictures.h"
 
+#include "pipeline/grey.h"
 #include "volume/resize.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { ASPECT_MAX = 16 };
@@ -37,51 +37,16 @@ bool pictures_choose(const struct volume_plan *plan, int phase, int most, struct
     return true;
 }
 
-/* ---- grey values ---- */
-
-static int by_value(const void *a, const void *b)
+static bool black_and_white(const struct preprocess *preprocess, const float *voxels, size_t count,
+                            double low_high[2], struct arena *arena, struct err *err)
 {
-    float left = *(const float *)a, right = *(const float *)b;
-    return (left > right) - (left < right);
-}
-
-/* Of a regular sample of the voxels: a million tell a percentile to a tenth of a percent. The step is odd, so
- * that it does not fall on the same columns again and again. */
-static bool percentiles(const float *voxels, size_t count, const double percent[2], double low_high[2],
-                        struct arena *arena, struct err *err)
-{
-    size_t step = (count / 1000000) | 1, taken = (count + step - 1) / step;
-    float *sorted = ARENA_ARRAY(arena, float, taken);
-    if (!sorted)
-        return no_memory(err);
-    for (size_t i = 0; i < taken; i++)
-        sorted[i] = voxels[i * step];
-    qsort(sorted, taken, sizeof *sorted, by_value);
-    for (int i = 0; i < 2; i++)
-        low_high[i] = (double)sorted[(size_t)(percent[i] / 100 * (double)(taken - 1) + 0.5)];
-    return true;
-}
-
-static bool grey_range(const struct preprocess *preprocess, const float *voxels, size_t count,
-                       double low_high[2], struct arena *arena, struct err *err)
-{
+    if (!preprocess->has_hu_clip)
+        return grey_range(voxels, count, preprocess->percentile, low_high, arena, err);
     for (size_t i = 0; i < count; i++)
         if (!isfinite(voxels[i]))
             return err_decline(err, "not_finite", "the volume holds values that are no numbers");
-    if (preprocess->has_hu_clip) {
-        memcpy(low_high, preprocess->hu_clip, 2 * sizeof *low_high);
-        return true;
-    }
-    return percentiles(voxels, count, preprocess->percentile, low_high, arena, err) &&
-           (low_high[1] > low_high[0] ||
-            err_decline(err, "constant_volume", "nearly every voxel has the same value"));
-}
-
-static void to_grey(const float *values, size_t count, const double low_high[2], uint8_t *grey)
-{
-    double factor = 255 / (low_high[1] - low_high[0]);
-    for (size_t i = 0; i < count; i++)
-        grey[i] = (uint8_t)(fmin(fmax(((double)values[i] - low_high[0]) * factor, 0), 255) + 0.5);
+    memcpy(low_high, preprocess->hu_clip, 2 * sizeof *low_high);
+    return true;
 }
 
 /* ---- one picture ---- */
@@ -134,11 +99,11 @@ bool pictures_prepare(const struct preprocess *preprocess, const struct vision_c
     float *out = ARENA_ARRAY(arena, float, (size_t)zyx[0] * channels * plane_out);
     if (!out)
         return no_memory(err);
-    if (!grey_range(preprocess, voxels, (size_t)zyx[0] * plane_in, low_high, arena, err) ||
+    if (!black_and_white(preprocess, voxels, (size_t)zyx[0] * plane_in, low_high, arena, err) ||
         !frame_init(&frame, vision, zyx, arena, err))
         return false;
     for (size_t z = 0; z < (size_t)zyx[0]; z++) {
-        to_grey(voxels + z * plane_in, plane_in, low_high, frame.grey);
+        grey_of(voxels + z * plane_in, plane_in, low_high, frame.grey);
         if (!resize_bicubic_u8(frame.grey, frame.in_yx, frame.resized, frame.resized_yx, err))
             return false;
         for (size_t c = 0; c < channels; c++)
