@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "daemon/log.h"
+#include "daemon/metrics.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -98,8 +99,10 @@ static bool complete_study(struct assembler *assembler, const struct store_candi
     const char *decline = decline_reason(config, candidate, series, series_count, now_ms);
     if (decline) {
         log_event(LOG_INFO, "study_declined", "study=%lld reason=%s", (long long)candidate->study, decline);
-        return store_decline_study(service->store, candidate->study, candidate->revision, decline, now_ms,
-                                   err);
+        if (!store_decline_study(service->store, candidate->study, candidate->revision, decline, now_ms, err))
+            return false;
+        metrics_not_analysed(decline);
+        return true;
     }
     int count = choose_jobs(config, series, series_count, jobs);
     if (!store_queue_study(service->store, candidate->study, candidate->revision, candidate->cause, jobs,

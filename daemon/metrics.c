@@ -45,10 +45,28 @@ static const char *const causes[CAUSES] = {
     "stopping", "other"};
 // clang-format on
 
+// clang-format off
+/* Why nothing was analysed: of models, of what came, of series, of geometry and pixels, of the gate, of
+ * attempts. tests/house compares them with docs/volumes.md. A worker may say any word, so what is not listed
+ * is "other". */
+static const char *const reasons[] = {
+    "no_model_for_modality", "no_model_matches", "model_unavailable", "model_not_configured", "no_study_path",
+    "no_ct_or_mr_image", "study_too_old", "no_dicom_files", "no_study_uid", "several_studies",
+    "no_series", "other_object", "other_modality", "no_pixels", "localizer", "derived", "colour_image", "single_image",
+    "no_geometry", "no_uid", "mixed_sizes", "modality_lut", "mixed_rescale", "absurd_geometry", "no_pixel_spacing",
+    "oblique_axes", "mixed_orientation", "too_few_slices", "too_many_slices", "mixed_phases", "mixed_series",
+    "gantry_tilt", "missing_slices", "irregular_spacing", "bad_rescale", "float_pixels",
+    "volume_too_large", "spacing_too_coarse", "constant_volume", "input_not_finite", "embedding_not_finite",
+    "worker_crashed", "worker_timeout", "worker_garbled", "worker_input", "worker_unsupported", "worker_nomem", "worker_io",
+    "model_changed", "report_impossible", "other"};
+// clang-format on
+enum { REASONS = sizeof reasons / sizeof *reasons };
+
 static struct {
     atomic_ullong counters[METRIC_COUNTERS];
     atomic_ullong refusals[STATUSES];
     atomic_ullong by_cause[CAUSES];
+    atomic_ullong by_reason[REASONS];
     struct {
         atomic_ullong buckets[BUCKETS + 1];
         atomic_ullong microseconds;
@@ -85,6 +103,11 @@ void metrics_refused(const char *status, const char *cause)
     metrics.by_cause[row_of(causes, CAUSES, cause)]++;
 }
 
+void metrics_not_analysed(const char *reason)
+{
+    metrics.by_reason[row_of(reasons, REASONS, reason ? reason : "other")]++;
+}
+
 static void write_head(FILE *out, const char *name, const char *type, const char *help)
 {
     fprintf(out, "# HELP cardioscribe_%s %s\n# TYPE cardioscribe_%s %s\n", name, help, name, type);
@@ -104,6 +127,11 @@ static void write_counters(FILE *out)
     for (int i = 0; i < CAUSES; i++)
         fprintf(out, "cardioscribe_refusals_by_cause_total{cause=\"%s\"} %llu\n", causes[i],
                 metrics.by_cause[i]);
+    write_head(out, "not_analysed_total", "counter",
+               "Results that say why nothing was analysed, and studies declined without one, by reason.");
+    for (int i = 0; i < REASONS; i++)
+        fprintf(out, "cardioscribe_not_analysed_total{reason=\"%s\"} %llu\n", reasons[i],
+                metrics.by_reason[i]);
 }
 
 static void write_histogram(FILE *out, int which)

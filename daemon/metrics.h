@@ -36,6 +36,10 @@ void metrics_observe(enum metric_histogram histogram, double seconds);
  * ended for a time-out. cause: a word of the list in metrics.c. */
 void metrics_refused(const char *status, const char *cause);
 
+/* A result that says why nothing was analysed, or a study declined without one. in: reason: any word, those
+ * that are not in the list in metrics.c count as "other". */
+void metrics_not_analysed(const char *reason);
+
 /* The whole exposition; without what is in the database when that cannot be read. errors: ERR_IO. */
 bool metrics_write(struct service *service, FILE *out, struct err *err);
 

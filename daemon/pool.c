@@ -232,6 +232,7 @@ static void park_without_report(struct pool *pool, const struct store_job *job, 
     struct err err = ERR_INIT;
     log_event(LOG_ERROR, "study_parked", "study=%lld job=%lld reason=report_impossible cause=%s",
               (long long)job->study, (long long)job->id, log_text(cause->text));
+    metrics_not_analysed("report_impossible");
     if (!store_fail_job(pool->service->store, job, "report_impossible", cause->text, clock_unix_ms(), &err))
         log_event(LOG_ERROR, "job_not_parked", "job=%lld cause=%s", (long long)job->id, log_text(err.text));
 }
@@ -265,6 +266,8 @@ static void finish(struct slot *slot, const struct store_job *job, const struct 
     metrics_count(result->analysed ? METRIC_RESULTS_ANALYSED : METRIC_RESULTS_NOT_ANALYSED);
     if (result->analysed)
         metrics_observe(METRIC_ENCODE_SECONDS, result->encode_s);
+    else
+        metrics_not_analysed(result->reason);
     bell_ring(&pool->service->outbox);
 }
 

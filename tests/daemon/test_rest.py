@@ -602,6 +602,13 @@ def test_force_ends_the_wait_for_more_images(start_daemon, start_pacs):
     assert ask(daemon, STUDY, id=study.uid)["revision"] == 1 and len(pacs.arrivals) == 1
 
 
+def not_analysed(daemon):
+    """How often for which reason, by the metrics."""
+    text = requests.get(daemon.url + "/metrics", timeout=30 * TIME_FACTOR).text
+    (family,) = [one for one in text_string_to_metric_families(text) if one.name == "cardioscribe_not_analysed"]
+    return {one.labels["reason"]: one.value for one in family.samples if one.value}
+
+
 def test_a_declined_study_says_why_and_can_be_forced(start_daemon, start_pacs):
     pacs = start_pacs()
     daemon = start_daemon(peers=[pacs.peer()])
@@ -618,6 +625,7 @@ def test_a_declined_study_says_why_and_can_be_forced(start_daemon, start_pacs):
     daemon.wait_reported(study.uid, revision=2)
     again = ask(daemon, STUDY, id=study.uid)
     assert again["revision"] == 2 and again["state"] == "declined"
+    assert not_analysed(daemon) == {again["reason"]: 2}
     assert [one["revision"] for one in again["results"]] == [2, 1]
     first, second = (ask(daemon, STUDY + "/report", id=study.uid, revision=n).content for n in (1, 2))
     assert first != second == ask(daemon, STUDY + "/report", id=study.uid).content
@@ -635,6 +643,7 @@ def test_what_is_declined_without_a_report_says_so(start_daemon, start_pacs):
         assert shown["reason"] == reason and words in shown["explanation"]
         assert "No report is sent" in shown["explanation"]
         assert shown["results"] == shown["findings"] == shown["jobs"] == shown["deliveries"] == []
+    assert not_analysed(daemon) == {"no_ct_or_mr_image": 1, "study_too_old": 1}
     ask(daemon, STUDY + "/force", "post", 202, id=old.uid)
     assert daemon.wait_state(old.uid, "delivered")["revision"] == 2
     assert len(pacs.arrivals) == 1
