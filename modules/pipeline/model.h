@@ -9,6 +9,7 @@
 #include "encoder/encoder.h"
 #include "encoder/organ.h"
 #include "findings/result.h"
+#include "pipeline/model_frames.h"
 
 #include <jansson.h>
 
@@ -65,9 +66,10 @@ struct preprocess {
     double spacing_zyx_mm[3]; /* it is resampled to; 0: not given */
     enum { PREPROCESS_CROP_NONE, PREPROCESS_CROP_MASK, PREPROCESS_CROP_NONZERO } crop;
     int crop_margin_zyx[3];
-    int pad_size_zyx[3]; /* at least; 0: none */
-    bool pad_both;       /* on both sides; else at the end */
-    double pad_value;    /* of normalised values */
+    int pad_size_zyx[3];  /* at least; 0: none */
+    bool pad_both;        /* on both sides; else at the end */
+    double pad_value;     /* of normalised values */
+    struct frames frames; /* of a space-time tower's examination */
 };
 const struct preprocess *model_preprocess(const struct model *model);
 

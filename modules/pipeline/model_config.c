@@ -55,6 +55,21 @@ static void set_grounded(const struct encoder_sections *sections, struct preproc
     }
 }
 
+static bool read_frames(const struct encoder_sections *sections, const json_t *section, struct frames *ret,
+                        struct err *err)
+{
+    const char *arch = json_string_value(json_object_get(sections->vision, "arch"));
+    const json_t *axes = json_object_get(sections->vision, "input"); /* checked by the encoder */
+    int input[3] = {0};
+    if (!arch || strcmp(arch, "spacetime_vit") != 0)
+        return !section || err_fail(err, ERR_INPUT, "preprocess.frames: only with arch spacetime_vit");
+    for (size_t i = 0; i < 3; i++) {
+        json_int_t side = json_integer_value(json_array_get(axes, i));
+        input[i] = side > 0 && side <= 1024 ? (int)side : 0;
+    }
+    return model_frames_read(section, input, ret, err);
+}
+
 static bool check_grounded(const struct preprocess *preprocess, bool grounded, bool asked, struct err *err)
 {
     if (asked && !grounded)
@@ -68,12 +83,12 @@ static bool read_preprocess(const struct encoder_sections *sections, const json_
                             struct preprocess *ret, struct err *err)
 {
     static const char *const crops[] = {"none", "mask", "nonzero", NULL};
-    const json_t *pad = NULL;
+    const json_t *pad = NULL, *frames = NULL;
     bool has_spacing = false, has_crop = false, has_margin = false;
     static const char *const norms[] = {"minmax", "range01", "meanstd", NULL};
     static const char *const orientations[] = {"lps", NULL};
     static const char *const resizes[] = {"trilinear", NULL};
-    static const char *const paddings[] = {"lowest", NULL};
+    static const char *const paddings[] = {"air", NULL};
     int ignored = 0, modality = 0, norm = PREPROCESS_MINMAX;
     bool has_mean = false, has_std = false;
     *ret = (struct preprocess){.min_slices = 1, .std = {1, 1, 1}, .max_slices = 64, .percentile = {1, 99}};
@@ -98,6 +113,7 @@ static bool read_preprocess(const struct encoder_sections *sections, const json_
         {"crop",             SECTION_WORD,    &crop,                  false, .words = crops, .present = &has_crop},
         {"crop_margin",      SECTION_INT3,    ret->crop_margin_zyx,   false, 0, 2048, .present = &has_margin},
         {"pad",              SECTION_OBJECT,  &pad,                   false},
+        {"frames",           SECTION_OBJECT,  &frames,                false},
         {"orientation",      SECTION_WORD,    &ignored,               false, .words = orientations},
         {"resize",           SECTION_WORD,    &ignored,               false, .words = resizes},
         {"padding",          SECTION_WORD,    &ignored,               false, .words = paddings},
@@ -108,7 +124,7 @@ static bool read_preprocess(const struct encoder_sections *sections, const json_
     snprintf(ret->modality, sizeof ret->modality, "%s", modalities[modality]);
     ret->norm = norm;
     ret->crop = crop;
-    if (!read_pad(pad, ret, err) ||
+    if (!read_pad(pad, ret, err) || !read_frames(sections, frames, &ret->frames, err) ||
         !check_grounded(ret, sections->organ, has_spacing || has_crop || has_margin || pad, err))
         return false;
     if (has_mean != has_std)

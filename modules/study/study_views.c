@@ -28,8 +28,8 @@ static enum study_plane plane_said(unsigned said)
 
 /* ---- geometry ---- */
 
-/* Unit vector from base to apex in LPS, and how far a heart's own may lie from it. source: mean short-axis
- * normal of some hundred human CMR studies, docs/volumes.md. */
+/* Unit vector from base to apex in LPS, and how far a heart's own may lie from it. source: the mean short-axis
+ * normal of a public collection of human studies; docs/volumes.md, section "Views". */
 static const double usual_apex[3] = {0.634, -0.645, -0.426};
 static const double usual_within_deg = 45, short_within_deg = 25, long_within_deg = 20;
 
