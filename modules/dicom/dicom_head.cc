@@ -281,6 +281,14 @@ void read_rescale(const frame_groups &groups, struct dicom_frame *frame, bool *o
     frame->has_rescale = true;
 }
 
+// Unsigned CT values usually begin 1024 below water; that this is assumed is a warning of the plan.
+void assume_rescale(const struct dicom_head *head, struct dicom_frame *frame)
+{
+    if (head->kind == DICOM_KIND_CT && !frame->has_rescale && !frame->bad_rescale && !head->is_signed &&
+        !head->has_modality_lut)
+        frame->intercept = -1024;
+}
+
 int text_hash(const OFString &text)
 {
     unsigned hash = 2166136261u; // FNV-1a
@@ -305,10 +313,9 @@ void read_phase(const frame_groups &groups, struct dicom_frame *frame)
     DcmItem *heart = groups.group(DCM_CardiacSynchronizationSequence);
     DcmItem *content = groups.group(DCM_FrameContentSequence);
     DcmItem *dataset = groups.dataset;
-    frame->has_trigger =
-        (heart && (dicom_value_number(heart, DCM_NominalCardiacTriggerDelayTime, &frame->trigger_ms) ||
-                   dicom_value_number(heart, DCM_ActualCardiacTriggerDelayTime, &frame->trigger_ms))) ||
-        dicom_value_number(dataset, DCM_TriggerTime, &frame->trigger_ms);
+    frame->is_delay = dicom_value_number(heart, DCM_NominalCardiacTriggerDelayTime, &frame->trigger_ms) ||
+                      dicom_value_number(heart, DCM_ActualCardiacTriggerDelayTime, &frame->trigger_ms);
+    frame->has_trigger = frame->is_delay || dicom_value_number(dataset, DCM_TriggerTime, &frame->trigger_ms);
     frame->has_phase_percent = dicom_value_number(heart ? heart : dataset,
                                                   DCM_NominalPercentageOfCardiacPhase, &frame->phase_percent);
     double index;
@@ -316,6 +323,9 @@ void read_phase(const frame_groups &groups, struct dicom_frame *frame)
                                 dicom_value_number(dataset, DCM_TemporalPositionIdentifier, &index);
     if (frame->has_temporal_index)
         frame->temporal_index = index > 1e9 || index < -1e9 ? 0 : int(index);
+    frame->has_acquisition_time =
+        dicom_value_time(content, DCM_FrameAcquisitionDateTime, &frame->acquisition_s) ||
+        dicom_value_time(dataset, DCM_AcquisitionTime, &frame->acquisition_s);
     frame->has_time =
         (content && (dicom_value_time(content, DCM_FrameReferenceDateTime, &frame->time_s) ||
                      dicom_value_time(content, DCM_FrameAcquisitionDateTime, &frame->time_s))) ||
@@ -378,6 +388,7 @@ bool read_frames(DcmDataset *dataset, struct arena *arena, struct dicom_head *he
             frames = nullptr;
         read_plane(groups, &head->frames[i], &head->odd_number);
         read_rescale(groups, &head->frames[i], &head->odd_number);
+        assume_rescale(head, &head->frames[i]);
         read_phase(groups, &head->frames[i]);
         read_phase_text(head, &head->frames[i]);
         head->frames[i].kind_hash = kind_hash(groups);

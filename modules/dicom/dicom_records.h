@@ -37,14 +37,16 @@ struct dicom_frame {
     double position_lps[3]; /* centre of the first pixel */
     double row_lps[3], column_lps[3];
     double spacing_y_mm, spacing_x_mm; /* between rows, between columns */
-    double slope, intercept;           /* 1 and 0 when absent, see has_rescale */
+    double slope, intercept;           /* 1 and 0 when absent (unsigned CT: -1024), see has_rescale */
     bool has_rescale;
     bool bad_rescale; /* slope or intercept is there, but the two do not make a rescale */
-    bool has_trigger, has_phase_percent, has_temporal_index, has_time;
-    double trigger_ms;    /* (0018,1060), enhanced (0020,9153) */
-    double phase_percent; /* (0020,9241) Nominal Percentage of Cardiac Phase */
+    bool has_trigger, has_phase_percent, has_temporal_index, has_acquisition_time, has_time;
+    bool is_delay;     /* trigger_ms is a delay after a heartbeat by definition: (0020,9153) or (0020,9252) */
+    double trigger_ms; /* enhanced (0020,9153) or (0020,9252); (0018,1060), which may be anything */
+    double phase_percent; /* (0020,9241) Nominal Percentage of Cardiac Phase; of CT also from text */
     int temporal_index;   /* (0020,0100), enhanced (0020,9128) */
-    double time_s;        /* Content Time, else Acquisition Time, as seconds of the day */
+    double acquisition_s; /* Acquisition Time, as seconds of the day */
+    double time_s;        /* Content Time, else Acquisition Time */
     int stack_id_hash;    /* 0 when there is no Stack ID */
     int kind_hash;        /* of an enhanced frame's Frame Type, kernel and echo time; 0 without any */
 };

@@ -174,9 +174,21 @@ bool stack_check_kinds(struct stack *stack, struct err *err)
     return check_references(stack, err);
 }
 
-static void set_normal(struct stack *stack)
+/* The frame whose axes count, the same in any order. */
+static const struct dicom_frame *choose_axes(const struct stack *stack)
 {
-    const double *row = stack->frames[0].at->row_lps, *column = stack->frames[0].at->column_lps;
+    const struct stack_frame *least = &stack->frames[0];
+    for (int i = 1; i < stack->frame_count; i++) {
+        if (stack_by_uid(&stack->frames[i], least) < 0)
+            least = &stack->frames[i];
+    }
+    return least->at;
+}
+
+static void set_places(struct stack *stack)
+{
+    const struct dicom_frame *axes = stack->axes = choose_axes(stack);
+    const double *row = axes->row_lps, *column = axes->column_lps;
     double *normal = stack->normal;
     normal[0] = row[1] * column[2] - row[2] * column[1];
     normal[1] = row[2] * column[0] - row[0] * column[2];
@@ -184,8 +196,12 @@ static void set_normal(struct stack *stack)
     double length = sqrt(stack_dot(normal, normal)); /* 1 within the tolerance above */
     for (int i = 0; i < 3; i++)
         normal[i] /= length;
-    for (int i = 0; i < stack->frame_count; i++)
-        stack->frames[i].along = stack_dot(stack->frames[i].at->position_lps, normal);
+    for (int i = 0; i < stack->frame_count; i++) {
+        struct stack_frame *frame = &stack->frames[i];
+        frame->along = stack_dot(frame->at->position_lps, normal);
+        frame->aside_yx_mm[0] = stack_dot(frame->at->position_lps, column);
+        frame->aside_yx_mm[1] = stack_dot(frame->at->position_lps, row);
+    }
 }
 
 bool stack_collect(struct stack *stack, const struct dicom_frame_ref *frames, int frame_count,
@@ -202,6 +218,6 @@ bool stack_collect(struct stack *stack, const struct dicom_frame_ref *frames, in
         if (!add_frame(stack, &frames[i], err))
             return false;
     }
-    set_normal(stack);
+    set_places(stack);
     return true;
 }

@@ -1,43 +1,20 @@
-/* From positions to equidistant slices: tilt, gaps, irregular spacing. */
+/* From positions to equidistant slices: gaps, irregular spacing. */
 #include "volume/stack.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 /* source: docs/volumes.md */
-static const double tilt_degrees = 0.1, tilt_floor_mm = 0.02;
 static const double regular_share = 0.01, regular_mm = 0.05;
 static const double irregular_share = 0.2;
 static const double missing_share = 0.02;
+static const double thickest_mm = 1000;
 enum { MAX_MISSING_RUN = 2 };
 
 static int by_value(const void *left, const void *right)
 {
     double a = *(const double *)left, b = *(const double *)right;
     return (a > b) - (a < b);
-}
-
-static double in_plane(const struct stack *stack, const struct stack_frame *frame)
-{
-    double offset[3], along = frame->along - stack->frames[0].along;
-    for (int i = 0; i < 3; i++)
-        offset[i] =
-            frame->at->position_lps[i] - stack->frames[0].at->position_lps[i] - along * stack->normal[i];
-    return sqrt(stack_dot(offset, offset));
-}
-
-/* Every frame's first pixel must lie on one line along the normal. */
-static bool check_tilt(const struct stack *stack, struct err *err)
-{
-    const double slope = tan(tilt_degrees * 3.14159265358979323846 / 180);
-    for (int i = 1; i < stack->frame_count; i++) {
-        const struct stack_frame *frame = &stack->frames[i];
-        double aside = in_plane(stack, frame), along = frame->along - stack->frames[0].along;
-        if (aside > tilt_floor_mm && aside > slope * along)
-            return err_decline(err, "gantry_tilt", "slices are shifted sideways by %.2f mm over %.2f mm",
-                               aside, along);
-    }
-    return true;
 }
 
 static double median_step(const struct stack *stack, double *steps)
@@ -96,16 +73,25 @@ static double off_grid(const struct stack *stack)
     return worst;
 }
 
+static void set_shift(const struct stack *stack, const struct stack_frame *frame, double shift_yx_px[2])
+{
+    const double spacing_yx_mm[2] = {stack->axes->spacing_y_mm, stack->axes->spacing_x_mm};
+    for (int a = 0; a < 2; a++)
+        shift_yx_px[a] = stack->tilted ? (frame->aside_yx_mm[a] - stack->low_yx_mm[a]) / spacing_yx_mm[a] : 0;
+}
+
 static void set_slice(const struct stack *stack, int phase, int z, int position, double weight)
 {
     struct volume_slice *slice = &stack->slices[(size_t)phase * (size_t)stack->depth + (size_t)z];
     const struct stack_frame *below =
         &stack->frames[(size_t)position * (size_t)stack->phases + (size_t)phase];
     *slice = (struct volume_slice){.at = {below->head, below->frame}};
+    set_shift(stack, below, slice->shift_yx_px);
     if (weight > 0) {
         const struct stack_frame *above = below + stack->phases;
         slice->next = (struct dicom_frame_ref){above->head, above->frame};
         slice->next_weight = weight;
+        set_shift(stack, above, slice->next_shift_yx_px);
     }
 }
 
@@ -126,22 +112,39 @@ static void set_slices(const struct stack *stack, double tolerance_mm)
     }
 }
 
+static bool set_depth(struct stack *stack, int depth, double spacing_mm, struct err *err)
+{
+    stack->depth = depth;
+    stack->spacing_mm = stack_rounded(spacing_mm);
+    stack->slices = ARENA_ARRAY(stack->arena, struct volume_slice, (size_t)depth * (size_t)stack->phases);
+    return stack->slices || err_fail(err, ERR_NOMEM, "out of memory for %d slices", depth);
+}
+
+/* One position: as thick as it says. */
+static bool lay_single(struct stack *stack, struct err *err)
+{
+    double thickness_mm = stack->frames[0].head->slice_thickness_mm;
+    if (!set_depth(stack, 1, thickness_mm > 0 && thickness_mm < thickest_mm ? thickness_mm : 1, err))
+        return false;
+    set_slices(stack, 0);
+    return true;
+}
+
 bool stack_grid(struct stack *stack, struct err *err)
 {
+    if (stack->position_count == 1)
+        return lay_single(stack, err);
     double *steps = ARENA_ARRAY(stack->arena, double, (size_t)stack->position_count);
     if (!steps)
         return err_fail(err, ERR_NOMEM, "out of memory for %d positions", stack->position_count);
     double step_mm = median_step(stack, steps);
     struct gaps gaps = find_gaps(stack, step_mm);
-    if (!check_tilt(stack, err) || !check_gaps(stack, &gaps, step_mm, err))
+    if (!check_gaps(stack, &gaps, step_mm, err))
         return false;
-    stack->depth = stack->position_count + gaps.missing;
-    stack->spacing_mm =
-        (stack->positions[stack->position_count - 1] - stack->positions[0]) / (stack->depth - 1);
-    stack->slices =
-        ARENA_ARRAY(stack->arena, struct volume_slice, (size_t)stack->depth * (size_t)stack->phases);
-    if (!stack->slices)
-        return err_fail(err, ERR_NOMEM, "out of memory for %d slices", stack->depth);
+    int depth = stack->position_count + gaps.missing;
+    double whole_mm = stack->positions[stack->position_count - 1] - stack->positions[0];
+    if (!set_depth(stack, depth, whole_mm / (depth - 1), err))
+        return false;
     double tolerance_mm = fmin(fmax(regular_share * step_mm, regular_mm), step_mm / 4);
     if (fmax(gaps.worst_mm, off_grid(stack)) <= tolerance_mm) {
         set_slices(stack, 1.01 * tolerance_mm);

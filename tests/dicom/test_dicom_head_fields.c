@@ -182,6 +182,64 @@ static void a_phase_that_only_text_names_is_read(void **state)
     assert_float_equal(finish(test, NULL)->frames[0].phase_percent, 45, 0); /* the attribute goes first */
 }
 
+static void a_delay_of_a_cardiac_group_is_told_from_a_trigger_time(void **state)
+{
+    struct test *test = *state;
+    struct made_file *file = begin(test, mr, "x");
+    made_text(file, 0x00181060, "DS", "120");
+    const struct dicom_frame *frame = &finish(test, NULL)->frames[0];
+    assert_true(frame->has_trigger && !frame->is_delay);
+    assert_float_equal(frame->trigger_ms, 120, 0);
+    file = begin(test, enhanced_mr, "x");
+    begin_item(file, 0x52009229);
+    put_group(file, 0x00189118, 0x00209153, "FD", 340);
+    end_item(file);
+    frame = &finish(test, "2")->frames[1];
+    assert_true(frame->has_trigger && frame->is_delay);
+    assert_float_equal(frame->trigger_ms, 340, 0);
+}
+
+static void acquisition_and_content_time_are_two(void **state)
+{
+    struct test *test = *state;
+    struct made_file *file = &test->file;
+    made_begin(file, explicit_le);
+    made_text(file, 0x00080016, "UI", ct);
+    made_text(file, 0x00080018, "UI", "1.2.3.4");
+    made_text(file, 0x00080032, "TM", "000130.5");
+    made_text(file, 0x00080033, "TM", "000200");
+    const struct dicom_frame *frame = &finish(test, NULL)->frames[0];
+    assert_true(frame->has_acquisition_time && frame->has_time);
+    assert_float_equal(frame->acquisition_s, 90.5, 0);
+    assert_float_equal(frame->time_s, 120, 0);
+}
+
+/* Unsigned CT without a rescale begins at -1024; MR, signed CT and a damaged rescale do not. */
+static void without_a_rescale_unsigned_ct_begins_at_air(void **state)
+{
+    struct test *test = *state;
+    begin(test, ct, "x");
+    const struct dicom_frame *frame = &finish(test, NULL)->frames[0];
+    assert_false(frame->has_rescale);
+    assert_float_equal(frame->intercept, -1024, 0);
+    assert_float_equal(frame->slope, 1, 0);
+    begin(test, mr, "x");
+    assert_float_equal(finish(test, NULL)->frames[0].intercept, 0, 0);
+    begin(test, ct, "x");
+    made_text(&test->file, 0x00281053, "DS", "1");
+    assert_float_equal(finish(test, NULL)->frames[0].intercept, 0, 0);
+    begin(test, ct, "x");
+    struct made_format format = small;
+    format.is_signed = 1;
+    made_pixel_format(&test->file, format);
+    made_tag(&test->file, 0x7FE00010, "OB", 8);
+    made_put(&test->file, "12345678", 8);
+    unlink(test->file.path);
+    struct dicom_head *head;
+    assert_true(dicom_head_read(made_save(&test->file), test->arena, &head, &test->err));
+    assert_float_equal(head->frames[0].intercept, 0, 0);
+}
+
 static void numbers_read_with_tolerance_are_flagged(void **state)
 {
     struct test *test = *state;
@@ -249,6 +307,9 @@ int main(void)
         T(a_classic_image_says_how_it_was_acquired),
         T(an_enhanced_image_says_it_in_its_groups),
         T(a_phase_that_only_text_names_is_read),
+        T(a_delay_of_a_cardiac_group_is_told_from_a_trigger_time),
+        T(acquisition_and_content_time_are_two),
+        T(without_a_rescale_unsigned_ct_begins_at_air),
         T(numbers_read_with_tolerance_are_flagged),
         T(a_binary_number_is_never_odd),
     };

@@ -75,7 +75,7 @@ static inline struct dicom_frame *frame_of(struct series *series, int i)
     return &series->frames[i];
 }
 
-static inline bool plan(struct series *series)
+static inline bool plan_at_least(struct series *series, int positions)
 {
     series->err = (struct err)ERR_INIT;
     int count = 0;
@@ -84,7 +84,19 @@ static inline bool plan(struct series *series)
         for (int f = 0; series->list[i]->has_pixels && f < series->list[i]->frame_count; f++)
             refs[count++] = (struct dicom_frame_ref){series->list[i], f};
     }
-    return volume_plan(refs, count, 2, series->arena, &series->plan, &series->err);
+    return volume_plan(refs, count, positions, series->arena, &series->plan, &series->err);
+}
+
+static inline bool plan(struct series *series)
+{
+    return plan_at_least(series, 2);
+}
+
+static inline void assert_declined(struct series *series, const char *reason)
+{
+    assert_false(plan(series));
+    assert_int_equal(series->err.code, ERR_INPUT);
+    assert_string_equal(series->err.reason, reason);
 }
 
 static inline bool warned(const struct series *series, const char *word)

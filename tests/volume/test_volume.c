@@ -1,13 +1,6 @@
 /* volume_plan on made-up heads: every order, every problem, every reason of docs/volumes.md. */
 #include "made_series.h"
 
-static void assert_declined(struct series *series, const char *reason)
-{
-    assert_false(plan(series));
-    assert_int_equal(series->err.code, ERR_INPUT);
-    assert_string_equal(series->err.reason, reason);
-}
-
 /* ---- order ---- */
 
 static void position_decides_the_order(void **state)
@@ -59,6 +52,22 @@ static void z_follows_the_normal_of_a_head_down_stack(void **state)
     assert_float_equal(series->plan->geometry.origin_lps[2], 4, 1e-9);
 }
 
+/* Directions that differ a little between slices must not let the order of the files show. */
+static void the_order_given_never_shows(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 5, 2.5);
+    for (int i = 0; i < 5; i++)
+        copy3(frame_of(series, i)->row_lps, 1, 0, 8e-4 * i / 4);
+    assert_true(plan(series));
+    char straight[DIGEST_HEX_SIZE];
+    strcpy(straight, series->plan->manifest_sha256);
+    for (int i = 0; i < 5; i++)
+        series->list[i] = &series->heads[4 - i];
+    assert_true(plan(series));
+    assert_string_equal(series->plan->manifest_sha256, straight);
+}
+
 static void the_manifest_names_sources_and_geometry(void **state)
 {
     struct series *series = *state;
@@ -89,130 +98,6 @@ static void frames_of_one_enhanced_object_are_slices(void **state)
     assert_int_equal(series->plan->geometry.zyx[0], 4);
     assert_int_equal(series->plan->slices[0].at.frame, 2);
     assert_int_equal(series->plan->slices[2].at.frame, 0);
-}
-
-/* ---- phases ---- */
-
-/* Three positions, four phases; trigger times grow against the instance numbers and the order given. */
-static void add_cine(struct series *series)
-{
-    for (int i = 0; i < 12; i++) {
-        struct dicom_head *head = add(series, i % 3 * 8.0);
-        head->kind = DICOM_KIND_MR;
-        series->frames[i].has_trigger = true;
-        series->frames[i].trigger_ms = 300 - 100.0 * (i / 3);
-    }
-}
-
-static void phases_follow_trigger_time(void **state)
-{
-    struct series *series = *state;
-    add_cine(series);
-    assert_true(plan(series));
-    assert_int_equal(series->plan->geometry.phases, 4);
-    assert_int_equal(series->plan->geometry.zyx[0], 3);
-    for (int phase = 0; phase < 4; phase++) {
-        for (int z = 0; z < 3; z++) {
-            const struct volume_slice *slice = &series->plan->slices[phase * 3 + z];
-            assert_float_equal(slice->at.head->frames[0].trigger_ms, 100.0 * phase, 0);
-            assert_float_equal(slice->at.head->frames[0].position_lps[2], 8.0 * z, 0);
-        }
-    }
-}
-
-static void senseless_trigger_times_give_way_to_the_next_key(void **state)
-{
-    struct series *series = *state;
-    add_cine(series);
-    for (int i = 0; i < 12; i++) {
-        series->frames[i].trigger_ms += 1e6; /* the time since the scan began */
-        series->frames[i].has_temporal_index = true;
-        series->frames[i].temporal_index = i / 3;
-    }
-    assert_true(plan(series));
-    assert_int_equal(series->plan->slices[0].at.head->frames[0].temporal_index, 0);
-    assert_int_equal(series->plan->slices[3 * 3].at.head->frames[0].temporal_index, 3);
-    assert_int_equal(series->plan->warning_count, 0);
-}
-
-static void a_key_that_does_not_tell_phases_apart_is_not_used(void **state)
-{
-    struct series *series = *state;
-    add_cine(series);
-    for (int i = 0; i < 12; i++) {
-        series->frames[i].trigger_ms = 50;
-        series->frames[i].has_time = true;
-        series->frames[i].time_s = 1000 + i;
-    }
-    assert_true(plan(series));
-    assert_float_equal(series->plan->slices[0].at.head->frames[0].time_s, 1000, 0);
-    assert_float_equal(series->plan->slices[9].at.head->frames[0].time_s, 1009, 0);
-}
-
-static void instance_numbers_rank_phases_last_and_with_a_warning(void **state)
-{
-    struct series *series = *state;
-    add_cine(series);
-    for (int i = 0; i < 12; i++)
-        series->frames[i].has_trigger = false;
-    assert_true(plan(series));
-    assert_true(warned(series, "phase_order:"));
-    assert_int_equal(series->plan->slices[0].at.head->instance_number, 1000 - 9);
-}
-
-static void a_phase_without_all_its_slices_is_declined(void **state)
-{
-    struct series *series = *state;
-    add_cine(series);
-    series->count = 11;
-    assert_declined(series, "mixed_phases");
-}
-
-static void two_kernels_at_one_position_are_declined(void **state)
-{
-    struct series *series = *state;
-    add_stack(series, 3, 2);
-    add_stack(series, 3, 2);
-    for (int i = 0; i < 6; i++)
-        strcpy(series->heads[i].kernel, i < 3 ? "B25f" : "B70f");
-    assert_declined(series, "mixed_phases");
-}
-
-static void two_echoes_at_one_position_are_declined(void **state)
-{
-    struct series *series = *state;
-    add_cine(series);
-    for (int i = 0; i < 12; i++)
-        series->heads[i].echo_ms = 2.0 + i / 3;
-    assert_declined(series, "mixed_phases");
-}
-
-/* ---- duplicates ---- */
-
-static void the_same_object_twice_counts_once(void **state)
-{
-    struct series *series = *state;
-    add_stack(series, 4, 2);
-    series->list[series->count++] = &series->heads[1];
-    assert_true(plan(series));
-    assert_int_equal(series->plan->geometry.zyx[0], 4);
-    assert_int_equal(series->plan->geometry.phases, 1);
-    assert_true(warned(series, "repeated:"));
-}
-
-static void of_two_takes_the_newer_acquisition_stays(void **state)
-{
-    struct series *series = *state;
-    add_stack(series, 6, 2);
-    struct dicom_head *again = add(series, 4);
-    again->acquisition_number = 2;
-    assert_true(plan(series));
-    assert_ptr_equal(series->plan->slices[2].at.head, again);
-    assert_int_equal(series->plan->geometry.zyx[0], 6);
-    assert_true(warned(series, "duplicates:"));
-    again->acquisition_number = -1;
-    assert_true(plan(series));
-    assert_ptr_equal(series->plan->slices[2].at.head, &series->heads[2]);
 }
 
 /* ---- gaps and spacing ---- */
@@ -292,22 +177,51 @@ static void very_irregular_positions_are_declined(void **state)
     assert_declined(series, "irregular_spacing");
 }
 
-static void a_tilted_gantry_is_declined(void **state)
+static void one_position_will_do_when_asked(void **state)
 {
     struct series *series = *state;
-    add_stack(series, 10, 2);
-    for (int i = 0; i < 10; i++)
-        frame_of(series, i)->position_lps[1] += i * 2 * tan(5 * 3.14159265 / 180);
-    assert_declined(series, "gantry_tilt");
+    add(series, 12)->slice_thickness_mm = 8;
+    assert_true(plan_at_least(series, 1));
+    const struct volume_geometry *geometry = &series->plan->geometry;
+    assert_int_equal(geometry->zyx[0], 1);
+    assert_float_equal(geometry->spacing_zyx_mm[0], 8, 0);
+    assert_float_equal(geometry->step_z_lps[2], 8, 0);
+    assert_float_equal(geometry->origin_lps[2], 12, 0);
+    assert_ptr_equal(series->plan->slices[0].at.head, &series->heads[0]);
+    assert_null(series->plan->slices[0].next.head);
+    static const double senseless[] = {0, -3, 1e6};
+    for (int i = 0; i < 3; i++) {
+        series->heads[0].slice_thickness_mm = senseless[i];
+        assert_true(plan_at_least(series, 1));
+        assert_float_equal(series->plan->geometry.spacing_zyx_mm[0], 1, 0);
+    }
 }
 
-static void a_tilt_below_a_tenth_of_a_degree_is_none(void **state)
+static void spacing_is_what_was_meant(void **state)
 {
     struct series *series = *state;
-    add_stack(series, 100, 2);
-    for (int i = 0; i < 100; i++)
-        frame_of(series, i)->position_lps[1] += i * 2 * tan(0.08 * 3.14159265 / 180);
+    add_stack(series, 9, 0.62499999);
+    for (int i = 0; i < 9; i++)
+        frame_of(series, i)->spacing_x_mm = 0.75000002;
     assert_true(plan(series));
+    assert_float_equal(series->plan->geometry.spacing_zyx_mm[0], 0.625, 0);
+    assert_float_equal(series->plan->geometry.spacing_zyx_mm[2], 0.75, 0);
+    assert_float_equal(series->plan->geometry.step_x_lps[0], 0.75, 0);
+    series->count = 0;
+    add_stack(series, 9, 0.9765625); /* is no rounding error */
+    assert_true(plan(series));
+    assert_float_equal(series->plan->geometry.spacing_zyx_mm[0], 0.9765625, 1e-12);
+}
+
+static void faulty_numbers_are_noted(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 4, 2);
+    assert_true(plan(series));
+    assert_false(warned(series, "odd_numbers:"));
+    series->heads[2].odd_number = true;
+    assert_true(plan(series));
+    assert_true(warned(series, "odd_numbers:"));
 }
 
 /* ---- what else is declined ---- */
@@ -522,25 +436,18 @@ int main(void)
         T(position_decides_the_order),
         T(geometry_is_what_the_heads_say),
         T(z_follows_the_normal_of_a_head_down_stack),
+        T(the_order_given_never_shows),
         T(the_manifest_names_sources_and_geometry),
         T(frames_of_one_enhanced_object_are_slices),
-        T(phases_follow_trigger_time),
-        T(senseless_trigger_times_give_way_to_the_next_key),
-        T(a_key_that_does_not_tell_phases_apart_is_not_used),
-        T(instance_numbers_rank_phases_last_and_with_a_warning),
-        T(a_phase_without_all_its_slices_is_declined),
-        T(two_kernels_at_one_position_are_declined),
-        T(two_echoes_at_one_position_are_declined),
-        T(the_same_object_twice_counts_once),
-        T(of_two_takes_the_newer_acquisition_stays),
         T(a_missing_slice_is_interpolated_when_there_are_many),
         T(a_missing_slice_of_few_is_declined),
         T(three_missing_in_a_row_are_declined),
         T(rounded_positions_are_regular),
         T(somewhat_irregular_positions_are_laid_on_a_grid),
         T(very_irregular_positions_are_declined),
-        T(a_tilted_gantry_is_declined),
-        T(a_tilt_below_a_tenth_of_a_degree_is_none),
+        T(one_position_will_do_when_asked),
+        T(spacing_is_what_was_meant),
+        T(faulty_numbers_are_noted),
         T(one_position_is_too_few),
         T(no_image_at_all),
         T(each_head_must_have_its_place),
