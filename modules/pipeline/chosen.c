@@ -50,7 +50,8 @@ static bool try_stack(struct chosen *chosen, const struct study_stack *stack, co
                       struct arena *arena, struct err *err)
 {
     struct volume_plan *plan;
-    if (volume_plan(stack->frames, stack->frame_count, 2, arena, &plan, err) &&
+    int least_positions = limits ? 2 : 1; /* a single view may be looked at */
+    if (volume_plan(stack->frames, stack->frame_count, least_positions, arena, &plan, err) &&
         pass_gate(&plan->geometry, limits, err)) {
         chosen->plan = plan;
         study_take(chosen->choice, stack);
