@@ -7,13 +7,13 @@ bool cube_prepare(const struct model *model, struct source *source, const struct
 {
     int zyx[3];
     model_input_zyx(model, zyx);
+    struct volume_geometry grid;
     size_t count = tensor_voxels(zyx);
     float *values = ARENA_ARRAY(arena, float, count);
-    float *voxels = ARENA_ARRAY(arena, float, tensor_voxels(plan->geometry.zyx));
-    if (!values || !voxels)
+    if (!values)
         return err_fail(err, ERR_NOMEM, "no memory for a volume");
     *ret = (struct encoder_input){.values = values, .items = 1, .zyx = {zyx[0], zyx[1], zyx[2]}};
-    return prepare_voxels(plan, phase, source, voxels, err) &&
-           volume_resample(&plan->geometry, voxels, zyx, values, err) &&
+    return volume_cover(&plan->geometry, zyx, &grid, err) &&
+           prepare_sample(plan, phase, source, &grid, values, err) &&
            prepare_values(model_preprocess(model), values, count, err);
 }

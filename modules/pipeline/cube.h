@@ -9,7 +9,7 @@
 #include "volume/volume.h"
 
 /* One phase of the plan on the model's grid, in canonical orientation, clipped and normalised.
- * out: its values live in arena. errors: those of prepare_voxels and prepare_values; ERR_NOMEM. */
+ * out: its values live in arena. errors: those of prepare_sample and prepare_values; ERR_NOMEM. */
 bool cube_prepare(const struct model *model, struct source *source, const struct volume_plan *plan, int phase,
                   struct arena *arena, struct encoder_input *ret, struct err *err);
 

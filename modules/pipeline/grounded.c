@@ -23,14 +23,14 @@ static void *room(struct arena *arena, size_t count, size_t size, struct err *er
     return memory;
 }
 
-static bool resample(struct work *work, const struct volume_plan *plan, const float *voxels,
+static bool resample(struct work *work, const struct volume_plan *plan, int phase, struct source *source,
                      struct arena *arena, struct err *err)
 {
     if (!volume_regrid(&plan->geometry, work->preprocess->spacing_zyx_mm, &work->grid, err))
         return false;
     size_t count = tensor_voxels(work->grid.zyx);
     work->values = room(arena, count, sizeof *work->values, err);
-    return work->values && volume_resample(&plan->geometry, voxels, work->grid.zyx, work->values, err) &&
+    return work->values && prepare_sample(plan, phase, source, &work->grid, work->values, err) &&
            prepare_values(work->preprocess, work->values, count, err);
 }
 
@@ -131,11 +131,11 @@ static bool cut_and_pad(struct work *work, struct arena *arena, struct encoder_i
 }
 
 bool grounded_prepare(const struct model *model, struct source *source, const struct volume_plan *plan,
-                      const float *voxels, struct arena *arena, struct grounded *ret, struct err *err)
+                      int phase, struct arena *arena, struct grounded *ret, struct err *err)
 {
     struct work work = {.model = model, .preprocess = model_preprocess(model)};
     *ret = (struct grounded){0};
-    if (!resample(&work, plan, voxels, arena, err))
+    if (!resample(&work, plan, phase, source, arena, err))
         return false;
     if (model_needs_mask(model)) {
         work.numbers = room(arena, tensor_voxels(work.grid.zyx), 1, err);

@@ -17,14 +17,15 @@ struct grounded {
     int overlaps; /* organs in more than one of them: their masks were joined */
 };
 
-/* in: voxels [z][y][x] of the plan, rescaled. out: everything lives in arena.
+/* One phase of the plan. out: everything lives in arena.
  * Reasons, each for an organ that none of the study's segmentations gives; the most telling one wins:
  * "no_segmentation" (the study has none), "segmentation_unreadable", "other_frame_of_reference" (than the
  * images), "segmentation_geometry" (volume_mask.h), "segment_code_unknown" (there are segments that the table
  * does not know), "organ_not_segmented", and "organ_without_voxels".
- * errors: ERR_INPUT "volume_too_large", those of prepare_values; ERR_NOMEM, ERR_IO. */
+ * errors: ERR_INPUT "volume_too_large", those of prepare_sample and prepare_values; ERR_NOMEM,
+ * ERR_IO. */
 bool grounded_prepare(const struct model *model, struct source *source, const struct volume_plan *plan,
-                      const float *voxels, struct arena *arena, struct grounded *ret, struct err *err);
+                      int phase, struct arena *arena, struct grounded *ret, struct err *err);
 
 /* The same organs, with our reasons in place of the encoder's "organ_not_in_mask". */
 bool grounded_explain(const struct grounded *grounded, struct encoder_output *output, struct arena *arena,

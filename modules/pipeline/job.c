@@ -378,7 +378,7 @@ static bool do_volume(struct job_bench *bench, const json_t *job, struct arena *
     if (!files || !job_number(job, "fd", 3, 1023, &nifti.fd, err))
         return false;
     struct volume_plan *plan = NULL;
-    return pipeline_volume(bench->crew, files, count, arena, nifti_write_phase, &nifti, &plan, &read, err) &&
+    return pipeline_volume(bench->crew, files, count, arena, nifti_write, &nifti, &plan, &read, err) &&
            answered(volume_json(plan, read, count), ret, err);
 }
 

@@ -17,17 +17,17 @@ static bool write_all(int fd, const void *bytes, size_t size, struct err *err)
     return true;
 }
 
-bool nifti_write_phase(void *to, const struct volume_geometry *geometry, int phase, const float *voxels,
-                       struct err *err)
+bool nifti_write(void *to, const struct volume_geometry *geometry, const struct pipeline_slab *slab,
+                 struct err *err)
 {
     struct nifti *nifti = to;
     unsigned char header[VOLUME_NIFTI_HEADER_SIZE];
     const int *zyx = geometry->zyx;
-    if (phase == 0) {
+    if (slab->phase == 0 && slab->first == 0) {
         volume_nifti_header(geometry, header);
         if (!write_all(nifti->fd, header, sizeof header, err))
             return false;
     }
-    return write_all(nifti->fd, voxels, (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2] * sizeof *voxels,
-                     err);
+    return write_all(nifti->fd, slab->voxels,
+                     (size_t)slab->depth * (size_t)zyx[1] * (size_t)zyx[2] * sizeof *slab->voxels, err);
 }

@@ -17,7 +17,6 @@ struct run {
     struct source source;
     struct volume_plan *plan;
     int phase;
-    float *voxels; /* [z][y][x] of what is analysed */
     struct encoder_input input;
     struct grounded grounded; /* of an organ-grounded model */
     struct result *result;
@@ -72,18 +71,11 @@ static bool choose_stack(struct run *run, struct err *err)
     return describe_volume(run->result, run->plan, run->phase, spread, run->arena, err);
 }
 
-static bool read_voxels(struct run *run, struct err *err)
-{
-    const int *zyx = run->plan->geometry.zyx;
-    run->voxels = room(run->arena, (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2], sizeof(float), err);
-    return run->voxels && prepare_voxels(run->plan, run->phase, &run->source, run->voxels, err);
-}
-
 static bool make_pictures(struct run *run, struct err *err)
 {
     const struct preprocess *preprocess = model_preprocess(run->model);
     const struct vision_config *vision = model_vision(run->model);
-    float *values;
+    float *voxels, *values;
     if (vision->channels > PREPROCESS_CHANNELS_MAX)
         return err_decline(err, "no_study_path",
                            "a grey picture becomes up to %d channels, the model takes %d",
@@ -92,8 +84,9 @@ static bool make_pictures(struct run *run, struct err *err)
         return false;
     run->phase = 0;
     const int *zyx = run->plan->geometry.zyx;
-    if (!read_voxels(run, err) ||
-        !pictures_prepare(preprocess, vision, zyx, run->voxels, run->arena, &values, err))
+    voxels = room(run->arena, tensor_voxels(zyx), sizeof *voxels, err);
+    if (!voxels || !prepare_voxels(run->plan, run->phase, &run->source, voxels, err) ||
+        !pictures_prepare(preprocess, vision, zyx, voxels, run->arena, &values, err))
         return false;
     run->input = (struct encoder_input){
         .values = values, .items = zyx[0], .zyx = {1, vision->input_zyx[1], vision->input_zyx[2]}};
@@ -105,8 +98,7 @@ static bool make_grounded(struct run *run, struct err *err)
     if (model_vision(run->model)->channels != 1)
         return err_decline(err, "no_study_path", "studies have one channel, the model takes %d",
                            model_vision(run->model)->channels);
-    if (!read_voxels(run, err) ||
-        !grounded_prepare(run->model, &run->source, run->plan, run->voxels, run->arena, &run->grounded, err))
+    if (!grounded_prepare(run->model, &run->source, run->plan, run->phase, run->arena, &run->grounded, err))
         return false;
     run->input = run->grounded.input;
     return describe_grounded(run->result, &run->grounded, run->arena, err);
@@ -212,27 +204,37 @@ bool pipeline_run_tensor(struct model *model, const struct encoder_input *input,
 
 /* ---- the volume alone ---- */
 
-static bool give_phases(struct source *source, const struct volume_plan *plan, struct arena *arena,
-                        pipeline_phase phase, void *to, struct err *err)
+static bool give_slabs(struct source *source, const struct volume_plan *plan, struct arena *arena,
+                       pipeline_slabs slabs, void *to, struct err *err)
 {
     const int *zyx = plan->geometry.zyx;
-    float *voxels = room(arena, (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2], sizeof *voxels, err);
+    size_t slice = (size_t)zyx[1] * (size_t)zyx[2], seats = (size_t)crew_seats(source->crew);
+    size_t most = PIPELINE_SLAB_BYTES / (slice * sizeof(float));
+    int depth = most < seats ? (int)seats : (int)most;
+    depth = depth < zyx[0] ? depth : zyx[0];
+    float *voxels = room(arena, (size_t)depth * slice, sizeof *voxels, err);
     struct volume_reader reader = source_reader(source);
     bool ok = voxels != NULL;
-    for (int i = 0; ok && i < plan->geometry.phases; i++)
-        ok = volume_fill(plan, i, &reader, voxels, err) && phase(to, &plan->geometry, i, voxels, err);
+    for (int phase = 0; ok && phase < plan->geometry.phases; phase++) {
+        for (int first = 0; ok && first < zyx[0]; first += depth) {
+            int count = zyx[0] - first < depth ? zyx[0] - first : depth;
+            struct volume_plan part = volume_part(plan, phase, first, count);
+            struct pipeline_slab slab = {phase, first, count, voxels};
+            ok = volume_fill(&part, 0, &reader, voxels, err) && slabs(to, &plan->geometry, &slab, err);
+        }
+    }
     return ok;
 }
 
 bool pipeline_volume(const struct crew *crew, const char *const *paths, int count, struct arena *arena,
-                     pipeline_phase phase, void *to, struct volume_plan **ret, int *ret_heads_read,
+                     pipeline_slabs slabs, void *to, struct volume_plan **ret, int *ret_heads_read,
                      struct err *err)
 {
     struct source source = {.crew = crew};
     struct chosen chosen = {0};
     bool ok = source_read(&source, paths, count, arena, err) && one_study(&source, err) &&
               chosen_find(&source, NULL, arena, &chosen, err) &&
-              give_phases(&source, chosen.plan, arena, phase, to, err);
+              give_slabs(&source, chosen.plan, arena, slabs, to, err);
     source_done(&source);
     *ret = chosen.plan;
     *ret_heads_read = source.count;

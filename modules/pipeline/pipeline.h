@@ -34,17 +34,24 @@ bool pipeline_run(struct model *model, const struct crew *crew, const char *cons
 bool pipeline_run_tensor(struct model *model, const struct encoder_input *input, struct arena *arena,
                          struct result **ret, struct err *err);
 
-/* Gets one phase: voxels [z][y][x], rescaled, padding untouched; borrowed for the call. False stops, err set.
- */
-typedef bool (*pipeline_phase)(void *to, const struct volume_geometry *geometry, int phase,
-                               const float *voxels, struct err *err);
+/* Some slices of one phase: voxels [depth][y][x], rescaled, padding untouched. */
+struct pipeline_slab {
+    int phase, first, depth;
+    const float *voxels;
+};
 
-/* The series study_choose takes for a look (no modality asked for) as it lies in space, phase by phase,
- * before any resampling to a grid of ours. out: *ret, the plan of what was given, in arena; *ret_heads_read
- * of the files were DICOM. errors: ERR_INPUT with the reason when no series fits or the volume cannot be
- * built; ERR_UNSUPPORTED, ERR_IO, ERR_NOMEM; those of `phase`. */
+/* Gets a volume slab by slab, in order; borrowed for the call. False stops, err set. */
+typedef bool (*pipeline_slabs)(void *to, const struct volume_geometry *geometry,
+                               const struct pipeline_slab *slab, struct err *err);
+
+/* The series study_choose takes for a look (no modality asked for) as it lies in space, before any
+ * resampling to a grid of ours; PIPELINE_SLAB_BYTES of it are held, or a slice a seat if that is more. out:
+ * *ret, the plan of what was given, in arena; *ret_heads_read of the files were DICOM. errors: ERR_INPUT with
+ * the reason when no series fits or the volume cannot be built; ERR_UNSUPPORTED, ERR_IO, ERR_NOMEM; those of
+ * `slabs`. */
+enum { PIPELINE_SLAB_BYTES = 32 << 20 };
 bool pipeline_volume(const struct crew *crew, const char *const *paths, int count, struct arena *arena,
-                     pipeline_phase phase, void *to, struct volume_plan **ret, int *ret_heads_read,
+                     pipeline_slabs slabs, void *to, struct volume_plan **ret, int *ret_heads_read,
                      struct err *err);
 
 #endif

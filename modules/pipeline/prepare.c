@@ -43,17 +43,6 @@ int prepare_choose_phase(const struct volume_plan *plan, double *ret_spread)
     return spread > PREPARE_MAX_PHASE_SPREAD ? 0 : best;
 }
 
-static bool has_padding(const struct volume_plan *plan, int phase)
-{
-    int depth = plan->geometry.zyx[0];
-    for (int z = 0; z < depth; z++) {
-        const struct volume_slice *slice = &plan->slices[phase * depth + z];
-        if (slice->at.head->has_padding || (slice->next_weight > 0 && slice->next.head->has_padding))
-            return true;
-    }
-    return false;
-}
-
 /* Range of what is a number; false when nothing is. */
 static bool range(const float *values, size_t count, float *ret_low, float *ret_high)
 {
@@ -67,22 +56,32 @@ static bool range(const float *values, size_t count, float *ret_low, float *ret_
     return low <= high;
 }
 
+/* What is NAN becomes air in CT; MR has no such value, so the lowest there is. */
+static bool fill_outside(const struct volume_plan *plan, float *values, size_t count, struct err *err)
+{
+    float low, high;
+    if (!range(values, count, &low, &high))
+        return err_decline(err, "constant_volume", "every voxel is padding");
+    float outside = plan->slices[0].at.head->kind == DICOM_KIND_CT ? VOLUME_AIR_HU : low;
+    for (size_t i = 0; i < count; i++)
+        values[i] = isnan(values[i]) ? outside : values[i];
+    return true;
+}
+
 bool prepare_voxels(const struct volume_plan *plan, int phase, struct source *source, float *voxels,
                     struct err *err)
 {
     struct volume_reader reader = source_reader(source);
-    if (!has_padding(plan, phase))
-        return volume_fill(plan, phase, &reader, voxels, err);
-    if (!volume_fill_padded(plan, phase, &reader, NAN, voxels, err))
-        return false;
-    const int *zyx = plan->geometry.zyx;
-    size_t count = (size_t)zyx[0] * (size_t)zyx[1] * (size_t)zyx[2];
-    float low, high;
-    if (!range(voxels, count, &low, &high))
-        return err_decline(err, "constant_volume", "every voxel is padding");
-    for (size_t i = 0; i < count; i++)
-        voxels[i] = isnan(voxels[i]) ? low : voxels[i];
-    return true;
+    return volume_fill_padded(plan, phase, &reader, NAN, voxels, err) &&
+           fill_outside(plan, voxels, tensor_voxels(plan->geometry.zyx), err);
+}
+
+bool prepare_sample(const struct volume_plan *plan, int phase, struct source *source,
+                    const struct volume_geometry *grid, float *values, struct err *err)
+{
+    struct volume_reader reader = source_reader(source);
+    return volume_sample(plan, phase, &reader, grid, NAN, values, err) &&
+           fill_outside(plan, values, tensor_voxels(grid->zyx), err);
 }
 
 /* y = (x - from) / width, computed in double as the reference does. */

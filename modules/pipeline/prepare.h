@@ -17,11 +17,15 @@ int prepare_choose_phase(const struct volume_plan *plan, double *ret_spread);
 
 enum { PREPARE_MAX_PHASE_SPREAD = 5 }; /* points of percent; source: docs/volumes.md */
 
-/* Voxels [z][y][x] of one phase in rescaled units; padding takes the lowest value that was measured, so that
- * it cannot widen the range. errors: those of source_frame; ERR_INPUT "constant_volume" when all is padding.
- */
+/* One phase in rescaled units: every voxel of the plan, or its values at the voxels of a grid (volume.h).
+ * Padding, and what lies outside the field of view, is air (-1024 HU) in CT; in MR the lowest value there is
+ * otherwise, so that it cannot widen the range.
+ * errors: those of volume_fill and volume_sample with source_reader; ERR_INPUT "constant_volume" when all of
+ * it is padding or outside. */
 bool prepare_voxels(const struct volume_plan *plan, int phase, struct source *source, float *voxels,
                     struct err *err);
+bool prepare_sample(const struct volume_plan *plan, int phase, struct source *source,
+                    const struct volume_geometry *grid, float *values, struct err *err);
 
 /* Clip and normalise, in place: minmax (v - min) / (max - min); range01 (v - low) / (high - low) of the clip;
  * meanstd (v - mean) / std. errors: ERR_INPUT "constant_volume" (minmax of one value only), "not_finite".

@@ -70,30 +70,59 @@ struct volume_reader {
 /* Fill voxels [z][y][x] of one phase with rescaled values (Modality LUT, or slope and intercept, of each
  * frame; padding is left as its rescaled value). MR in MONOCHROME1 has its stored range turned over first
  * (with a LUT, the LUT's range afterwards), so that a larger value is brighter; CT is left alone, Hounsfield
- * units do not depend on the display. Holds two slices a seat; the values do not depend on the number of
- * seats. errors: those of the reader; ERR_NOMEM; ERR_BUG for a phase the plan does not have. */
+ * units do not depend on the display. Voxels more than half a pixel outside their frame (shift_yx_px) become
+ * VOLUME_AIR_HU in CT, 0 in MR. Holds up to four slices a seat; the values do not depend on the number of
+ * seats. errors: those of the reader; ERR_INPUT "not_finite" (a rescaled value is too large for a float);
+ * ERR_NOMEM; ERR_BUG for a phase the plan does not have. */
+enum { VOLUME_AIR_HU = -1024 };
 bool volume_fill(const struct volume_plan *plan, int phase, const struct volume_reader *reader, float *voxels,
                  struct err *err);
 
-/* The same, but voxels whose stored value is padding (Pixel Padding Value, or the range to its limit) become
- * `padding_value`, which may be NAN. An interpolated voxel is padding when one of its two sources is. */
+/* The same, but voxels whose stored value is padding (Pixel Padding Value, or the range to its limit) or that
+ * lie outside their frame become `padding_value`, which may be NAN. An interpolated voxel is padding when one
+ * of its sources is. */
 bool volume_fill_padded(const struct volume_plan *plan, int phase, const struct volume_reader *reader,
                         float padding_value, float *voxels, struct err *err);
 
-/* Turn to the canonical orientation (x grows to patient left, y to posterior, z to the head: the axis
- * permutation and flips closest to it), then resample to out_zyx: trilinear, align_corners=false, edges
- * clamped, over the whole field of view. source: docs/model-folder.md, key preprocess.resize;
- * torch.nn.functional.interpolate(mode="trilinear", align_corners=False). */
-bool volume_resample(const struct volume_geometry *geometry, const float *voxels, const int out_zyx[3],
-                     float *out, struct err *err);
+/* `depth` slices of one phase from slice `first` on as a plan of their own, borrowing the slices and warnings
+ * of the other; the manifest stays that of the whole. To go through a volume that is not held. */
+struct volume_plan volume_part(const struct volume_plan *plan, int phase, int first, int depth);
 
-/* The grid that volume_resample fills in the canonical orientation when voxels are `spacing_zyx_mm` apart: as
- * many as fit the field of view, rounded, at least one; so that its spacing is that to within half a voxel
- * over the whole length. out: *ret with one phase. errors: ERR_INPUT "volume_too_large" (more than
- * VOLUME_SIDE_MAX along an axis). */
-enum { VOLUME_SIDE_MAX = 2048 };
+/* ---- grids: other voxels in the same place, as a geometry of one phase ----
+ *
+ * Canonical orientation: x grows to patient left, y to posterior, z to the head: the axis permutation and
+ * flips closest to it; nothing is rotated. */
+
+/* The whole field of view in the canonical orientation, cut into out_zyx voxels. errors: ERR_BUG (no size).
+ * source: torch.nn.functional.interpolate, align_corners=False: voxel i lies at (i + 0.5) * in / out - 0.5.
+ */
+bool volume_cover(const struct volume_geometry *geometry, const int out_zyx[3], struct volume_geometry *ret,
+                  struct err *err);
+
+/* The same, with as many voxels as published preprocessing takes for voxels of `spacing_zyx_mm`: those that
+ * fit the field of view whole, at least one; they are stretched to fill it.
+ * errors: ERR_INPUT "volume_too_large" (more than VOLUME_SIDE_MAX along an axis, or VOLUME_HELD_MAX in all).
+ * source: RADAR, RADAR_inference/inference_demo.py; fVLM, data/resize.py: int(size * spacing / wanted), MONAI
+ * Resized. */
+enum { VOLUME_SIDE_MAX = 2048, VOLUME_HELD_MAX = 1 << 28 };
 bool volume_regrid(const struct volume_geometry *geometry, const double spacing_zyx_mm[3],
                    struct volume_geometry *ret, struct err *err);
+
+/* A box of size_zyx_mm along the canonical axes round centre_lps, cut into out_zyx voxels; it may reach
+ * outside the field of view. errors: ERR_BUG (no size). */
+bool volume_box(const struct volume_geometry *geometry, const double centre_lps[3],
+                const double size_zyx_mm[3], const int out_zyx[3], struct volume_geometry *ret,
+                struct err *err);
+
+/* Values of one phase at the voxel centres of a grid, trilinear, as volume_fill gives them; within the field
+ * of view (half a voxel round the outermost centres) edges are clamped, beyond it a value is `outside`, which
+ * may be NAN. So is one with padding or a place outside its frame among the voxels it is made of.
+ * in:  grid: any whose axes run along those of the plan, in any order and direction.
+ * out: [z][y][x] of the grid. Only slices that the grid needs are read, each once; holds up to five slices
+ *      a seat (one as the grid cuts it), never the volume. Does not depend on the number of seats.
+ * errors: those of volume_fill; ERR_BUG for a grid that is turned against the plan. */
+bool volume_sample(const struct volume_plan *plan, int phase, const struct volume_reader *reader,
+                   const struct volume_geometry *grid, float outside, float *out, struct err *err);
 
 /* A NIfTI-1 header (348 bytes and 4 of extension flag) for float32 voxels in our order [phase][z][y][x],
  * with the sform and qform in RAS. source: nifti1.h of the NIfTI data format working group. */

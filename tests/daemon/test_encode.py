@@ -365,16 +365,29 @@ def reference_vector(tmp_path, hounsfield):
     return np.array(json.loads(encode_tensor(save_input(tmp_path / "r.safetensors", tensor)).stdout)["embedding"])
 
 
-def test_padding_takes_the_lowest_measured_value(tmp_path):
-    pytest.importorskip("torch")
-    voxels = phantom(12)
+@pytest.mark.parametrize("modality", ["CT", "MR"])
+def test_padding_is_air_in_ct_and_the_lowest_value_in_mr(modality, tmp_path):
+    """And a voxel between padding and tissue is padding too, not a mixture."""
+    torch = pytest.importorskip("torch")
+    model = tmp_path / "model"
+    shutil.copytree(MODEL, model)
+    config = json.loads((model / "config.json").read_text())
+    config["preprocess"]["modality"] = modality
+    (model / "config.json").write_text(json.dumps(config))
+    more = {} if modality == "CT" else {"Modality": "MR", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.4"}
+    voxels = np.maximum(phantom(12), 60)  # -964 HU at least
     padded = voxels.copy()
     padded[:, :5, :4] = -2000
-    found = encode(write_series(tmp_path / "s", padded, PixelPaddingValue=-2000))
-    voxels[:, :5, :4] = padded[padded != -2000].min()
-    expected = reference_vector(tmp_path, voxels - 1024.0)
+    found = encode(write_series(tmp_path / "s", padded, PixelPaddingValue=-2000, **more), model=model)
+    assert found["analysed"], found["reason_text"]
+    marked = np.where(padded == -2000, np.nan, padded - 1024.0).astype("f4")
+    sampled = torch.nn.functional.interpolate(torch.from_numpy(marked)[None, None], size=INPUT_ZYX, mode="trilinear",
+                                              align_corners=False).numpy()
+    sampled = np.where(np.isnan(sampled), -1024 if modality == "CT" else np.nanmin(sampled), sampled)
+    tensor = ((sampled - sampled.min()) / (sampled.max() - sampled.min())).astype("f4")
+    expected = json.loads(encode_tensor(save_input(tmp_path / "r.safetensors", tensor)).stdout)["embedding"]
     assert np.abs(np.array(found["embedding"]) - expected).max() < 1e-5
-    plain = encode(write_series(tmp_path / "p", padded))  # the same values, not declared as padding
+    plain = encode(write_series(tmp_path / "p", padded, **more), model=model)  # the same values, not declared as padding
     assert np.abs(np.array(plain["embedding"]) - expected).max() > 1e-3
 
 

@@ -177,7 +177,7 @@ def prepared(study, parts, spacing, size, clip=(-1150, 350), box_of="mask"):
     for name, where in parts.items():
         labels[where] = grounded.ORGANS.index(name) + 1
     old = [2.5, 1.9, 1.9]
-    out = [round(n * o / s) for n, o, s in zip(volume.shape, old, spacing)]
+    out = [int(n * o / s) for n, o, s in zip(volume.shape, old, spacing)]
     values = functional.interpolate(torch.from_numpy(volume)[None, None], size=out, mode="trilinear",
                                     align_corners=False)[0, 0].numpy()
     values = (values.clip(*clip) - clip[0]) / (clip[1] - clip[0])

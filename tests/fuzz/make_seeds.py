@@ -260,7 +260,7 @@ def model_config():
                     "ln_eps": 1e-12, "max_pos": 8, "max_len": 8, "type_emb": True, "do_lower_case": True,
                     "pool": "mean", "proj_dim": 4}
     root["preprocess"] = {"modality": "CT", "hu_clip": [-200, 500.5], "norm": "range01", "min_slices": 8,
-                          "max_spacing_z_mm": 5, "orientation": "lps", "resize": "trilinear", "padding": "lowest"}
+                          "max_spacing_z_mm": 5, "orientation": "lps", "resize": "trilinear", "padding": "air"}
     seeds = {"range01": json.dumps(root)}
     root["preprocess"] = {"modality": "MR", "norm": "meanstd", "mean": 1.5, "std": 2}
     root["score"] = {"mode": "pair_softmax", "scale_mode": "exp", "threshold": 0.5}

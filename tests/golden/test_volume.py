@@ -1,7 +1,7 @@
-"""Volumes, resampling and pixels against code nobody here wrote: dcm2niix, torch, pydicom with its decoders.
+"""Volumes and pixels against code nobody here wrote: dcm2niix, pydicom with its decoders.
 
 Stated tolerances: voxel values equal to 1e-4 of their magnitude (float32 on both sides), voxel centres to 0.01 voxel;
-resampling 1e-3 absolute on values of CT size; stored pixels equal, lossy JPEG within 2 (two inverse transforms may
+stored pixels equal, lossy JPEG within 2 (two inverse transforms may
 round differently).
 """
 import glob
@@ -15,7 +15,6 @@ import nibabel
 import numpy
 import pydicom
 import pytest
-import torch
 
 CT = "ct_series"
 STACKS = {
@@ -156,32 +155,6 @@ def test_a_damaged_series_is_declined(change, reason, run, shared, tmp_path):
         data.save_as(changed[-1])
     said = run("nifti", tmp_path / "none.nii", *changed, rc=2)
     assert said.startswith(reason + ":")
-
-
-# ---- torch ----
-
-# (z, y, x) steps in LPS, as unit vectors, and how numpy brings [z][y][x] to canonical order
-TURNS = {
-    "as_is": ((0, 0, 1), (0, 1, 0), (1, 0, 0), lambda a: a),
-    "feet_first": ((0, 0, -1), (0, 1, 0), (-1, 0, 0), lambda a: a[::-1, :, ::-1]),
-    "sagittal": ((1, 0, 0), (0, 0, -1), (0, 1, 0), lambda a: a.transpose(1, 2, 0)[::-1]),
-    "coronal": ((0, 1, 0), (0, 0, -1), (1, 0, 0), lambda a: a.transpose(1, 0, 2)[::-1]),
-    "oblique": ((0.1, 0.2, 0.97), (0.05, 0.98, -0.2), (0.99, -0.07, -0.09), lambda a: a),
-}
-
-
-@pytest.mark.parametrize("turn", TURNS)
-@pytest.mark.parametrize("size", [((7, 11, 13), (5, 20, 9)), ((40, 64, 50), (32, 48, 48)), ((2, 3, 1), (4, 3, 5))])
-def test_resample_equals_torch(turn, size, run, tmp_path):
-    *steps, canonical = TURNS[turn]
-    shape, out = size
-    values = numpy.random.default_rng(3).uniform(-1024, 3071, shape).astype("<f4")
-    values.tofile(tmp_path / "in.f32")
-    run("resample", tmp_path / "in.f32", tmp_path / "out.f32", *shape, *out, *sum(map(tuple, steps), ()))
-    found = numpy.fromfile(tmp_path / "out.f32", "<f4").reshape(out)
-    source = torch.from_numpy(canonical(values).copy())[None, None].double()
-    expected = torch.nn.functional.interpolate(source, size=out, mode="trilinear", align_corners=False)[0, 0].numpy()
-    assert numpy.abs(found - expected).max() < 1e-3
 
 
 # ---- pydicom ----

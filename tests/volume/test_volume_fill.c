@@ -1,4 +1,4 @@
-/* volume_fill and volume_resample: which value stands where. */
+/* volume_fill: which value stands where. */
 #include "made_series.h"
 
 static bool read_never(void *from, int seat, const struct dicom_frame_ref *at, struct volume_frame *frame,
@@ -118,39 +118,126 @@ static void a_readers_error_comes_through(void **state)
     assert_int_equal(series->err.code, ERR_BUG);
 }
 
-static void resampling_to_the_same_size_only_turns(void **state)
+static void a_value_no_float_can_hold_is_declined(void **state)
 {
-    (void)state;
-    /* a sagittal volume: slices to the left, rows to the feet, columns to the back */
-    struct volume_geometry geometry = {.zyx = {2, 3, 4},
-                                       .phases = 1,
-                                       .step_z_lps = {1, 0, 0},
-                                       .step_y_lps = {0, 0, -1},
-                                       .step_x_lps = {0, 1, 0},
-                                       .spacing_zyx_mm = {1, 1, 1}};
-    const int out_zyx[3] = {3, 4, 2};
-    float in[2 * 3 * 4], out[3 * 4 * 2];
-    struct err err = ERR_INIT;
-    for (int i = 0; i < 24; i++)
-        in[i] = (float)i;
-    assert_true(volume_resample(&geometry, in, out_zyx, out, &err));
-    for (int z = 0; z < 3; z++) {
-        for (int y = 0; y < 4; y++) {
-            for (int x = 0; x < 2; x++)
-                assert_float_equal(out[(z * 4 + y) * 2 + x], in[(x * 3 + 2 - z) * 4 + y], 0);
+    struct series *series = *state;
+    add_stack(series, 2, 2);
+    frame_of(series, 1)->slope = 1e38;
+    assert_true(plan(series));
+    float voxels[2 * ROWS * COLUMNS];
+    assert_false(volume_fill(series->plan, 0, &(struct volume_reader){read_numbered}, voxels, &series->err));
+    assert_string_equal(series->err.reason, "not_finite");
+}
+
+/* The plan with its second slice moved by so many pixels, and room for `more` rows and columns. */
+static void shift_second(struct series *series, double y, double x, int more, struct volume_slice slices[2])
+{
+    slices[0] = series->plan->slices[0];
+    slices[1] = series->plan->slices[1];
+    slices[1].shift_yx_px[0] = y;
+    slices[1].shift_yx_px[1] = x;
+    series->plan->slices = slices;
+    series->plan->geometry.zyx[1] += more;
+    series->plan->geometry.zyx[2] += more;
+}
+
+static void whole_pixel_shifts_copy(void **state)
+{
+    struct series *series = *state;
+    struct volume_slice slices[2];
+    add_stack(series, 2, 2);
+    assert_true(plan(series));
+    shift_second(series, 2, 1, 2, slices);
+    float voxels[2][ROWS + 2][COLUMNS + 2];
+    assert_true(volume_fill_padded(series->plan, 0, &(struct volume_reader){read_numbered}, 7,
+                                   &voxels[0][0][0], &series->err));
+    for (int y = 0; y < ROWS + 2; y++) {
+        for (int x = 0; x < COLUMNS + 2; x++) {
+            int pixel = COLUMNS * (y - 2) + x - 1;
+            bool inside = y >= 2 && x >= 1 && x < COLUMNS + 1;
+            assert_float_equal(voxels[0][y][x],
+                               y < ROWS && x < COLUMNS ? 2 * (10 + COLUMNS * y + x) - 1000 : 7, 0);
+            assert_float_equal(voxels[1][y][x], inside ? 2 * (20 + pixel) - 1000 : 7, 0);
         }
     }
-    const int none[3] = {0, 4, 2};
-    assert_false(volume_resample(&geometry, in, none, out, &err));
+    assert_true(
+        volume_fill(series->plan, 0, &(struct volume_reader){read_numbered}, &voxels[0][0][0], &series->err));
+    assert_float_equal(voxels[1][0][0], VOLUME_AIR_HU, 0);
+    series->heads[0].kind = DICOM_KIND_MR;
+    assert_true(
+        volume_fill(series->plan, 0, &(struct volume_reader){read_numbered}, &voxels[0][0][0], &series->err));
+    assert_float_equal(voxels[1][0][0], 0, 0);
+}
+
+/* Stored values are 4 y + x, so that they may be had between the pixels too. */
+static void other_shifts_are_bilinear(void **state)
+{
+    struct series *series = *state;
+    struct volume_slice slices[2];
+    add_stack(series, 2, 2);
+    assert_true(plan(series));
+    shift_second(series, -0.25, 0.5, 0, slices);
+    float voxels[2][ROWS][COLUMNS];
+    assert_true(volume_fill_padded(series->plan, 0, &(struct volume_reader){read_numbered}, NAN,
+                                   &voxels[0][0][0], &series->err));
+    assert_float_equal(voxels[1][0][1], 2 * (20 + 4 * 0.25 + 0.5) - 1000, 1e-4);
+    assert_float_equal(voxels[1][1][3], 2 * (20 + 4 * 1.25 + 2.5) - 1000, 1e-4);
+    assert_float_equal(voxels[1][1][0], 2 * (20 + 4 * 1.25) - 1000, 1e-4);    /* half a pixel out: the edge */
+    assert_float_equal(voxels[1][2][3], 2 * (20 + 4 * 2 + 2.5) - 1000, 1e-4); /* a quarter */
+    slices[1].shift_yx_px[1] = 0.75;
+    series->heads[1].has_padding = true;
+    series->heads[1].padding = 26;
+    assert_true(volume_fill_padded(series->plan, 0, &(struct volume_reader){read_numbered}, NAN,
+                                   &voxels[0][0][0], &series->err));
+    assert_true(isnan(voxels[1][1][0])); /* beyond half a pixel */
+    assert_true(isnan(voxels[1][0][2])); /* between pixels 1 and 2 of rows 0 and 1, of which one is padding */
+    assert_false(isnan(voxels[1][0][1]));
+}
+
+static void an_interpolated_slice_shifts_both_its_frames(void **state)
+{
+    struct series *series = *state;
+    struct volume_slice slices[2];
+    add_stack(series, 2, 2);
+    assert_true(plan(series));
+    shift_second(series, 0, 0, 0, slices);
+    slices[1].next = slices[0].at;
+    slices[1].next_weight = 0.25;
+    slices[1].next_shift_yx_px[1] = 1;
+    float voxels[2][ROWS][COLUMNS];
+    assert_true(volume_fill_padded(series->plan, 0, &(struct volume_reader){read_numbered}, NAN,
+                                   &voxels[0][0][0], &series->err));
+    assert_float_equal(voxels[1][1][2], 0.75 * (2 * 26 - 1000) + 0.25 * (2 * 15 - 1000), 1e-4);
+    assert_true(isnan(voxels[1][1][0]));
+}
+
+static void a_part_is_the_same_slices_in_the_same_place(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 5, 2);
+    assert_true(plan(series));
+    float voxels[5 * ROWS * COLUMNS], some[2 * ROWS * COLUMNS];
+    struct volume_plan part = volume_part(series->plan, 0, 2, 2);
+    assert_true(volume_fill(series->plan, 0, &(struct volume_reader){read_numbered}, voxels, &series->err));
+    assert_true(volume_fill(&part, 0, &(struct volume_reader){read_numbered}, some, &series->err));
+    assert_memory_equal(some, voxels + 2 * ROWS * COLUMNS, sizeof some);
+    assert_float_equal(part.geometry.origin_lps[2], 4, 1e-9);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(every_slice_has_its_own_rescale),          T(padding_is_marked_only_when_asked),
-        T(monochrome1_turns_mr_over_but_not_ct),     T(a_readers_error_comes_through),
-        T(resampling_to_the_same_size_only_turns),   T(a_modality_lut_goes_before_the_rescale),
+        T(every_slice_has_its_own_rescale),
+        T(padding_is_marked_only_when_asked),
+        T(monochrome1_turns_mr_over_but_not_ct),
+        T(a_readers_error_comes_through),
+        T(a_modality_lut_goes_before_the_rescale),
         T(unsigned_values_of_32_bits_stay_positive),
+        T(a_value_no_float_can_hold_is_declined),
+        T(whole_pixel_shifts_copy),
+        T(other_shifts_are_bilinear),
+        T(an_interpolated_slice_shifts_both_its_frames),
+        T(a_part_is_the_same_slices_in_the_same_place),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -60,7 +60,7 @@ def config(found):
         "text": bert.config(found, max_len=min(TEXT_LENGTH, s["P"]), type_emb=True,
                             do_lower_case=False, pool="argmax_id", proj_bias=True),
         "score": {"mode": "pair_softmax", "scale_mode": "exp", "threshold": 0.5},
-        "preprocess": {"modality": "CT", "orientation": "lps", "resize": "trilinear", "padding": "lowest",
+        "preprocess": {"modality": "CT", "orientation": "lps", "resize": "trilinear", "padding": "air",
                        "norm": "minmax"},
     }
 
