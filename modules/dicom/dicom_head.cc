@@ -76,6 +76,7 @@ void read_acquisition(DcmDataset *dataset, struct dicom_head *head)
     charset.copy(FIELD(head->contrast_agent), DCM_ContrastBolusAgent);
     charset.copy(FIELD(head->image_comments), DCM_ImageComments);
     copy_plain(FIELD(head->patient_position), dataset, DCM_PatientPosition);
+    copy_plain(FIELD(head->body_part), dataset, DCM_BodyPartExamined);
     copy_plain(FIELD(head->cardiac_sync), dataset, DCM_CardiacSynchronizationTechnique);
     copy_plain(FIELD(head->lossy), dataset, DCM_LossyImageCompression);
     head->burnt_in = dicom_value_text(dataset, DCM_BurnedInAnnotation) == "YES";

@@ -1,5 +1,10 @@
 #include "pipeline/chosen.h"
 
+#include "pipeline/series_rules.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Voxels of one phase, at most: 4 GiB of float. */
@@ -14,6 +19,10 @@ static const char *reason_sentence(const char *reason)
                  {"other_object", "none holds images"},
                  {"localizer", "they are localizers"},
                  {"derived", "they are derived images"},
+                 {"bolus_tracking", "they follow a contrast bolus at one position"},
+                 {"map", "they are maps"},
+                 {"other_body_part", "they show another part of the body"},
+                 {"no_rule", "no series rule fits them"},
                  {"no_pixels", "they hold no pixels"},
                  {"single_image", "they hold a single image"},
                  {"no_geometry", "they do not say where their images lie"},
@@ -27,10 +36,38 @@ static const char *reason_sentence(const char *reason)
     return reason;
 }
 
-static bool pass_gate(const struct volume_geometry *geometry, const struct preprocess *limits,
-                      struct err *err)
+/* ---- the gate ---- */
+
+static bool is_taken_role(const struct preprocess *limits, const char *role)
+{
+    for (int i = 0; i < limits->role_count; i++) {
+        if (strcmp(limits->roles[i], role) == 0)
+            return true;
+    }
+    return limits->role_count == 0;
+}
+
+/* What can be said before the stack is laid out. */
+static bool pass_stack(const struct study_stack *stack, const struct preprocess *limits, struct err *err)
+{
+    if (!limits)
+        return true;
+    if (!is_taken_role(limits, stack->role))
+        return err_decline(err, "other_role", "the model does not take a series of the role \"%s\"",
+                           stack->role);
+    if (limits->gated && !(stack->shape.gated > 0))
+        return err_decline(err, "not_gated", "the model takes ECG-gated images only");
+    if (limits->refuse_lossy && stack->shape.lossy > 0)
+        return err_decline(err, "lossy_images", "the images were compressed with loss; the model takes none");
+    return true;
+}
+
+static bool pass_volume(const struct volume_geometry *geometry, const struct preprocess *limits,
+                        struct err *err)
 {
     const int *zyx = geometry->zyx;
+    const double *spacing = geometry->spacing_zyx_mm;
+    double field_mm = fmin(zyx[1] * spacing[1], zyx[2] * spacing[2]), length_mm = zyx[0] * spacing[0];
     if ((int64_t)zyx[0] * zyx[1] > max_voxels / zyx[2])
         return err_decline(err, "volume_too_large", "a volume of %d x %d x %d voxels is too large", zyx[0],
                            zyx[1], zyx[2]);
@@ -39,21 +76,74 @@ static bool pass_gate(const struct volume_geometry *geometry, const struct prepr
     if (zyx[0] < limits->min_slices)
         return err_decline(err, "too_few_slices", "%d slices; the model needs %d", zyx[0],
                            limits->min_slices);
-    if (limits->max_spacing_z_mm > 0 && geometry->spacing_zyx_mm[0] > limits->max_spacing_z_mm)
+    if (limits->max_spacing_z_mm > 0 && spacing[0] > limits->max_spacing_z_mm)
         return err_decline(err, "spacing_too_coarse", "slices %.2f mm apart; the model takes at most %.2f mm",
-                           geometry->spacing_zyx_mm[0], limits->max_spacing_z_mm);
+                           spacing[0], limits->max_spacing_z_mm);
+    if (field_mm < limits->min_field_mm)
+        return err_decline(err, "field_too_small", "a field of view of %.0f mm; the model needs %.0f mm",
+                           field_mm, limits->min_field_mm);
+    if (length_mm < limits->min_length_mm)
+        return err_decline(err, "stack_too_short", "slices over %.0f mm; the model needs %.0f mm", length_mm,
+                           limits->min_length_mm);
     return true;
 }
+
+/* ---- warnings ---- */
+
+static bool warn(struct chosen *chosen, struct arena *arena, struct err *err, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static bool warn(struct chosen *chosen, struct arena *arena, struct err *err, const char *fmt, ...)
+{
+    char text[256];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    const char *copy = arena_strdup(arena, text);
+    if (!copy || chosen->warning_count == CHOSEN_WARNINGS_MAX)
+        return copy || err_fail(err, ERR_NOMEM, "no memory for a warning");
+    chosen->warnings[chosen->warning_count++] = copy;
+    return true;
+}
+
+static int series_number(const struct chosen *chosen, const struct study_stack *stack)
+{
+    return chosen->choice->series[stack->series[0]].heads[0]->id.series_number;
+}
+
+/* What a reader of the result should know of how this stack came to be. `first`: why not the best. */
+static bool explain(struct chosen *chosen, const struct err *first, struct arena *arena, struct err *err)
+{
+    const struct study_stack *stack = chosen->stack, *best = &chosen->choice->stacks[0];
+    if (stack != best && !warn(chosen, arena, err, "passed_over: series %d would have come first: %s",
+                               series_number(chosen, best), first->reason))
+        return false;
+    if (stack->split_by &&
+        !warn(chosen, arena, err, "split: %d of %d images of the series were analysed (%s)",
+              stack->frame_count, stack->series_images, stack->split_by))
+        return false;
+    if (stack->series_count > 1 &&
+        !warn(chosen, arena, err, "joined: %d series of one slice each are one stack", stack->series_count))
+        return false;
+    return stack->dropped_images == 0 ||
+           warn(chosen, arena, err,
+                "phases_equalised: %d images left out where slices had more phases than others",
+                stack->dropped_images);
+}
+
+/* ---- the search ---- */
 
 /* Lay out the stack, or leave it with the reason. */
 static bool try_stack(struct chosen *chosen, const struct study_stack *stack, const struct preprocess *limits,
                       struct arena *arena, struct err *err)
 {
     struct volume_plan *plan;
-    int least_positions = limits ? 2 : 1; /* a single view may be looked at */
-    if (volume_plan(stack->frames, stack->frame_count, least_positions, arena, &plan, err) &&
-        pass_gate(&plan->geometry, limits, err)) {
+    if (pass_stack(stack, limits, err) &&
+        volume_plan(stack->frames, stack->frame_count, 2, arena, &plan, err) &&
+        pass_volume(&plan->geometry, limits, err)) {
         chosen->plan = plan;
+        chosen->stack = stack;
         study_take(chosen->choice, stack);
         return true;
     }
@@ -64,24 +154,33 @@ static bool try_stack(struct chosen *chosen, const struct study_stack *stack, co
     return false;
 }
 
+/* The first that fits; *ret_first is why the best does not. */
+static bool try_stacks(struct chosen *chosen, const struct preprocess *limits, struct arena *arena,
+                       struct err *ret_first)
+{
+    for (int i = 0; i < chosen->choice->stack_count; i++) {
+        struct err why = ERR_INIT;
+        if (try_stack(chosen, &chosen->choice->stacks[i], limits, arena, &why))
+            return true;
+        if (i == 0 || why.code != ERR_INPUT)
+            *ret_first = why;
+        if (why.code != ERR_INPUT)
+            return false;
+    }
+    return false;
+}
+
 bool chosen_find(const struct source *source, const struct preprocess *limits, struct arena *arena,
                  struct chosen *ret, struct err *err)
 {
     const char *modality = limits ? limits->modality : NULL;
-    if (!study_choose(source->heads, source->count, modality, arena, &ret->choice, err))
-        return false;
+    const struct study_rules *rules;
     struct err first = ERR_INIT;
-    for (int i = 0; i < ret->choice->stack_count; i++) {
-        struct err why = ERR_INIT;
-        if (try_stack(ret, &ret->choice->stacks[i], limits, arena, &why))
-            return true;
-        if (i == 0)
-            first = why;
-        if (why.code != ERR_INPUT) {
-            first = why;
-            break;
-        }
-    }
+    if (!series_rules_read(NULL, arena, &rules, err) ||
+        !study_choose(source->heads, source->count, modality, rules, arena, &ret->choice, err))
+        return false;
+    if (try_stacks(ret, limits, arena, &first))
+        return explain(ret, &first, arena, err);
     if (ret->choice->stack_count > 0) {
         *err = first;
         return false;

@@ -8,16 +8,22 @@
 #include "study/study.h"
 #include "volume/volume.h"
 
+enum { CHOSEN_WARNINGS_MAX = 4 };
+
 struct chosen {
-    struct study_choice *choice; /* NULL when it could not even be made */
+    struct study_choice *choice;     /* NULL when it could not even be made */
+    const struct study_stack *stack; /* of the choice */
     struct volume_plan *plan;
+    const char *warnings[CHOSEN_WARNINGS_MAX]; /* "passed_over: ...", "split: ...", "phases_equalised: ..." */
+    int warning_count;
 };
 
 /* in:  limits: the model's modality and gate; NULL: any modality, no gate, to look at rather than to analyse.
  * out: *ret in arena, its choice also when this fails: then every series has its reason. When the best stack
  *      is declined the next is tried; the error is that of the best.
  * errors: ERR_INPUT: the study's most telling reason (study.h), those of volume_plan, "volume_too_large",
- * "too_few_slices", "spacing_too_coarse"; ERR_NOMEM. */
+ * those of the gate (docs/model-folder.md): "other_role", "not_gated", "lossy_images", "too_few_slices",
+ * "spacing_too_coarse", "field_too_small", "stack_too_short"; ERR_NOMEM. */
 bool chosen_find(const struct source *source, const struct preprocess *limits, struct arena *arena,
                  struct chosen *ret, struct err *err);
 

@@ -75,6 +75,8 @@ static void describe_one(struct result_series *to, const struct study_series *fr
     to->instance_count = from->head_count;
     to->taken = from->taken;
     to->reason = from->reason;
+    to->role = from->role;
+    to->why = from->why;
 }
 
 static const char *study_modality(const struct study_choice *choice, const char *otherwise)

@@ -48,13 +48,19 @@ const char *model_modality(const struct model *model); /* "CT" or "MR": what pre
 void model_input_zyx(const struct model *model, int zyx[3]);
 int model_dim(const struct model *model); /* length of every embedding */
 
-enum { PREPROCESS_CHANNELS_MAX = 3 };
+enum { PREPROCESS_CHANNELS_MAX = 3, PREPROCESS_ROLES_MAX = 16 };
 
 /* How a volume becomes the encoder's input. Borrowed. */
 struct preprocess {
     char modality[3];
     int min_slices;          /* fewer positions: declined "too_few_slices" */
     double max_spacing_z_mm; /* coarser: declined "spacing_too_coarse"; 0 = no limit */
+    double min_field_mm;     /* smaller side of an image below it: declined "field_too_small"; 0 = no limit */
+    double min_length_mm;    /* slices over less: declined "stack_too_short"; 0 = no limit */
+    bool gated;              /* others: declined "not_gated" */
+    bool refuse_lossy;       /* compressed with loss: declined "lossy_images" */
+    const char *roles[PREPROCESS_ROLES_MAX]; /* others: declined "other_role"; see docs/volumes.md */
+    int role_count;                          /* 0: all */
     bool has_hu_clip;
     double hu_clip[2];
     enum { PREPROCESS_MINMAX, PREPROCESS_RANGE01, PREPROCESS_MEANSTD } norm;

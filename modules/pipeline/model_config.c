@@ -79,6 +79,21 @@ static bool check_grounded(const struct preprocess *preprocess, bool grounded, b
     return true;
 }
 
+/* Words of the series rules; which there are, a site decides. */
+static bool read_roles(const json_t *list, struct preprocess *ret, struct err *err)
+{
+    size_t count = json_array_size(list);
+    if (list && (count == 0 || count > PREPROCESS_ROLES_MAX))
+        return err_fail(err, ERR_INPUT, "preprocess.roles: not 1 to %d words", PREPROCESS_ROLES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        const char *role = json_string_value(json_array_get(list, i));
+        if (!role || !*role || strlen(role) > 39)
+            return err_fail(err, ERR_INPUT, "preprocess.roles: not a list of words");
+        ret->roles[ret->role_count++] = role;
+    }
+    return true;
+}
+
 static bool read_preprocess(const struct encoder_sections *sections, const json_t *section,
                             struct preprocess *ret, struct err *err)
 {
@@ -89,7 +104,9 @@ static bool read_preprocess(const struct encoder_sections *sections, const json_
     static const char *const orientations[] = {"lps", NULL};
     static const char *const resizes[] = {"trilinear", NULL};
     static const char *const paddings[] = {"air", NULL};
-    int ignored = 0, modality = 0, norm = PREPROCESS_MINMAX;
+    static const char *const lossies[] = {"accept", "reject", NULL};
+    const json_t *roles = NULL;
+    int ignored = 0, modality = 0, lossy = 0, norm = PREPROCESS_MINMAX;
     bool has_mean = false, has_std = false;
     *ret = (struct preprocess){.min_slices = 1, .std = {1, 1, 1}, .max_slices = 64, .percentile = {1, 99}};
     set_grounded(sections, ret);
@@ -99,6 +116,11 @@ static bool read_preprocess(const struct encoder_sections *sections, const json_
         {"modality",         SECTION_WORD,    &modality,              true,  .words = modalities},
         {"min_slices",       SECTION_INT,     &ret->min_slices,       false, 1, 100000},
         {"max_spacing_z_mm", SECTION_NUMBER,  &ret->max_spacing_z_mm, false, 0, 1000},
+        {"min_field_mm",     SECTION_NUMBER,  &ret->min_field_mm,     false, 0, 1000},
+        {"min_length_mm",    SECTION_NUMBER,  &ret->min_length_mm,    false, 0, 3000},
+        {"gated",            SECTION_BOOL,    &ret->gated,            false},
+        {"lossy",            SECTION_WORD,    &lossy,                 false, .words = lossies},
+        {"roles",            SECTION_LIST,    &roles,                 false},
         {"hu_clip",          SECTION_NUMBER2, ret->hu_clip,           false, -1e6, 1e6,
          .present = &ret->has_hu_clip},
         {"norm",             SECTION_WORD,    &norm,                  false, .words = norms},
@@ -124,6 +146,9 @@ static bool read_preprocess(const struct encoder_sections *sections, const json_
     snprintf(ret->modality, sizeof ret->modality, "%s", modalities[modality]);
     ret->norm = norm;
     ret->crop = crop;
+    ret->refuse_lossy = lossy == 1;
+    if (!read_roles(roles, ret, err))
+        return false;
     if (!read_pad(pad, ret, err) || !read_frames(sections, frames, &ret->frames, err) ||
         !check_grounded(ret, sections->organ, has_spacing || has_crop || has_margin || pad, err))
         return false;

@@ -1,9 +1,14 @@
 #include "study/study.h"
 
-#include "study/study_verdict.h"
+#include "study/study_join.h"
+#include "study/study_judge.h"
+#include "study/study_shape.h"
+#include "study/study_split.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+/* ---- series ---- */
 
 /* By series number, then series UID, then kind so that one series splits, then SOP UID. */
 static int by_series(const void *left, const void *right)
@@ -33,7 +38,7 @@ static enum dicom_kind kind_of(const char *modality)
     return strcmp(modality, "MR") == 0 ? DICOM_KIND_MR : DICOM_KIND_OTHER; /* OTHER: nothing is wanted */
 }
 
-static void split(struct study_choice *choice, const struct dicom_head **heads, int head_count)
+static void find_series(struct study_choice *choice, const struct dicom_head **heads, int head_count)
 {
     for (int i = 0; i < head_count; i++) {
         struct study_series *last = choice->series_count ? &choice->series[choice->series_count - 1] : NULL;
@@ -41,85 +46,151 @@ static void split(struct study_choice *choice, const struct dicom_head **heads, 
             last->head_count++;
         } else {
             choice->series[choice->series_count++] =
-                (struct study_series){.heads = heads + i, .head_count = 1};
+                (struct study_series){.heads = heads + i, .head_count = 1, .role = "", .why = ""};
         }
     }
 }
 
+/* ---- stacks ---- */
+
+static bool judge(struct study_stacks *stacks, int from, const struct study_rules *rules, bool to_look,
+                  struct arena *arena)
+{
+    for (int i = from; i < stacks->count; i++) {
+        if (!study_shape_measure(&stacks->list[i], arena))
+            return false;
+        study_judge(&stacks->list[i], rules, to_look);
+    }
+    return true;
+}
+
+/* What of a series can be analysed at all; its reason when that is nothing. */
+static bool add_series(struct study_choice *choice, int index, enum dicom_kind wanted, struct arena *arena,
+                       struct study_stacks *stacks)
+{
+    struct study_series *series = &choice->series[index];
+    enum dicom_kind kind = series->heads[0]->kind;
+    int known = stacks->count;
+    if (kind != DICOM_KIND_CT && kind != DICOM_KIND_MR)
+        series->reason = "other_object";
+    else if (kind != wanted && wanted != DICOM_KIND_UNKNOWN)
+        series->reason = "other_modality";
+    else if (!study_split(series, index, arena, stacks))
+        return false;
+    else if (stacks->count == known)
+        series->reason = "no_pixels";
+    return true;
+}
+
+static bool find_stacks(struct study_choice *choice, enum dicom_kind wanted, const struct study_rules *rules,
+                        struct arena *arena)
+{
+    struct study_stacks stacks = {0};
+    bool to_look = wanted == DICOM_KIND_UNKNOWN;
+    for (int i = 0; i < choice->series_count; i++) {
+        if (!add_series(choice, i, wanted, arena, &stacks))
+            return false;
+    }
+    if (!judge(&stacks, 0, rules, to_look, arena))
+        return false;
+    int known = stacks.count;
+    if (!study_join(&stacks, arena) || !judge(&stacks, known, rules, to_look, arena))
+        return false;
+    choice->stacks = stacks.list;
+    choice->all_count = stacks.count;
+    return true;
+}
+
+/* What may be analysed first, best first; between equals the lower series number, then the larger. */
+static int by_rank(const void *left, const void *right)
+{
+    const struct study_stack *a = left, *b = right;
+    if (!a->reason != !b->reason)
+        return a->reason ? 1 : -1;
+    if (a->rank != b->rank)
+        return a->rank > b->rank ? -1 : 1;
+    if (a->series[0] != b->series[0])
+        return a->series[0] - b->series[0];
+    if (a->frame_count != b->frame_count)
+        return b->frame_count - a->frame_count;
+    return strcmp(a->frames[0].head->id.sop_uid, b->frames[0].head->id.sop_uid);
+}
+
+/* ---- verdicts ---- */
+
 /* How much a reason says about why a study has no input: the more a series came near, the more. */
 static int telling(const char *reason)
 {
-    static const char *const rising[] = {"other_object", "other_modality", "no_pixels",
-                                         "localizer",    "derived",        "colour_image",
-                                         "single_image", "no_geometry",    "no_uid"};
-    for (size_t i = 0; i < sizeof rising / sizeof *rising; i++) {
+    static const char *const rising[] = {"other_object", "other_modality", "no_pixels",   "localizer", "",
+                                         "colour_image", "single_image",   "no_geometry", "no_uid"};
+    enum { COUNT = sizeof rising / sizeof *rising, ROLE = 4 }; /* any other word is the role of a rule */
+    for (int i = 0; i < COUNT; i++) {
         if (strcmp(rising[i], reason) == 0)
-            return (int)i;
+            return i;
     }
-    return -1;
+    return ROLE;
 }
 
 static void find_reason(struct study_choice *choice)
 {
     for (int i = 0; i < choice->series_count; i++) {
-        struct study_series *series = &choice->series[i];
-        if (!choice->reason || telling(series->reason) > telling(choice->reason))
-            choice->reason = series->reason;
+        const char *reason = choice->series[i].reason;
+        if (!choice->reason || telling(reason) > telling(choice->reason))
+            choice->reason = reason;
     }
     if (!choice->reason)
         choice->reason = "no_series";
 }
 
-/* Best first; between equals the lower series number. */
-static int by_rank(const void *left, const void *right)
+/* Is `a` what names its series rather than `b`? Stacks are in order of by_rank. */
+static bool speaks(const struct study_stack *a, const struct study_stack *b)
 {
-    const struct study_stack *a = left, *b = right;
-    if (a->rank != b->rank)
-        return a->rank > b->rank ? -1 : 1;
-    return a->series - b->series;
+    return !b || (b->reason && a->frame_count > b->frame_count);
 }
 
-static bool add_stack(struct study_choice *choice, int index, double rank, struct arena *arena)
+/* Each series has the verdict on its best stack; when none may be analysed, on its largest. */
+static void find_verdicts(struct study_choice *choice)
 {
-    const struct study_series *series = &choice->series[index];
-    struct study_stack *stack = &choice->stacks[choice->stack_count];
-    int count = 0;
-    for (int i = 0; i < series->head_count; i++)
-        count += series->heads[i]->has_pixels ? series->heads[i]->frame_count : 0;
-    *stack = (struct study_stack){.series = index, .role = "", .rank = rank};
-    stack->frames = ARENA_ARRAY(arena, struct dicom_frame_ref, (size_t)count);
-    if (!stack->frames)
-        return false;
-    for (int i = 0; i < series->head_count; i++) {
-        const struct dicom_head *head = series->heads[i];
-        for (int f = 0; head->has_pixels && f < head->frame_count; f++)
-            stack->frames[stack->frame_count++] = (struct dicom_frame_ref){head, f};
+    for (int s = 0; s < choice->series_count; s++) {
+        struct study_series *series = &choice->series[s];
+        const struct study_stack *speaker = NULL;
+        for (int i = 0; !series->reason && i < choice->all_count; i++) {
+            const struct study_stack *stack = &choice->stacks[i];
+            for (int k = 0; k < stack->series_count; k++) {
+                if (stack->series[k] == s && speaks(stack, speaker))
+                    speaker = stack;
+            }
+        }
+        if (!speaker)
+            continue;
+        series->role = speaker->role;
+        series->why = speaker->why;
+        series->reason = speaker->reason ? speaker->reason : "not_chosen";
     }
-    choice->stack_count++;
-    return true;
 }
 
 bool study_choose(const struct dicom_head *const *heads, int head_count, const char *modality,
-                  struct arena *arena, struct study_choice **ret, struct err *err)
+                  const struct study_rules *rules, struct arena *arena, struct study_choice **ret,
+                  struct err *err)
 {
     struct study_choice *choice = ARENA_NEW(arena, struct study_choice);
     const struct dicom_head **sorted = ARENA_ARRAY(arena, const struct dicom_head *, (size_t)head_count + 1);
     if (!choice || !sorted)
         return err_fail(err, ERR_NOMEM, "out of memory for %d objects", head_count);
     choice->series = ARENA_ARRAY(arena, struct study_series, (size_t)head_count + 1);
-    choice->stacks = ARENA_ARRAY(arena, struct study_stack, (size_t)head_count + 1);
-    if (!choice->series || !choice->stacks)
+    if (!choice->series)
         return err_fail(err, ERR_NOMEM, "out of memory for %d objects", head_count);
     for (int i = 0; i < head_count; i++)
         sorted[i] = heads[i];
     qsort(sorted, (size_t)head_count, sizeof *sorted, by_series);
-    split(choice, sorted, head_count);
-    for (int i = 0; i < choice->series_count; i++) {
-        double rank;
-        if (study_verdict(&choice->series[i], kind_of(modality), &rank) && !add_stack(choice, i, rank, arena))
-            return err_fail(err, ERR_NOMEM, "out of memory for %d objects", head_count);
-    }
-    qsort(choice->stacks, (size_t)choice->stack_count, sizeof *choice->stacks, by_rank);
+    find_series(choice, sorted, head_count);
+    if (!find_stacks(choice, kind_of(modality), rules, arena))
+        return err_fail(err, ERR_NOMEM, "out of memory for %d objects", head_count);
+    if (choice->all_count)
+        qsort(choice->stacks, (size_t)choice->all_count, sizeof *choice->stacks, by_rank);
+    while (choice->stack_count < choice->all_count && !choice->stacks[choice->stack_count].reason)
+        choice->stack_count++;
+    find_verdicts(choice);
     if (choice->stack_count == 0)
         find_reason(choice);
     *ret = choice;
@@ -128,12 +199,20 @@ bool study_choose(const struct dicom_head *const *heads, int head_count, const c
 
 void study_take(struct study_choice *choice, const struct study_stack *stack)
 {
-    choice->series[stack->series].taken = true;
-    choice->series[stack->series].reason = "chosen";
+    for (int i = 0; i < stack->series_count; i++) {
+        struct study_series *series = &choice->series[stack->series[i]];
+        series->taken = true;
+        series->reason = "chosen";
+        series->role = stack->role;
+        series->why = stack->why;
+    }
 }
 
 void study_leave(struct study_choice *choice, const struct study_stack *stack, const char *reason)
 {
-    choice->series[stack->series].taken = false;
-    choice->series[stack->series].reason = reason;
+    for (int i = 0; i < stack->series_count; i++) {
+        struct study_series *series = &choice->series[stack->series[i]];
+        if (strcmp(series->reason, "not_chosen") == 0)
+            series->reason = reason;
+    }
 }

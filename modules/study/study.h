@@ -5,45 +5,60 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "dicom/dicom_records.h"
+#include "study/study_rules.h"
 
 /* One series with its objects and the verdict on it. */
 struct study_series {
     const struct dicom_head **heads;
     int head_count;
     bool taken;
-    const char *reason; /* "chosen", "not_chosen", "other_modality", "other_object", "localizer", "derived",
-                           "no_pixels", "single_image", "no_geometry", "colour_image", "no_uid"; or why its
-                           stack could not be used: study_leave */
+    const char *reason; /* "chosen", "not_chosen", "other_modality", "other_object", "no_pixels",
+                           "single_image", "no_geometry", "colour_image", "no_uid", "no_rule", the role of a
+                           rule that takes nothing ("localizer", "derived", ...); or why its best stack could
+                           not be used: study_leave */
+    const char *role;   /* of its stack that was taken, else of its best; "" when it has none */
+    const char *why;    /* by which rule; "" when none spoke */
 };
 
-/* Images of one technique and direction: what is laid out as one volume. */
+/* Images of one technique and direction: what is laid out as one volume. Most series are one stack; one with
+ * two kernels is two; slices that came as one series each are joined to one. */
 struct study_stack {
     struct dicom_frame_ref *frames; /* no order */
     int frame_count;
-    int series;       /* index into study_choice.series */
-    const char *role; /* what it shows: a word of the rules, "cta", "calcium_score", "cine", ... */
-    double rank;      /* larger is better */
+    const int *series; /* indices into study_choice.series; several when it is joined */
+    int series_count;
+    const char *role; /* what it shows: a word of the rules, "cta", "calcium_score", "cine", ...; "" none */
+    const char *why;
+    const char *reason; /* why it may not be analysed; NULL: it may */
+    double rank;        /* larger is better */
+    struct study_shape shape;
+    const char *split_by; /* what sets it apart from the rest of its series, "kernel"; NULL: it is whole */
+    int series_images;    /* images of all its series */
+    int dropped_images;   /* left out where joined slices had a phase or two more than others */
 };
 
 struct study_choice {
     struct study_series *series; /* in order of series number, then UID */
     int series_count;
-    struct study_stack *stacks; /* what may be analysed, best first */
-    int stack_count;
+    struct study_stack *stacks; /* [all_count]: first what may be analysed, best first, then what may not */
+    int stack_count;            /* that may be analysed */
+    int all_count;
     const char *reason; /* when there is none: the most telling reason ("no_series" without any); else NULL */
 };
 
 /* Sort a study's objects into series and stacks for a model that takes `modality`.
  * in:  heads of one study, any order, side objects included. modality "CT" or "MR"; NULL: either, to look at
- *      rather than to analyse, and then derived ones too, after all others.
+ *      rather than to analyse: then what the rules leave will do too, after all others, if it has at least
+ *      two positions. rules: borrowed as long as the choice.
  * out: *ret lives in arena; no series is taken yet. Having none is not an error. errors: ERR_NOMEM.
- * source: docs/volumes.md, table of CT and MR roles. */
+ * source: docs/volumes.md, section 2. */
 bool study_choose(const struct dicom_head *const *heads, int head_count, const char *modality,
-                  struct arena *arena, struct study_choice **ret, struct err *err);
+                  const struct study_rules *rules, struct arena *arena, struct study_choice **ret,
+                  struct err *err);
 
-/* A stack is analysed, and with it its series: "chosen". */
+/* A stack is analysed, and with it its series: "chosen". Several may be, one after the other. */
 void study_take(struct study_choice *choice, const struct study_stack *stack);
-/* A stack cannot be used after all; reason lives as long as the choice. */
+/* A stack cannot be used after all; reason lives as long as the choice. A series keeps its first. */
 void study_leave(struct study_choice *choice, const struct study_stack *stack, const char *reason);
 
 #endif

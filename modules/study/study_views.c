@@ -294,7 +294,7 @@ int study_views_candidates(const struct study_choice *choice, const struct study
             continue;
         int how = study_view_is_cine(view) ? 0 : looks[i].phase_sensitive;
         list[count++] = (struct candidate){
-            i, rank, phase_sensitive ? -how : how, looks[i].positions, stack->frame_count, stack->series};
+            i, rank, phase_sensitive ? -how : how, looks[i].positions, stack->frame_count, stack->series[0]};
     }
     qsort(list, (size_t)count, sizeof *list, by_worth);
     for (int i = 0; i < count; i++)

@@ -6,6 +6,7 @@
  */
 #include "dicom/dicom_head.h"
 #include "dicom/dicom_seg.h"
+#include "pipeline/series_rules.h"
 #include "study/study.h"
 #include "volume/volume_mask.h"
 
@@ -68,6 +69,7 @@ static int show(const char *path, const char *out, struct arena *arena)
 static struct volume_geometry find_grid(char **words, int count, struct arena *arena)
 {
     struct err err = ERR_INIT;
+    const struct study_rules *rules;
     struct study_choice *choice;
     struct volume_plan *plan;
     struct volume_geometry grid;
@@ -79,7 +81,8 @@ static struct volume_geometry find_grid(char **words, int count, struct arena *a
             stop(&err);
         heads[i - 3] = head;
     }
-    if (!study_choose(heads, count - 3, NULL, arena, &choice, &err) || !choice->stack_count ||
+    if (!series_rules_read(NULL, arena, &rules, &err) ||
+        !study_choose(heads, count - 3, NULL, rules, arena, &choice, &err) || !choice->stack_count ||
         !volume_plan(choice->stacks[0].frames, choice->stacks[0].frame_count, 2, arena, &plan, &err) ||
         !volume_regrid(&plan->geometry, spacing, &grid, &err))
         stop(&err);

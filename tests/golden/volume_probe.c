@@ -7,6 +7,7 @@
  * volume_probe bilinear IN.f32 OUT.f32 iy ix oy ox   antialiased */
 #include "dicom/dicom_head.h"
 #include "dicom/dicom_pixels.h"
+#include "pipeline/series_rules.h"
 #include "study/study.h"
 #include "volume/resize.h"
 #include "volume/volume.h"
@@ -67,6 +68,7 @@ static int write_nifti(const struct volume_plan *plan, struct files *files, cons
 static int nifti(const char *out, char **paths, int count, struct arena *arena, struct err *err)
 {
     struct files files = {ARENA_ARRAY(arena, const struct dicom_head *, (size_t)count), paths, count, NULL};
+    const struct study_rules *rules;
     struct study_choice *choice = NULL;
     struct volume_plan *plan = NULL;
     for (int i = 0; i < count; i++) {
@@ -75,7 +77,8 @@ static int nifti(const char *out, char **paths, int count, struct arena *arena, 
             return fail(err);
         files.heads[i] = head;
     }
-    if (!study_choose(files.heads, count, NULL, arena, &choice, err))
+    if (!series_rules_read(NULL, arena, &rules, err) ||
+        !study_choose(files.heads, count, NULL, rules, arena, &choice, err))
         return fail(err);
     if (!choice->stack_count) {
         err_decline(err, choice->reason, "no series");

@@ -1,4 +1,5 @@
 /* study_choose on made-up heads: each verdict, and which of several series wins. */
+#include "pipeline/series_rules.h"
 #include "study/study.h"
 
 #include <setjmp.h>
@@ -19,6 +20,7 @@ struct made {
     struct dicom_frame frames[MOST];
     const struct dicom_head *list[MOST];
     int count;
+    const struct study_rules *rules; /* what is built in */
     struct study_choice *choice;
 };
 
@@ -72,7 +74,8 @@ static void same_for_all(struct made *made, const struct dicom_head *first)
 static void choose(struct made *made, const char *modality)
 {
     struct err err = ERR_INIT;
-    assert_true(study_choose(made->list, made->count, modality, made->arena, &made->choice, &err));
+    assert_true(
+        study_choose(made->list, made->count, modality, made->rules, made->arena, &made->choice, &err));
     if (made->choice->stack_count > 0)
         study_take(made->choice, &made->choice->stacks[0]);
 }
@@ -98,7 +101,10 @@ static double rank_of(const struct made *made, int number)
 static int set_up(void **state)
 {
     struct made *made = calloc(1, sizeof *made);
+    struct err err = ERR_INIT;
     made->arena = arena_new();
+    if (!series_rules_read(NULL, made->arena, &made->rules, &err))
+        fail_msg("%s", err.text);
     *state = made;
     return 0;
 }
@@ -125,7 +131,7 @@ static void one_series_is_chosen_whatever_the_order(void **state)
     assert_null(made->choice->reason);
     assert_string_equal(reason_of(made, 2), "chosen");
     assert_string_equal(reason_of(made, 99), "other_object");
-    assert_int_equal(made->choice->stacks[0].series, 0);
+    assert_int_equal(made->choice->stacks[0].series[0], 0);
 }
 
 static void each_series_gets_its_reason(void **state)
@@ -143,7 +149,8 @@ static void each_series_gets_its_reason(void **state)
     head->has_pixels = false;
     head->frame_count = 0;
     head = add_stack(made, DICOM_KIND_CT, 5, 3, 1);
-    head->samples_per_pixel = 3;
+    for (int i = 0; i < 3; i++)
+        head[i].samples_per_pixel = 3;
     head = add_stack(made, DICOM_KIND_CT, 6, 3, 1);
     head->frames[1].has_position = false;
     add_stack(made, DICOM_KIND_MR, 7, 3, 1);

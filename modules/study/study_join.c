@@ -1,0 +1,223 @@
+#include "study/study_join.h"
+
+#include "study/study_shape.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_SLICES = 128, LEAST_SLICES = 3, PHASES_APART = 2, LEAST_CYCLE = 8 };
+static const double parallel_tolerance = 1e-3, same_place_mm = 0.05, irregular_share = 0.2;
+
+/* ---- which belong together ---- */
+
+/* The same letters in the same order: "SA_cine_3" and "sa cine 12". */
+static bool same_stem(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        while (*a && !isalpha((unsigned char)*a))
+            a++;
+        while (*b && !isalpha((unsigned char)*b))
+            b++;
+        if (!*a || !*b)
+            return *a == *b;
+        if (tolower((unsigned char)*a) != tolower((unsigned char)*b))
+            return false;
+    }
+}
+
+static bool may_join(const struct study_stack *stack)
+{
+    return stack->frames[0].head->kind == DICOM_KIND_MR && stack->shape.positions == 1 &&
+           *stack->frames[0].head->id.frame_of_reference && isfinite(stack->shape.normal_lps[0]) &&
+           (!stack->reason || strcmp(stack->reason, "single_image") == 0);
+}
+
+static bool parallel(const double a[3], const double b[3])
+{
+    return fabs(a[0] - b[0]) <= parallel_tolerance && fabs(a[1] - b[1]) <= parallel_tolerance &&
+           fabs(a[2] - b[2]) <= parallel_tolerance;
+}
+
+static bool same_plane(const struct study_stack *a, const struct study_stack *b)
+{
+    const struct dicom_frame *left = study_frame(&a->frames[0]), *right = study_frame(&b->frames[0]);
+    return parallel(left->row_lps, right->row_lps) && parallel(left->column_lps, right->column_lps);
+}
+
+static bool belong(const struct study_stack *a, const struct study_stack *b)
+{
+    const struct dicom_identity *left = &a->frames[0].head->id, *right = &b->frames[0].head->id;
+    return strcmp(a->role, b->role) == 0 && a->series[0] != b->series[0] &&
+           strcmp(left->frame_of_reference, right->frame_of_reference) == 0 && same_plane(a, b) &&
+           study_split_alike(&a->frames[0], &b->frames[0]) &&
+           same_stem(left->series_description, right->series_description);
+}
+
+/* ---- a set of slices ---- */
+
+struct slice {
+    int stack; /* index into the list */
+    double along;
+    int frame_count;
+};
+
+struct slices {
+    struct slice list[MOST_SLICES];
+    int count;
+    int least, most; /* images of one */
+};
+
+static bool same_cycle(const struct slices *slices, int frame_count)
+{
+    int least = frame_count < slices->least ? frame_count : slices->least;
+    int most = frame_count > slices->most ? frame_count : slices->most;
+    return least == most || (least >= LEAST_CYCLE && most - least <= PHASES_APART);
+}
+
+static void add_slice(struct slices *slices, const struct study_stacks *stacks, int index)
+{
+    const struct study_stack *stack = &stacks->list[index];
+    const double *normal = stacks->list[slices->count ? slices->list[0].stack : index].shape.normal_lps;
+    slices->list[slices->count++] =
+        (struct slice){index, study_along(study_frame(&stack->frames[0]), normal), stack->frame_count};
+    slices->least = slices->least < stack->frame_count ? slices->least : stack->frame_count;
+    slices->most = slices->most > stack->frame_count ? slices->most : stack->frame_count;
+}
+
+static void collect(const struct study_stacks *stacks, int first, int known, const bool *done,
+                    struct slices *ret)
+{
+    ret->count = 0;
+    ret->least = ret->most = stacks->list[first].frame_count;
+    add_slice(ret, stacks, first);
+    for (int i = first + 1; i < known && ret->count < MOST_SLICES; i++) {
+        const struct study_stack *stack = &stacks->list[i];
+        if (!done[i] && may_join(stack) && belong(&stacks->list[first], stack) &&
+            same_cycle(ret, stack->frame_count))
+            add_slice(ret, stacks, i);
+    }
+}
+
+static int by_along(const void *left, const void *right)
+{
+    const struct slice *a = left, *b = right;
+    return (a->along > b->along) - (a->along < b->along);
+}
+
+static int by_value(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+/* In order of place, one slice a place: that of the later series. Returns how many. */
+static int distinct(struct slices *slices)
+{
+    int kept = 0;
+    qsort(slices->list, (size_t)slices->count, sizeof *slices->list, by_along);
+    for (int i = 0; i < slices->count; i++) {
+        const struct slice slice = slices->list[i];
+        if (kept == 0 || slice.along - slices->list[kept - 1].along > same_place_mm)
+            slices->list[kept++] = slice;
+        else if (slice.stack > slices->list[kept - 1].stack)
+            slices->list[kept - 1] = slice;
+    }
+    return kept;
+}
+
+/* Every step is about a multiple of the middle one. */
+static bool is_regular(const struct slices *slices)
+{
+    double steps[MOST_SLICES];
+    int count = slices->count - 1;
+    for (int i = 0; i < count; i++)
+        steps[i] = slices->list[i + 1].along - slices->list[i].along;
+    qsort(steps, (size_t)count, sizeof *steps, by_value);
+    double step = steps[count / 2];
+    for (int i = 0; i < count; i++) {
+        double times = fmax(1, round(steps[i] / step));
+        if (fabs(steps[i] - times * step) > irregular_share * times * step)
+            return false;
+    }
+    return true;
+}
+
+/* ---- one stack of them ---- */
+
+static int by_time(const void *left, const void *right)
+{
+    const struct dicom_frame_ref *a = left, *b = right;
+    const struct dicom_frame *at = study_frame(a), *bt = study_frame(b);
+    if (at->has_trigger && bt->has_trigger && at->trigger_ms != bt->trigger_ms)
+        return at->trigger_ms < bt->trigger_ms ? -1 : 1;
+    if (at->has_temporal_index && bt->has_temporal_index && at->temporal_index != bt->temporal_index)
+        return at->temporal_index < bt->temporal_index ? -1 : 1;
+    if (at->has_time && bt->has_time && at->time_s != bt->time_s)
+        return at->time_s < bt->time_s ? -1 : 1;
+    if (a->head->instance_number != b->head->instance_number)
+        return a->head->instance_number < b->head->instance_number ? -1 : 1;
+    return a->frame - b->frame;
+}
+
+/* `count` frames of a slice in the order of time, evenly over its cycle. */
+static void take_phases(const struct study_stack *slice, int count, struct dicom_frame_ref *to)
+{
+    qsort(slice->frames, (size_t)slice->frame_count, sizeof *slice->frames, by_time);
+    for (int i = 0; i < count; i++)
+        to[i] = slice->frames[(2 * i + 1) * slice->frame_count / (2 * count)];
+}
+
+static bool join(struct study_stacks *stacks, const struct slices *slices, struct arena *arena)
+{
+    int phases = slices->least, count = slices->count;
+    int *series = ARENA_ARRAY(arena, int, (size_t)count);
+    struct dicom_frame_ref *frames =
+        ARENA_ARRAY(arena, struct dicom_frame_ref, (size_t)count * (size_t)phases);
+    struct study_stack *joined = study_stacks_add(stacks, arena);
+    if (!series || !frames || !joined)
+        return false;
+    *joined = (struct study_stack){.frames = frames, .series = series, .series_count = count};
+    joined->frame_count = count * phases;
+    joined->shape.directions = 1;
+    for (int i = 0; i < count; i++) {
+        struct study_stack *slice = &stacks->list[slices->list[i].stack];
+        take_phases(slice, phases, frames + (size_t)i * (size_t)phases);
+        series[i] = slice->series[0];
+        joined->series_images += slice->frame_count;
+        joined->dropped_images += slice->frame_count - phases;
+        slice->reason = "joined";
+    }
+    return true;
+}
+
+static void recount(struct slices *slices, int kept)
+{
+    slices->count = kept;
+    slices->least = slices->most = slices->list[0].frame_count;
+    for (int i = 1; i < kept; i++) {
+        int count = slices->list[i].frame_count;
+        slices->least = count < slices->least ? count : slices->least;
+        slices->most = count > slices->most ? count : slices->most;
+    }
+}
+
+bool study_join(struct study_stacks *stacks, struct arena *arena)
+{
+    int known = stacks->count;
+    bool *done = ARENA_ARRAY(arena, bool, (size_t)known + 1);
+    struct slices *slices = ARENA_NEW(arena, struct slices);
+    if (!done || !slices)
+        return false;
+    for (int i = 0; i < known; i++) {
+        if (done[i] || !may_join(&stacks->list[i]))
+            continue;
+        collect(stacks, i, known, done, slices);
+        for (int s = 0; s < slices->count; s++)
+            done[slices->list[s].stack] = true;
+        recount(slices, distinct(slices));
+        if (slices->count >= LEAST_SLICES && is_regular(slices) && !join(stacks, slices, arena))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,15 @@
+/* What one stack is, and how good. Private to modules/study. */
+#ifndef STUDY_JUDGE_H
+#define STUDY_JUDGE_H
+
+#include "study/study.h"
+
+/* Set role, why, rank and reason of a measured stack. to_look: what the rules leave may be looked at. */
+void study_judge(struct study_stack *stack, const struct study_rules *rules, bool to_look);
+
+/* The first rule that fits; NULL when none does. */
+const struct study_rule *study_rules_match(const struct study_rules *rules, const struct study_stack *stack);
+/* The sum of what is preferred of it. */
+double study_rules_preference(const struct study_rules *rules, const struct study_stack *stack);
+
+#endif
