@@ -170,6 +170,12 @@ static bool try_stacks(struct chosen *chosen, const struct preprocess *limits, s
     return false;
 }
 
+bool chosen_none(const struct study_choice *choice, const char *modality, struct err *err)
+{
+    return err_decline(err, choice->reason, "no series of the study can be analysed%s%s: %s",
+                       modality ? " as " : "", modality ? modality : "", reason_sentence(choice->reason));
+}
+
 bool chosen_find(const struct source *source, const struct preprocess *limits, struct arena *arena,
                  struct chosen *ret, struct err *err)
 {
@@ -185,7 +191,5 @@ bool chosen_find(const struct source *source, const struct preprocess *limits, s
         *err = first;
         return false;
     }
-    const char *reason = ret->choice->reason;
-    return err_decline(err, reason, "no series of the study can be analysed%s%s: %s", modality ? " as " : "",
-                       modality ? modality : "", reason_sentence(reason));
+    return chosen_none(ret->choice, modality, err);
 }

@@ -27,4 +27,7 @@ struct chosen {
 bool chosen_find(const struct source *source, const struct preprocess *limits, struct arena *arena,
                  struct chosen *ret, struct err *err);
 
+/* The error of a choice in which no stack may be analysed. modality: as study_choose got it. Always false. */
+bool chosen_none(const struct study_choice *choice, const char *modality, struct err *err);
+
 #endif
