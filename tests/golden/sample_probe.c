@@ -4,11 +4,10 @@
  *     a volume of a 1024th of IN, unit steps from 0, all of it on oz oy ox voxels; outside is NAN
  * sample_probe box IN.i32 OUT.f32 iz iy ix oz oy ox STEPZ(3) STEPY(3) STEPX(3) CENTRE(3) SIZE_ZYX(3)
  *     the same, a box of it
- * sample_probe regrid OUT.f32 SZ SY SX FILE...   a series of files on voxels of that spacing
+ * sample_probe regrid OUT.f32 SZ SY SX FILE...   single-frame files on voxels of that spacing
  * Prints the grid: "z y x", then origin and steps of z, y and x, a line each. */
 #include "dicom/dicom_head.h"
 #include "dicom/dicom_pixels.h"
-#include "study/study.h"
 #include "volume/volume.h"
 
 #include <math.h>
@@ -128,7 +127,7 @@ static int regrid(const char *out, char **words, int count, struct arena *arena,
 {
     struct files files = {ARENA_ARRAY(arena, const struct dicom_head *, (size_t)count), words + 3, count - 3};
     struct volume_reader reader = {read_frame, &files, NULL};
-    struct study_choice *choice = NULL;
+    struct dicom_frame_ref *frames = ARENA_ARRAY(arena, struct dicom_frame_ref, (size_t)count);
     struct volume_plan *plan = NULL;
     struct volume_geometry grid;
     double spacing[3];
@@ -138,9 +137,9 @@ static int regrid(const char *out, char **words, int count, struct arena *arena,
         if (!dicom_head_read(files.paths[i], arena, &head, err))
             return fail(err);
         files.heads[i] = head;
+        frames[i].head = head;
     }
-    if (!study_choose(files.heads, files.count, NULL, arena, &choice, err) || choice->stack_count < 1 ||
-        !volume_plan(choice->stacks[0].frames, choice->stacks[0].frame_count, 2, arena, &plan, err) ||
+    if (!volume_plan(frames, files.count, 2, arena, &plan, err) ||
         !volume_regrid(&plan->geometry, spacing, &grid, err))
         return fail(err);
     return give(plan, &reader, &grid, out, err);
