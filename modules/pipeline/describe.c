@@ -195,8 +195,8 @@ static void describe_key(struct result *result, const struct volume_slice *middl
     result->key_frame = middle->at.head->frame_count > 1 ? middle->at.frame + 1 : 0;
 }
 
-/* The volume's own digest, then all numbers by which it became the input, in this order. */
-static void describe_manifest(struct result *result, const struct volume_plan *plan, int phase,
+/* A digest of what it was made from, then all numbers by which that became the input, in this order. */
+static void describe_manifest(struct result *result, const char sources[DIGEST_HEX_SIZE], int phase,
                               const struct preprocess *p)
 {
     const int *zyx = result->input_zyx, *margin = p->crop_margin_zyx, *pad = p->pad_size_zyx;
@@ -209,7 +209,7 @@ static void describe_manifest(struct result *result, const struct volume_plan *p
     // clang-format on
     enum { COUNT = sizeof numbers / sizeof *numbers, NUMBER_SIZE = 32 };
     char text[DIGEST_HEX_SIZE + COUNT * NUMBER_SIZE];
-    int length = snprintf(text, sizeof text, "%s", plan->manifest_sha256);
+    int length = snprintf(text, sizeof text, "%s", sources);
     for (int i = 0; i < COUNT; i++)
         length += snprintf(text + length, NUMBER_SIZE, " %.17g", numbers[i]);
     digest_bytes(text, (size_t)length, result->manifest_sha256);
@@ -228,7 +228,7 @@ bool describe_used(struct result *result, const struct volume_plan *plan, int ph
     for (int i = 0; i < result->instance_count; i++)
         describe_instance(&result->instances[i], used[i].head);
     describe_key(result, &slices[depth / 2], used);
-    describe_manifest(result, plan, phase, preprocess);
+    describe_manifest(result, plan->manifest_sha256, phase, preprocess);
     return true;
 }
 
@@ -252,6 +252,149 @@ bool describe_segmentations(struct result *result, const struct grounded *ground
                 result->series[s].reason = "organ_masks";
         digest_bytes(text, (size_t)length, result->manifest_sha256);
     }
+    return true;
+}
+
+/* ---- an examination in views ---- */
+
+/* The view the report points at; NULL when there is none. */
+static const struct exam_view *key_view(const struct exam *exam)
+{
+    const struct exam_view *key = NULL;
+    for (int i = 0; i < exam->view_count; i++) {
+        const struct exam_view *view = &exam->views[i];
+        if (!view->reason && (!key || strcmp(study_view_names[view->wish->view], "cine_sa") == 0))
+            key = view;
+    }
+    return key;
+}
+
+static void describe_view(struct result_view *to, const struct exam_view *from)
+{
+    to->name = study_view_names[from->wish->view];
+    to->reason = from->reason;
+    to->frames = from->frames;
+    if (from->reason)
+        return;
+    to->how = from->how;
+    copy_uid(to->series_uid, from->stack->frames[0].head->id.series_uid);
+    to->slices = from->plan->geometry.zyx[0];
+    to->phases = from->plan->geometry.phases;
+}
+
+/* A volume's warning, "word: sentence", told of a view. */
+static bool warn_of_view(struct result *result, const char *name, const char *text, struct arena *arena,
+                         struct err *err)
+{
+    const char *colon = strchr(text, ':');
+    int word = (int)(colon ? colon - text : (ptrdiff_t)strlen(text));
+    return warn(result, arena, err, "%.*s: %s%s", word, text, name, text + word);
+}
+
+static bool warn_of_frames(struct result *result, const struct exam_view *view, const struct frames *frames,
+                           struct arena *arena, struct err *err)
+{
+    const char *name = study_view_names[view->wish->view];
+    int slices = view->plan->geometry.zyx[0], phases = view->plan->geometry.phases;
+    switch (view->wish->from) {
+    case FRAMES_PHASES:
+        return phases == frames->phases || warn(result, arena, err, "phases_resampled: %s: %d phases as %d",
+                                                name, phases, frames->phases);
+    case FRAMES_SLICES:
+        return slices == view->frames ||
+               warn(result, arena, err, "slices_resampled: %s: %d slices as %d", name, slices, view->frames);
+    default:
+        return slices == 1 || warn(result, arena, err, "one_slice: %s: slice %d of %d was taken", name,
+                                   slices / 2 + 1, slices);
+    }
+}
+
+static bool describe_warnings(struct result *result, const struct exam_view *view,
+                              const struct frames *frames, struct arena *arena, struct err *err)
+{
+    const char *name = study_view_names[view->wish->view];
+    if (view->reason)
+        return warn(result, arena, err, "missing_view: %s (%s): %s", name, view->reason,
+                    view->frames ? "blank frames instead" : "no frames of it");
+    for (int i = 0; i < view->plan->warning_count; i++)
+        if (!warn_of_view(result, name, view->plan->warnings[i], arena, err))
+            return false;
+    const struct study_stack *stack = view->stack;
+    if (stack->series_count > 1 &&
+        !warn(result, arena, err, "joined: %s: %d series of one slice each are one stack", name,
+              stack->series_count))
+        return false;
+    if (stack->dropped_images > 0 &&
+        !warn(result, arena, err, "phases_equalised: %s: %d images left out where slices had more phases",
+              name, stack->dropped_images))
+        return false;
+    return warn_of_frames(result, view, frames, arena, err);
+}
+
+bool describe_exam(struct result *result, const struct exam *exam, const struct frames *frames,
+                   struct arena *arena, struct err *err)
+{
+    const struct exam_view *key = key_view(exam);
+    result->views = ARENA_ARRAY(arena, struct result_view, (size_t)exam->view_count + 1);
+    if (!result->views)
+        return no_memory(err);
+    result->view_count = exam->view_count;
+    for (int i = 0; i < exam->view_count; i++) {
+        describe_view(&result->views[i], &exam->views[i]);
+        if (!describe_warnings(result, &exam->views[i], frames, arena, err))
+            return false;
+    }
+    for (int axis = 0; key && axis < 3; axis++) {
+        result->source_zyx[axis] = key->plan->geometry.zyx[axis];
+        result->source_spacing_zyx_mm[axis] = key->plan->geometry.spacing_zyx_mm[axis];
+    }
+    return true;
+}
+
+/* Views in order, with digest or reason, and how they became frames. */
+static bool sign_exam(const struct exam *exam, const struct frames *frames, char ret[DIGEST_HEX_SIZE],
+                      struct err *err)
+{
+    char line[160];
+    struct digest *digest = digest_new();
+    if (!digest)
+        return no_memory(err);
+    int length = snprintf(line, sizeof line, "exam 1\nframes %d %d %d %d\n", frames->n, exam->frames,
+                          frames->double_resize[0], frames->double_resize[1]);
+    digest_update(digest, line, (size_t)length);
+    for (int i = 0; i < exam->view_count; i++) {
+        const struct exam_view *view = &exam->views[i];
+        length = snprintf(line, sizeof line, "view %s %d %s\n", study_view_names[view->wish->view],
+                          view->frames, view->reason ? view->reason : view->picked->manifest_sha256);
+        digest_update(digest, line, (size_t)length);
+    }
+    digest_finish(digest, ret);
+    return true;
+}
+
+bool describe_exam_used(struct result *result, const struct exam *exam, const struct preprocess *preprocess,
+                        struct arena *arena, struct err *err)
+{
+    const struct exam_view *key = key_view(exam);
+    int count = 0, at = 0;
+    for (int i = 0; i < exam->view_count; i++)
+        count += exam->views[i].reason ? 0 : exam->views[i].picked->geometry.zyx[0];
+    struct volume_slice *slices = ARENA_ARRAY(arena, struct volume_slice, (size_t)count);
+    struct used *used = ARENA_ARRAY(arena, struct used, 2 * (size_t)count);
+    result->instances = ARENA_ARRAY(arena, struct result_instance, 2 * (size_t)count);
+    if (!slices || !used || !result->instances)
+        return no_memory(err);
+    for (int i = 0; i < exam->view_count; i++)
+        for (int f = 0; !exam->views[i].reason && f < exam->views[i].picked->geometry.zyx[0]; f++)
+            slices[at++] = exam->views[i].picked->slices[f];
+    result->instance_count = distinct_objects(slices, count, used);
+    for (int i = 0; i < result->instance_count; i++)
+        describe_instance(&result->instances[i], used[i].head);
+    describe_key(result, &key->picked->slices[0], used);
+    char sources[DIGEST_HEX_SIZE];
+    if (!sign_exam(exam, &preprocess->frames, sources, err))
+        return false;
+    describe_manifest(result, sources, 0, preprocess);
     return true;
 }
 

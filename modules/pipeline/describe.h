@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "findings/result.h"
+#include "pipeline/exam.h"
 #include "pipeline/grounded.h"
 #include "pipeline/model.h"
 #include "pipeline/source.h"
@@ -37,6 +38,17 @@ bool describe_used(struct result *result, const struct volume_plan *plan, int ph
 /* After it: the segmentations whose masks were taken, as objects too and in the manifest. */
 bool describe_segmentations(struct result *result, const struct grounded *grounded, struct arena *arena,
                             struct err *err);
+
+/* The views, present and missing; the size and spacing of the key view (the short-axis cine, else the first
+ * there is); what had to be made up for: every view that is missing, phases and slices that are not those of
+ * the model, warnings of the views' volumes. */
+bool describe_exam(struct result *result, const struct exam *exam, const struct frames *frames,
+                   struct arena *arena, struct err *err);
+
+/* After it: the objects whose frames were used, view by view; the key slice (the first frame of the key
+ * view); the manifest of all views and of what was done to the values. */
+bool describe_exam_used(struct result *result, const struct exam *exam, const struct preprocess *preprocess,
+                        struct arena *arena, struct err *err);
 
 /* Not analysed, and why; the chosen series is no longer taken. */
 bool describe_declined(struct result *result, const struct err *why, struct arena *arena, struct err *err);

@@ -4,6 +4,7 @@
 #include "pipeline/chosen.h"
 #include "pipeline/cube.h"
 #include "pipeline/describe.h"
+#include "pipeline/exam.h"
 #include "pipeline/grounded.h"
 #include "pipeline/pictures.h"
 #include "pipeline/prepare.h"
@@ -19,6 +20,7 @@ struct run {
     int phase;
     struct encoder_input input;
     struct grounded grounded; /* of an organ-grounded model */
+    struct exam exam;         /* of a space-time tower */
     struct result *result;
 };
 
@@ -69,6 +71,30 @@ static bool choose_stack(struct run *run, struct err *err)
     run->plan = chosen.plan;
     run->phase = prepare_choose_phase(run->plan, &spread);
     return describe_volume(run->result, run->plan, run->phase, spread, run->arena, err);
+}
+
+static bool takes_exams(const struct run *run)
+{
+    return model_vision(run->model)->arch == ENCODER_SPACETIME_VIT;
+}
+
+static bool make_exam(struct run *run, struct err *err)
+{
+    const struct preprocess *preprocess = model_preprocess(run->model);
+    struct err why = ERR_INIT;
+    if (preprocess->frames.n == 0 || model_vision(run->model)->channels > PREPROCESS_CHANNELS_MAX)
+        return err_decline(err, "no_study_path", "frames are square, of up to %d channels",
+                           PREPROCESS_CHANNELS_MAX);
+    bool ok = exam_find(&run->source, preprocess, run->arena, &run->exam, &why);
+    if (run->exam.choice && !describe_series(run->result, run->exam.choice, run->arena, err))
+        return false;
+    if (run->exam.views && !describe_exam(run->result, &run->exam, &preprocess->frames, run->arena, err))
+        return false;
+    if (!ok) {
+        *err = why;
+        return false;
+    }
+    return exam_prepare(&run->exam, run->model, &run->source, run->arena, &run->input, err);
 }
 
 static bool make_pictures(struct run *run, struct err *err)
@@ -134,16 +160,24 @@ static bool encode(struct model *model, const struct encoder_input *input, const
     return true;
 }
 
+static bool describe_what_was_used(struct run *run, struct err *err)
+{
+    const struct preprocess *preprocess = model_preprocess(run->model);
+    if (takes_exams(run))
+        return describe_exam_used(run->result, &run->exam, preprocess, run->arena, err);
+    return describe_used(run->result, run->plan, run->phase, preprocess, run->arena, err) &&
+           describe_segmentations(run->result, &run->grounded, run->arena, err);
+}
+
 static bool analyse(struct run *run, const char *const *paths, int count, struct err *err)
 {
     if (!read_study(run, paths, count, err))
         return false;
     int64_t start_ms = clock_monotonic_ms();
-    bool ok = choose_stack(run, err) && make_input(run, err);
+    bool ok = takes_exams(run) ? make_exam(run, err) : choose_stack(run, err) && make_input(run, err);
     run->result->volume_s = (double)(clock_monotonic_ms() - start_ms) / 1000;
     return ok && encode(run->model, &run->input, &run->grounded, run->arena, run->result, err) &&
-           describe_used(run->result, run->plan, run->phase, model_preprocess(run->model), run->arena, err) &&
-           describe_segmentations(run->result, &run->grounded, run->arena, err);
+           describe_what_was_used(run, err);
 }
 
 /* Make a result of what went wrong, when it is about the study; false with err kept when it is about us. */

@@ -26,7 +26,7 @@ static const char *unfit(const struct study_stack *stack)
     }
     if (!grey)
         return "colour_image";
-    if (stack->frame_count == 1)
+    if (stack->frame_count == 1 && strncmp(stack->role, "lge", 3) != 0) /* a view may be one image */
         return "single_image";
     if (!placed)
         return "no_geometry";

@@ -8,8 +8,6 @@
 
 enum { LEAST_POSITIONS = 3 };
 
-static const double position_apart_mm = 0.1;
-
 static unsigned said_of(const struct dicom_head *head)
 {
     unsigned said = study_words_planes(head->id.series_description);
@@ -28,8 +26,8 @@ static enum study_plane plane_said(unsigned said)
 
 /* ---- geometry ---- */
 
-/* Unit vector from base to apex in LPS, and how far a heart's own may lie from it. source: the mean short-axis
- * normal of a public collection of human studies; docs/volumes.md, section "Views". */
+/* Unit vector from base to apex in LPS, and how far a heart's own may lie from it. source: the mean
+ * short-axis normal of a public collection of human studies; docs/volumes.md, section "Views". */
 static const double usual_apex[3] = {0.634, -0.645, -0.426};
 static const double usual_within_deg = 45, short_within_deg = 25, long_within_deg = 20;
 
@@ -63,41 +61,6 @@ bool study_views_to_apex(const double normal_lps[3])
     return dot(normal_lps, usual_apex) > 0;
 }
 
-static bool stack_normal(const struct study_stack *stack, double ret[3])
-{
-    const struct dicom_frame_ref *at = stack->frames;
-    const struct dicom_frame *frame = &at->head->frames[at->frame];
-    if (!frame->has_orientation)
-        return false;
-    cross(frame->row_lps, frame->column_lps, ret);
-    return dot(ret, ret) > 0.5 && dot(ret, ret) < 2;
-}
-
-static int by_value(const void *left, const void *right)
-{
-    double a = *(const double *)left, b = *(const double *)right;
-    return (a > b) - (a < b);
-}
-
-static bool count_positions(const struct study_stack *stack, int *ret)
-{
-    double normal[3];
-    *ret = 0;
-    if (stack->frame_count < 1 || !stack_normal(stack, normal))
-        return true;
-    double *along = malloc((size_t)stack->frame_count * sizeof *along);
-    if (!along)
-        return false;
-    for (int i = 0; i < stack->frame_count; i++)
-        along[i] = dot(normal, stack->frames[i].head->frames[stack->frames[i].frame].position_lps);
-    qsort(along, (size_t)stack->frame_count, sizeof *along, by_value);
-    *ret = 1;
-    for (int i = 1; i < stack->frame_count; i++)
-        *ret += along[i] - along[i - 1] > position_apart_mm;
-    free(along);
-    return true;
-}
-
 static bool is_cine(const struct study_stack *stack)
 {
     return strcmp(stack->role, "cine") == 0;
@@ -120,10 +83,10 @@ static void find_axis(const struct study_choice *choice, const struct study_look
     bool described = false;
     *axis = (struct axis){0};
     for (int i = 0; i < choice->stack_count; i++) {
-        double normal[3];
         const struct study_stack *stack = &choice->stacks[i];
+        const double *normal = stack->shape.normal_lps;
         bool said = looks[i].plane == STUDY_PLANE_SA;
-        if (!(is_cine(stack) || is_lge(stack)) || looks[i].positions == 0 || !stack_normal(stack, normal))
+        if (!(is_cine(stack) || is_lge(stack)) || looks[i].positions == 0 || isnan(normal[0]))
             continue;
         double away = degrees_between(normal, usual_apex);
         bool usual = fmin(away, 180 - away) <= usual_within_deg;
@@ -180,23 +143,25 @@ static enum study_plane plane_by_geometry(const struct axis *axis, const double 
 
 /* ---- both ---- */
 
-static bool look_at(const struct study_stack *stack, unsigned said, struct study_look *look)
+static struct study_look look_at(const struct study_stack *stack, unsigned said)
 {
-    *look = (struct study_look){.plane = plane_said(said)};
-    look->how = look->plane != STUDY_PLANE_NONE ? "description" : NULL;
-    look->phase_sensitive = stack->frame_count > 0 ? study_words_phase_sensitive(stack->frames[0].head) : 0;
-    return count_positions(stack, &look->positions);
+    const struct dicom_head *head = stack->frames[0].head;
+    struct study_look look = {.plane = plane_said(said), .positions = (int)stack->shape.positions};
+    look.how = look.plane != STUDY_PLANE_NONE ? "description" : NULL;
+    look.phase_sensitive = study_words_phase_sensitive(head);
+    if (!look.phase_sensitive && strcmp(stack->role, "lge_phase") == 0)
+        look.phase_sensitive = 1;
+    return look;
 }
 
 static void look_in_space(const struct study_stack *stack, unsigned said, const struct axis *axis,
                           struct study_look *look)
 {
-    double normal[3];
-    if (look->how || stack->frame_count < 1)
+    bool other = said == STUDY_WORDS_NONE;
+    if (look->how)
         return;
-    bool other = (said & STUDY_WORDS_NONE) && !(said & ~(unsigned)STUDY_WORDS_NONE);
-    if (!other && stack_normal(stack, normal))
-        look->plane = plane_by_geometry(axis, normal);
+    if (!other && !isnan(stack->shape.normal_lps[0]))
+        look->plane = plane_by_geometry(axis, stack->shape.normal_lps);
     if ((said & STUDY_WORDS_LAX) && look->plane <= STUDY_PLANE_LAX) {
         look->plane = STUDY_PLANE_LAX;
         look->how = "description";
@@ -212,14 +177,12 @@ bool study_views_look(const struct study_choice *choice, struct arena *arena, st
     struct study_look *looks = ARENA_ARRAY(arena, struct study_look, count + 1);
     unsigned *said = ARENA_ARRAY(arena, unsigned, count + 1);
     struct axis axis;
-    bool ok = looks && said;
-    for (size_t i = 0; ok && i < count; i++) {
-        const struct study_stack *stack = &choice->stacks[i];
-        said[i] = stack->frame_count > 0 ? said_of(stack->frames[0].head) : 0;
-        ok = look_at(stack, said[i], &looks[i]);
-    }
-    if (!ok)
+    if (!looks || !said)
         return err_fail(err, ERR_NOMEM, "no memory for %zu stacks", count);
+    for (size_t i = 0; i < count; i++) {
+        said[i] = said_of(choice->stacks[i].frames[0].head);
+        looks[i] = look_at(&choice->stacks[i], said[i]);
+    }
     find_axis(choice, looks, &axis);
     for (size_t i = 0; i < count; i++)
         look_in_space(&choice->stacks[i], said[i], &axis, &looks[i]);

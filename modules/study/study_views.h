@@ -16,7 +16,7 @@ struct study_look {
     const char *how;     /* "description" or "geometry"; NULL with STUDY_PLANE_NONE */
     int phase_sensitive; /* reconstruction of an inversion recovery: 0 magnitude or unknown, 1 as described, 2
                             as the image type says */
-    int positions;       /* slice positions, 0.1 mm apart at least */
+    int positions;       /* slice positions */
 };
 
 /* in:  a choice as study_choose gives it, for "MR". out: *ret [stack_count] in arena, in order of the stacks.
