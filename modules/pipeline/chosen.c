@@ -139,8 +139,9 @@ static bool try_stack(struct chosen *chosen, const struct study_stack *stack, co
                       struct arena *arena, struct err *err)
 {
     struct volume_plan *plan;
+    int least_positions = limits ? 2 : 1; /* a single view may be looked at */
     if (pass_stack(stack, limits, err) &&
-        volume_plan(stack->frames, stack->frame_count, 2, arena, &plan, err) &&
+        volume_plan(stack->frames, stack->frame_count, least_positions, arena, &plan, err) &&
         pass_volume(&plan->geometry, limits, err)) {
         chosen->plan = plan;
         chosen->stack = stack;
