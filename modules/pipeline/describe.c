@@ -52,8 +52,8 @@ bool describe_skipped(struct result *result, const struct source *source, struct
                 source->given);
 }
 
-bool describe_warnings(struct result *result, const char *const *warnings, int count, struct arena *arena,
-                       struct err *err)
+bool describe_choice(struct result *result, const char *const *warnings, int count, struct arena *arena,
+                     struct err *err)
 {
     if (!more_warnings(result, count, arena, err))
         return false;

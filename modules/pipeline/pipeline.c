@@ -69,7 +69,7 @@ static bool choose_stack(struct run *run, struct err *err)
     }
     double spread;
     run->plan = chosen.plan;
-    if (!describe_warnings(run->result, chosen.warnings, chosen.warning_count, run->arena, err))
+    if (!describe_choice(run->result, chosen.warnings, chosen.warning_count, run->arena, err))
         return false;
     run->phase = prepare_choose_phase(run->plan, &spread);
     return describe_volume(run->result, run->plan, run->phase, spread, run->arena, err);
