@@ -138,8 +138,8 @@ def make(study, modality, slices=12, phases=1, rows=16, columns=20, spacing=(2.5
             data.SliceThickness, data.PixelSpacing = spacing[0], list(spacing[1:])
             data.Rows, data.Columns, data.AcquisitionNumber = rows, columns, 1
             data.ContentTime = data.AcquisitionTime = "101112"
-            if times:
-                data.TriggerTime = round(times[phase] + z * per_slice, 3)
+            if times:  # gated, as the heart rate says
+                data.TriggerTime, data.HeartRate = round(times[phase] + z * per_slice, 3), 60
             if percents:
                 data.NominalPercentageOfCardiacPhase = percents[phase]
             if indices:
@@ -401,7 +401,8 @@ def groups(image, modality, named, cardiac, wrong=False):
         name = "CTImageFrameTypeSequence" if modality == "CT" else "MRImageFrameTypeSequence"
         setattr(group, name, items(FrameType=list(data.ImageType)[:3] + ["NONE"]))
     if "content" in named:
-        group.FrameContentSequence = items(FrameAcquisitionNumber=1, DimensionIndexValues=[image.z + 1, image.phase + 1])
+        group.FrameContentSequence = items(FrameAcquisitionNumber=1,
+                                           DimensionIndexValues=[image.z + 1, image.phase + 1])
         if "TemporalPositionIdentifier" in data:
             group.FrameContentSequence[0].TemporalPositionIndex = data.TemporalPositionIdentifier
     if "cardiac" in named and cardiac:
@@ -475,10 +476,11 @@ def set_object(study, number=0, **tags):
         setattr(study.wrapped[number], name, value)
 
 
-VERBS = {"ct": ct, "mr": mr, "real": real, "set": set_tags, "set_each": set_each, "same_uids": same_uids, "raw": raw, "delete": delete,
-         "drop": drop, "double": double, "shift_trigger": shift_trigger, "move": move, "jitter": jitter, "tilt": tilt, "pad": pad, "bits": bits,
-         "lut": lut, "colour": colour, "short_pixels": short_pixels, "cut_file": cut_file, "merge": merge,
-         "series_per": series_per, "enhance": enhance, "drop_object": drop_object, "set_object": set_object}
+VERBS = {"ct": ct, "mr": mr, "real": real, "set": set_tags, "set_each": set_each, "same_uids": same_uids, "raw": raw,
+         "delete": delete, "drop": drop, "double": double, "shift_trigger": shift_trigger, "move": move,
+         "jitter": jitter, "tilt": tilt, "pad": pad, "bits": bits, "lut": lut, "colour": colour,
+         "short_pixels": short_pixels, "cut_file": cut_file, "merge": merge, "series_per": series_per,
+         "enhance": enhance, "drop_object": drop_object, "set_object": set_object}
 
 
 def follow(recipe, shared=None):

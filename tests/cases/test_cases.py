@@ -1,15 +1,16 @@
 """Every folder here is a case: an odd or damaged study and what must become of it.
 
 case.json has `what` and `why` (the rule it stands for), `make` (the recipe, see maker.py) and `expect`, by command:
-`volume` is `cardioscribe volume`, `ct` and `mr` are `cardioscribe encode` with a small model of that modality. Of either:
+`volume` is `cardioscribe volume`, `ct` and `mr` are `cardioscribe encode` with a small model of that modality. Of each:
   declined   the reason's word
   zyx, phases, spacing, warnings (their words), files, skipped
   series     verdict on each series by its number, or [verdict, ...] of all that have the number
   roles      the role of each series by its number
-  as         another case: the embedding must be that one's, to the last bit
-  shows      of `volume`: which series' images (`series`, of one series that), which of its phases in what order
-             (`phases`), how much more at a slice (`more`), whether a corner is left out (`corner`: the value there),
-             `slack`, or false. All else that is analysed must show every place in the patient as it was made.
+  as         another case: the embedding must be that one's, but for rounding where the voxels come in another order
+  shows      of `volume`: false, or what else than the whole field, every place in the patient as it was made:
+             series (whose images, by number), phases (which, in what order), shift (so much more everywhere), more
+             (at a slice), corner (padding, and the value there), inside (the share of voxels that lie within the
+             images), edge (pixels that are left out at their border), slack (of a value)
 A key that is absent is not judged; warnings that are absent are none.
 """
 import json
@@ -32,6 +33,7 @@ SHARED = pathlib.Path(os.environ.get("CARDIOSCRIBE_SHARED", ROOT.parent / "share
 TIME_FACTOR = float(os.environ.get("TIME_FACTOR", "1"))
 CASES = {path.parent.name: json.loads(path.read_text()) for path in sorted(HERE.glob("*/case.json"))}
 MODELS = {"ct": "CT", "mr": "MR"}
+ROUNDING = 1e-5  # of a unit vector's elements
 HALF = 0.51  # stored values are whole numbers
 
 
@@ -88,19 +90,21 @@ def judge_voxels(study, path, shows):
     assert voxels.shape[3] == len(phases)
     for number, phase in enumerate(phases):
         frames = [one for one in images if one.phase == phase]
-        inside, expected = seen_in(frames, points, phase, study.real)
+        inside, expected = seen_in(frames, points, phase, study.real, shows.get("edge", -0.01))
         assert inside.mean() >= shows.get("inside", 1), inside.mean()
         if "corner" in shows:
             assert (voxels[:4, :4, :, number] == shows["corner"]).all()
             inside[:4, :4] = False
+        expected = expected + shows.get("shift", 0)
         for z, more in shows.get("more", {}).items():
             expected[..., int(z)] += more
         wrong = np.where(inside, np.abs(voxels[..., number] - expected), 0)
-        assert wrong.max() <= shows.get("slack", HALF), (phase, wrong.max(), np.unravel_index(wrong.argmax(), wrong.shape))
+        where = np.unravel_index(wrong.argmax(), wrong.shape)
+        assert wrong.max() <= shows.get("slack", HALF), (phase, where, voxels[(*where, number)], expected[where])
 
 
-def seen_in(frames, points, phase, real):
-    """Which points lie within the frames or between two, and what is there."""
+def seen_in(frames, points, phase, real, edge):
+    """Which points lie within the frames or between two, at least `edge` pixels from the border, and what is there."""
     frames = sorted(frames, key=lambda one: one.origin @ np.cross(one.row, one.column))
     first = frames[0]
     normal = np.cross(first.row, first.column)
@@ -110,7 +114,7 @@ def seen_in(frames, points, phase, real):
     place = np.stack([(points - corner) @ first.column / first.spacing_yx[0],
                       (points - corner) @ first.row / first.spacing_yx[1]], -1)
     room = np.array([first.data.Rows, first.data.Columns]) - 1
-    inside = ((place > -0.01) & (place < room + 0.01)).all(-1)
+    inside = ((place > edge) & (place < room - edge)).all(-1)
     inside &= (depth > along[0] - 0.02) & (depth < along[-1] + 0.02)
     if not real:
         return inside, maker.field(points, phase, first.base)
@@ -170,7 +174,7 @@ def judge_encode(expect, name, models, folder, tmp_path):
     if "as" in expect:
         maker.write(maker.follow(CASES[expect["as"]]["make"], SHARED), tmp_path / "other")
         other = encode(models, name, tmp_path / "other")
-        assert answer["embedding"] == other["embedding"]
+        np.testing.assert_allclose(answer["embedding"], other["embedding"], atol=ROUNDING)
         assert answer["input"]["manifest_sha256"] != other["input"]["manifest_sha256"]
 
 
