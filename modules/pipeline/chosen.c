@@ -1,7 +1,5 @@
 #include "pipeline/chosen.h"
 
-#include "pipeline/series_rules.h"
-
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -181,10 +179,8 @@ bool chosen_find(const struct source *source, const struct preprocess *limits, s
                  struct chosen *ret, struct err *err)
 {
     const char *modality = limits ? limits->modality : NULL;
-    const struct study_rules *rules;
     struct err first = ERR_INIT;
-    if (!series_rules_read(NULL, arena, &rules, err) ||
-        !study_choose(source->heads, source->count, modality, rules, arena, &ret->choice, err))
+    if (!study_choose(source->heads, source->count, modality, source->rules, arena, &ret->choice, err))
         return false;
     if (try_stacks(ret, limits, arena, &first))
         return explain(ret, &first, arena, err);

@@ -1,7 +1,6 @@
 #include "pipeline/exam.h"
 
 #include "pipeline/chosen.h"
-#include "pipeline/series_rules.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -213,9 +212,8 @@ bool exam_find(const struct source *source, const struct preprocess *preprocess,
 {
     const struct frames *frames = &preprocess->frames;
     struct search search = {.preprocess = preprocess, .arena = arena, .exam = ret};
-    const struct study_rules *rules;
-    if (!series_rules_read(NULL, arena, &rules, err) ||
-        !study_choose(source->heads, source->count, preprocess->modality, rules, arena, &ret->choice, err))
+    if (!study_choose(source->heads, source->count, preprocess->modality, source->rules, arena, &ret->choice,
+                      err))
         return false;
     if (ret->choice->stack_count == 0)
         return chosen_none(ret->choice, preprocess->modality, err);

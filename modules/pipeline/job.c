@@ -3,12 +3,14 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/digest.h"
+#include "pipeline/describe.h"
 #include "pipeline/job_stats.h"
 #include "pipeline/job_tensor.h"
 #include "pipeline/model.h"
 #include "pipeline/nifti.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/pixels.h"
+#include "pipeline/series_rules.h"
 #include "report/plain_text.h"
 #include "report/result_json.h"
 #include "tensor/safetensors.h"
@@ -94,6 +96,18 @@ static bool job_number(const json_t *job, const char *key, int least, int most, 
         return err_fail(err, ERR_INPUT, "the job has no number \"%s\" from %d to %d", key, least, most);
     *ret = (int)json_integer_value(value);
     return true;
+}
+
+/* The study's files, and what the job says of how to look at them. The texts borrow from the job. */
+static bool job_study(const json_t *job, struct arena *arena, struct pipeline_study *ret, struct err *err)
+{
+    const char *rules = NULL;
+    ret->paths = job_texts(job, "files", MAX_FILES, arena, &ret->count, err);
+    if (!ret->paths || (json_object_get(job, "series") && !(ret->series = job_text(job, "series", err))) ||
+        (json_object_get(job, "rules") && !(rules = job_text(job, "rules", err))))
+        return false;
+    return rules ? series_rules_parse(rules, strlen(rules), "series rules", arena, &ret->rules, err)
+                 : series_rules_read(NULL, arena, &ret->rules, err);
 }
 
 static struct model *job_model(struct job_bench *bench, const json_t *job, struct err *err)
@@ -206,12 +220,11 @@ static bool still_the_same(const struct model *model, struct err *err)
 static bool do_study(struct job_bench *bench, const json_t *job, struct arena *arena, json_t **ret,
                      struct err *err)
 {
-    int count;
     struct result *result;
+    struct pipeline_study study = {0};
     struct model *model = job_model(bench, job, err);
-    const char **files = model ? job_texts(job, "files", MAX_FILES, arena, &count, err) : NULL;
-    return files && pipeline_run(model, bench->crew, files, count, arena, &result, err) &&
-           still_the_same(model, err) &&
+    return model && job_study(job, arena, &study, err) &&
+           pipeline_run(model, bench->crew, &study, arena, &result, err) && still_the_same(model, err) &&
            answered(json_pack("{s:b,s:o}", "ok", 1, "result", result_to_json(result)), ret, err);
 }
 
@@ -348,38 +361,51 @@ static bool do_check(struct job_bench *bench, const json_t *job, struct arena *a
     return answered(answer, ret, err);
 }
 
-static json_t *warnings_json(const struct volume_plan *plan)
+static json_t *warnings_json(const struct chosen *chosen)
 {
     json_t *list = json_array();
-    for (int i = 0; list && i < plan->warning_count; i++) {
-        if (json_array_append_new(list, json_string(plan->warnings[i])) == 0)
-            continue;
-        json_decref(list);
-        list = NULL;
-    }
+    for (int i = 0; i < chosen->warning_count; i++)
+        json_array_append_new(list, json_string(chosen->warnings[i]));
+    for (int i = 0; i < chosen->plan->warning_count; i++)
+        json_array_append_new(list, json_string(chosen->plan->warnings[i]));
     return list;
 }
 
-static json_t *volume_json(const struct volume_plan *plan, int read, int given)
+/* Every series of the study, as in a result. */
+static json_t *series_json(const struct study_choice *choice, struct arena *arena, struct err *err)
 {
+    struct result described = {.key_instance = -1};
+    if (!describe_series(&described, choice, arena, err))
+        return NULL;
+    json_t *whole = result_to_json(&described);
+    json_t *series = json_incref(json_object_get(json_object_get(whole, "input"), "series"));
+    json_decref(whole);
+    return series;
+}
+
+static json_t *volume_json(const struct chosen *chosen, json_t *series, int read, int given)
+{
+    const struct volume_plan *plan = chosen->plan;
     const int *zyx = plan->geometry.zyx;
     const double *spacing = plan->geometry.spacing_zyx_mm;
-    return json_pack("{s:b,s:[i,i,i],s:i,s:[f,f,f],s:o,s:i,s:i}", "ok", 1, "zyx", zyx[0], zyx[1], zyx[2],
-                     "phases", plan->geometry.phases, "spacing_zyx_mm", spacing[0], spacing[1], spacing[2],
-                     "warnings", warnings_json(plan), "files", read, "skipped", given - read);
+    return json_pack("{s:b,s:o,s:[i,i,i],s:i,s:[f,f,f],s:o,s:i,s:i}", "ok", 1, "series", series, "zyx",
+                     zyx[0], zyx[1], zyx[2], "phases", plan->geometry.phases, "spacing_zyx_mm", spacing[0],
+                     spacing[1], spacing[2], "warnings", warnings_json(chosen), "files", read, "skipped",
+                     given - read);
 }
 
 static bool do_volume(struct job_bench *bench, const json_t *job, struct arena *arena, json_t **ret,
                       struct err *err)
 {
-    int count, read = 0;
+    int read = 0;
     struct nifti nifti;
-    const char **files = job_texts(job, "files", MAX_FILES, arena, &count, err);
-    if (!files || !job_number(job, "fd", 3, 1023, &nifti.fd, err))
+    struct chosen chosen;
+    struct pipeline_study study = {0};
+    if (!job_study(job, arena, &study, err) || !job_number(job, "fd", 3, 1023, &nifti.fd, err) ||
+        !pipeline_volume(bench->crew, &study, arena, nifti_write, &nifti, &chosen, &read, err))
         return false;
-    struct volume_plan *plan = NULL;
-    return pipeline_volume(bench->crew, files, count, arena, nifti_write, &nifti, &plan, &read, err) &&
-           answered(volume_json(plan, read, count), ret, err);
+    json_t *series = series_json(chosen.choice, arena, err);
+    return series && answered(volume_json(&chosen, series, read, study.count), ret, err);
 }
 
 static bool do_pixels(struct job_bench *bench, const json_t *job, struct arena *arena, json_t **ret,

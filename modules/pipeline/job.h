@@ -13,11 +13,13 @@
  *       -> kind "model" with model, modality, input_zyx, dim; or kind "safetensors" with tensors, bytes,
  * sha256
  *   {"job":"volume","files":[...],"fd":N}       writes NIfTI to the inherited descriptor N
- *       -> zyx, phases, spacing_zyx_mm, warnings, files, skipped
+ *       -> series (as in a result), zyx, phases, spacing_zyx_mm, warnings, files, skipped
  *   {"job":"pixels","file":PATH,"frame":N,"fd":N}  writes stored values (pixels.h) to the inherited
  *                                               descriptor; frame from 1, all without it
  *       -> frames, rows, columns, bits_allocated, bits_stored, signed, decode_s
  *
+ * "study" and "volume" may hold "rules": the text of a file of series rules (series_rules.h; without it, what
+ * is built in), and "series": the number or UID of the only series whose images are looked at.
  * A job with a model may hold "text_cache": DIR, a folder where text embeddings are kept between workers. The
  * answer to "model" has "text_vectors" when some had to be computed, for the daemon to keep (text_cache.h).
  * Any job may hold "stats": true; its answer then has "stats" (job_stats.h).

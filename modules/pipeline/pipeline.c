@@ -48,12 +48,25 @@ static bool one_study(const struct source *source, struct err *err)
 
 /* ---- the steps of a run, in order ---- */
 
-static bool read_study(struct run *run, const char *const *paths, int count, struct err *err)
+static bool open_study(struct source *source, const struct pipeline_study *study, struct arena *arena,
+                       struct err *err)
+{
+    source->rules = study->rules;
+    return source_read(source, study->paths, study->count, arena, err);
+}
+
+static bool keep_series(struct source *source, const struct pipeline_study *study, struct err *err)
+{
+    return one_study(source, err) && (!study->series || source_keep_series(source, study->series, err));
+}
+
+static bool read_study(struct run *run, const struct pipeline_study *study, struct err *err)
 {
     int64_t start_ms = clock_monotonic_ms();
-    bool ok = source_read(&run->source, paths, count, run->arena, err);
+    bool ok = open_study(&run->source, study, run->arena, err);
     run->result->load_s = (double)(clock_monotonic_ms() - start_ms) / 1000;
-    return ok && describe_skipped(run->result, &run->source, run->arena, err) && one_study(&run->source, err);
+    return ok && describe_skipped(run->result, &run->source, run->arena, err) &&
+           keep_series(&run->source, study, err);
 }
 
 static bool choose_stack(struct run *run, struct err *err)
@@ -171,9 +184,9 @@ static bool describe_what_was_used(struct run *run, struct err *err)
            describe_segmentations(run->result, &run->grounded, run->arena, err);
 }
 
-static bool analyse(struct run *run, const char *const *paths, int count, struct err *err)
+static bool analyse(struct run *run, const struct pipeline_study *study, struct err *err)
 {
-    if (!read_study(run, paths, count, err))
+    if (!read_study(run, study, err))
         return false;
     int64_t start_ms = clock_monotonic_ms();
     bool ok = takes_exams(run) ? make_exam(run, err) : choose_stack(run, err) && make_input(run, err);
@@ -207,7 +220,7 @@ static struct result *begin(struct model *model, struct arena *arena, struct err
     return result;
 }
 
-bool pipeline_run(struct model *model, const struct crew *crew, const char *const *paths, int count,
+bool pipeline_run(struct model *model, const struct crew *crew, const struct pipeline_study *study,
                   struct arena *arena, struct result **ret, struct err *err)
 {
     struct run run = {
@@ -215,7 +228,8 @@ bool pipeline_run(struct model *model, const struct crew *crew, const char *cons
     struct err why = ERR_INIT;
     if (!run.result)
         return false;
-    bool done = analyse(&run, paths, count, &why) || decline(&run, &why);
+    memcpy(run.result->series_rules_sha256, study->rules->sha256, DIGEST_HEX_SIZE);
+    bool done = analyse(&run, study, &why) || decline(&run, &why);
     source_done(&run.source);
     if (!done) {
         *err = why;
@@ -262,17 +276,15 @@ static bool give_slabs(struct source *source, const struct volume_plan *plan, st
     return ok;
 }
 
-bool pipeline_volume(const struct crew *crew, const char *const *paths, int count, struct arena *arena,
-                     pipeline_slabs slabs, void *to, struct volume_plan **ret, int *ret_heads_read,
-                     struct err *err)
+bool pipeline_volume(const struct crew *crew, const struct pipeline_study *study, struct arena *arena,
+                     pipeline_slabs slabs, void *to, struct chosen *ret, int *ret_heads_read, struct err *err)
 {
     struct source source = {.crew = crew};
-    struct chosen chosen = {0};
-    bool ok = source_read(&source, paths, count, arena, err) && one_study(&source, err) &&
-              chosen_find(&source, NULL, arena, &chosen, err) &&
-              give_slabs(&source, chosen.plan, arena, slabs, to, err);
+    *ret = (struct chosen){0};
+    bool ok = open_study(&source, study, arena, err) && keep_series(&source, study, err) &&
+              chosen_find(&source, NULL, arena, ret, err) &&
+              give_slabs(&source, ret->plan, arena, slabs, to, err);
     source_done(&source);
-    *ret = chosen.plan;
-    *ret_heads_read = source.count;
+    *ret_heads_read = source.given - source.skipped;
     return ok;
 }

@@ -9,24 +9,31 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "findings/result.h"
+#include "pipeline/chosen.h"
 #include "pipeline/model.h"
 #include "volume/volume.h"
 
+/* What is looked at. Borrowed for the call. */
+struct pipeline_study {
+    const char *const *paths; /* of its files, in any order */
+    int count;
+    const struct study_rules *rules; /* that tell its series apart */
+    const char *series;              /* of the images only this series', by number or UID; NULL: all */
+};
+
 /* Analyse one study.
- * in:      crew decodes frames, NULL: the caller alone. paths of its files in any order. One that is not
- * DICOM or is damaged is skipped; a warning
- *          ("skipped: 2 of 120 files ...") counts them.
+ * in:      crew decodes frames, NULL: the caller alone. A file that is not DICOM or is damaged is skipped; a
+ *          warning ("skipped: 2 of 120 files ...") counts them.
  * out:     *ret in arena, every field filled; a study that cannot be analysed is a result too: analysed
  * false, reason and reason_text, every label not_assessed. Reasons made here: "no_dicom_files",
- *          "several_studies", "too_few_slices", "spacing_too_coarse", "volume_too_large", "constant_volume";
- *          the others come from study.h and volume.h.
- *          Several phases: the one nearest to 75 % of the RR interval when every frame says its percentage,
- *          else, and when percentages within a phase are more than 5 points apart, the first. timing: load_s
- * reading heads, volume_s plan to input tensor, encode_s encode and score. errors:  ERR_IO (a file cannot be
- * opened), ERR_NOMEM, ERR_BUG. threads: one job at a time per model. source:  75 %: mid-diastole, the phase
- * with the least motion at resting heart rates, is what coronary CT is read at (SCCT guidelines for
- * performance and acquisition, 2016). */
-bool pipeline_run(struct model *model, const struct crew *crew, const char *const *paths, int count,
+ *          "several_studies", "no_such_series", "too_few_slices", "spacing_too_coarse", "volume_too_large",
+ * "constant_volume"; the others come from study.h and volume.h. Several phases: the one nearest to 75 % of
+ * the RR interval when every frame says its percentage, else, and when percentages within a phase are more
+ * than 5 points apart, the first. timing: load_s reading heads, volume_s plan to input tensor, encode_s
+ * encode and score. errors:  ERR_IO (a file cannot be opened), ERR_NOMEM, ERR_BUG. threads: one job at a time
+ * per model. source:  75 %: mid-diastole, the phase with the least motion at resting heart rates, is what
+ * coronary CT is read at (SCCT guidelines for performance and acquisition, 2016). */
+bool pipeline_run(struct model *model, const struct crew *crew, const struct pipeline_study *study,
                   struct arena *arena, struct result **ret, struct err *err);
 
 /* Encode and score an input that is already preprocessed: the same record without series and instances.
@@ -46,12 +53,12 @@ typedef bool (*pipeline_slabs)(void *to, const struct volume_geometry *geometry,
 
 /* The series study_choose takes for a look (no modality asked for) as it lies in space, before any
  * resampling to a grid of ours; PIPELINE_SLAB_BYTES of it are held, or a slice a seat if that is more. out:
- * *ret, the plan of what was given, in arena; *ret_heads_read of the files were DICOM. errors: ERR_INPUT with
- * the reason when no series fits or the volume cannot be built; ERR_UNSUPPORTED, ERR_IO, ERR_NOMEM; those of
- * `slabs`. */
+ * *ret, what was given and the plan of it, in arena; *ret_heads_read of the files were DICOM. errors:
+ * ERR_INPUT with the reason when no series fits or the volume cannot be built; ERR_UNSUPPORTED, ERR_IO,
+ * ERR_NOMEM; those of `slabs`. */
 enum { PIPELINE_SLAB_BYTES = 32 << 20 };
-bool pipeline_volume(const struct crew *crew, const char *const *paths, int count, struct arena *arena,
-                     pipeline_slabs slabs, void *to, struct volume_plan **ret, int *ret_heads_read,
+bool pipeline_volume(const struct crew *crew, const struct pipeline_study *study, struct arena *arena,
+                     pipeline_slabs slabs, void *to, struct chosen *ret, int *ret_heads_read,
                      struct err *err);
 
 #endif

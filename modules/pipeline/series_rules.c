@@ -1,5 +1,6 @@
 #include "pipeline/series_rules.h"
 
+#include "base/file.h"
 #include "pipeline/series_default.h"
 #include "tensor/section.h"
 
@@ -245,31 +246,41 @@ static bool read_root(struct reading *reading, const json_t *root, struct study_
 
 /* ---- the file ---- */
 
-/* What is built in was checked when it was built: tests/study reads it. */
-static json_t *read_json(const char *path, char sha256[DIGEST_HEX_SIZE], struct err *err)
+static json_t *parse_json(const char *text, size_t size, const char *name, struct err *err)
 {
-    char *bytes = NULL;
-    size_t size = strlen(series_default);
-    json_t *root = path ? section_file(path, &bytes, &size, err) : json_loads(series_default, 0, NULL);
-    if (root)
-        digest_bytes(path ? bytes : series_default, size, sha256);
-    else if (!path)
-        err_fail(err, ERR_NOMEM, "no memory for the series rules");
-    free(bytes);
+    json_error_t error;
+    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
+    if (!root)
+        err_fail(err, ERR_INPUT, "%s: line %d, column %d: %.120s", name, error.line, error.column,
+                 error.text);
     return root;
 }
 
-bool series_rules_read(const char *path, struct arena *arena, const struct study_rules **ret, struct err *err)
+bool series_rules_parse(const char *text, size_t size, const char *name, struct arena *arena,
+                        const struct study_rules **ret, struct err *err)
 {
     struct reading reading = {.arena = arena, .err = err, .name = "the series rules"};
     struct study_rules *rules = ARENA_NEW(arena, struct study_rules);
     if (!rules)
         return no_memory(&reading);
-    json_t *root = read_json(path, rules->sha256, err);
+    json_t *root = parse_json(text, size, name, err);
     if (!root)
         return false;
-    bool ok = read_root(&reading, root, rules) || err_prefix(err, "%s", path ? path : "series.json");
+    digest_bytes(text, size, rules->sha256);
+    bool ok = read_root(&reading, root, rules) || err_prefix(err, "%s", name);
     json_decref(root);
     *ret = ok ? rules : *ret;
+    return ok;
+}
+
+/* What is built in was checked when it was built: tests/study reads it. */
+bool series_rules_read(const char *path, struct arena *arena, const struct study_rules **ret, struct err *err)
+{
+    if (!path)
+        return series_rules_parse(series_default, strlen(series_default), "series.json", arena, ret, err);
+    size_t size;
+    char *text = file_read(path, SERIES_RULES_MAX_BYTES, &size, err);
+    bool ok = text && series_rules_parse(text, size, path, arena, ret, err);
+    free(text);
     return ok;
 }

@@ -12,9 +12,15 @@
 #include "base/err.h"
 #include "study/study_rules.h"
 
-/* in: path of such a file of at most 1 MiB; NULL: what is built in. out: *ret and all it names live in arena.
+enum { SERIES_RULES_MAX_BYTES = 1 << 20 };
+
+/* in: path of such a file; NULL: what is built in. out: *ret and all it names live in arena.
  * errors: ERR_IO, ERR_NOMEM, ERR_INPUT and ERR_UNSUPPORTED (file and key named: "rules[3].when.max_kv"). */
 bool series_rules_read(const char *path, struct arena *arena, const struct study_rules **ret,
                        struct err *err);
+
+/* The same of such a file's text. in: name: what messages call it. errors: as above but ERR_IO. */
+bool series_rules_parse(const char *text, size_t size, const char *name, struct arena *arena,
+                        const struct study_rules **ret, struct err *err);
 
 #endif

@@ -2,7 +2,9 @@
 
 #include "dicom/dicom_head.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 static int by_address(const void *a, const void *b)
 {
@@ -37,6 +39,33 @@ bool source_read(struct source *source, const char *const *paths, int count, str
     }
     qsort(source->files, (size_t)source->count, sizeof *source->files, by_address);
     return true;
+}
+
+static bool is_image(const struct dicom_head *head)
+{
+    return head->kind == DICOM_KIND_CT || head->kind == DICOM_KIND_MR;
+}
+
+static bool is_kept(const struct dicom_head *head, const char *series)
+{
+    char number[16];
+    snprintf(number, sizeof number, "%d", head->id.series_number);
+    return !is_image(head) || strcmp(number, series) == 0 || strcmp(head->id.series_uid, series) == 0;
+}
+
+bool source_keep_series(struct source *source, const char *series, struct err *err)
+{
+    int heads = 0, files = 0, images = 0;
+    for (int i = 0; i < source->count; i++) {
+        if (is_kept(source->heads[i], series)) {
+            images += is_image(source->heads[i]);
+            source->heads[heads++] = source->heads[i];
+        }
+        if (is_kept(source->files[i].head, series))
+            source->files[files++] = source->files[i];
+    }
+    source->count = heads;
+    return images > 0 || err_decline(err, "no_such_series", "no CT or MR image is of series %s", series);
 }
 
 static const char *path_of(const struct source *source, const struct dicom_head *head)
