@@ -81,6 +81,20 @@ bool file_make_folder(const char *path, struct err *err)
     return err_errno(err, "create folder %s", part);
 }
 
+bool file_write(int fd, const void *bytes, size_t size, struct err *err)
+{
+    for (const char *at = bytes; size > 0;) {
+        ssize_t n = write(fd, at, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_errno(err, "write");
+        at += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
 bool file_sync(const char *path, struct err *err)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);

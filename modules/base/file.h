@@ -16,6 +16,9 @@ char *file_read(const char *path, size_t max_bytes, size_t *ret_size, struct err
  * ERR_INPUT when the path is too long. */
 bool file_make_folder(const char *path, struct err *err);
 
+/* All of it to an open descriptor, from where it stands. errors: ERR_IO, ERR_FULL. */
+bool file_write(int fd, const void *bytes, size_t size, struct err *err);
+
 /* fsync an existing file, or a folder so that a rename in it is durable. errors: as above. */
 bool file_sync(const char *path, struct err *err);
 bool file_sync_folder_of(const char *path, struct err *err);
