@@ -55,7 +55,8 @@ static const char *const reasons[] = {
     "no_series", "other_object", "other_modality", "no_pixels", "localizer", "derived", "colour_image", "single_image",
     "no_geometry", "no_uid", "mixed_sizes", "modality_lut", "mixed_rescale", "absurd_geometry", "no_pixel_spacing",
     "oblique_axes", "mixed_orientation", "too_few_slices", "too_many_slices", "mixed_phases", "mixed_series",
-    "gantry_tilt", "missing_slices", "irregular_spacing", "bad_rescale", "float_pixels",
+    "gantry_tilt", "irregular_shift", "incomplete_concatenation",
+    "missing_slices", "irregular_spacing", "bad_rescale", "float_pixels",
     "volume_too_large", "spacing_too_coarse", "constant_volume", "input_not_finite", "embedding_not_finite",
     "worker_crashed", "worker_timeout", "worker_garbled", "worker_input", "worker_unsupported", "worker_nomem", "worker_io",
     "model_changed", "report_impossible", "other"};

@@ -2,6 +2,7 @@
 
 #include "study/study_join.h"
 #include "study/study_judge.h"
+#include "study/study_parts.h"
 #include "study/study_shape.h"
 #include "study/study_split.h"
 
@@ -71,15 +72,18 @@ static bool add_series(struct study_choice *choice, int index, enum dicom_kind w
     struct study_series *series = &choice->series[index];
     enum dicom_kind kind = series->heads[0]->kind;
     int known = stacks->count;
+    struct err why = ERR_INIT;
     if (kind != DICOM_KIND_CT && kind != DICOM_KIND_MR)
         series->reason = "other_object";
     else if (kind != wanted && wanted != DICOM_KIND_UNKNOWN)
         series->reason = "other_modality";
+    else if (!study_parts_check(series->heads, series->head_count, arena, &why))
+        series->reason = "incomplete_concatenation";
     else if (!study_split(series, index, arena, stacks))
         return false;
     else if (stacks->count == known)
         series->reason = "no_pixels";
-    return true;
+    return why.code != ERR_NOMEM;
 }
 
 static bool find_stacks(struct study_choice *choice, enum dicom_kind wanted, const struct study_rules *rules,
@@ -121,8 +125,16 @@ static int by_rank(const void *left, const void *right)
 /* How much a reason says about why a study has no input: the more a series came near, the more. */
 static int telling(const char *reason)
 {
-    static const char *const rising[] = {"other_object", "other_modality", "no_pixels",   "localizer", "",
-                                         "colour_image", "single_image",   "no_geometry", "no_uid"};
+    static const char *const rising[] = {"other_object",
+                                         "other_modality",
+                                         "no_pixels",
+                                         "localizer",
+                                         "",
+                                         "colour_image",
+                                         "single_image",
+                                         "no_geometry",
+                                         "incomplete_concatenation",
+                                         "no_uid"};
     enum { COUNT = sizeof rising / sizeof *rising, ROLE = 4 }; /* any other word is the role of a rule */
     for (int i = 0; i < COUNT; i++) {
         if (strcmp(rising[i], reason) == 0)

@@ -13,9 +13,9 @@ struct study_series {
     int head_count;
     bool taken;
     const char *reason; /* "chosen", "not_chosen", "other_modality", "other_object", "no_pixels",
-                           "single_image", "no_geometry", "colour_image", "no_uid", "no_rule", the role of a
-                           rule that takes nothing ("localizer", "derived", ...); or why its best stack could
-                           not be used: study_leave */
+                           "single_image", "no_geometry", "incomplete_concatenation", "colour_image",
+                           "no_uid", "no_rule", the role of a rule that takes nothing ("localizer", "derived",
+                           ...); or why its best stack could not be used: study_leave */
     const char *role;   /* of its stack that was taken, else of its best; "" when it has none */
     const char *why;    /* by which rule; "" when none spoke */
 };

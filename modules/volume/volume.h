@@ -45,7 +45,7 @@ struct volume_plan {
  * out:    everything lives in arena. Phases are in the order of time, as far as the objects say.
  * errors: ERR_INPUT with reason: "no_pixels", "no_geometry", "mixed_orientation", "mixed_sizes",
  * "too_few_slices", "too_many_slices", "missing_slices", "irregular_spacing", "mixed_phases", "gantry_tilt",
- * "oblique_axes", "no_pixel_spacing", "colour_image", "bad_rescale", "mixed_rescale",
+ * "irregular_shift", "oblique_axes", "no_pixel_spacing", "colour_image", "bad_rescale", "mixed_rescale",
  * "absurd_geometry", "mixed_series"; ERR_NOMEM.
  * source: the table in docs/volumes.md, which also has every tolerance and warning. */
 bool volume_plan(const struct dicom_frame_ref *frames, int frame_count, int least_positions,

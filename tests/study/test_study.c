@@ -302,9 +302,28 @@ static void an_image_without_its_uids_is_not_analysed(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* Parts of one image may be in different stacks, so the series is asked. */
+static void a_series_without_all_parts_of_an_image_is_left(void **state)
+{
+    struct made *made = *state;
+    add_stack(made, DICOM_KIND_CT, 3, 12, 1);
+    for (int i = 0; i < 12; i++) {
+        strcpy(made->heads[i].concatenation_uid, "1.2.9");
+        made->heads[i].concatenation_part = i + 1;
+        made->heads[i].concatenation_parts = 12;
+    }
+    choose(made, "CT");
+    assert_int_equal(made->choice->stack_count, 1);
+    made->count = 11;
+    choose(made, "CT");
+    assert_int_equal(made->choice->stack_count, 0);
+    assert_string_equal(made->choice->reason, "incomplete_concatenation");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(a_series_without_all_parts_of_an_image_is_left),
         T(one_series_is_chosen_whatever_the_order),
         T(each_series_gets_its_reason),
         T(nothing_at_all_has_a_reason_too),

@@ -1,5 +1,5 @@
-/* dicom_concatenation_check: parts that are all there, and parts that are not. */
-#include "dicom/dicom_concatenation.h"
+/* study_parts_check: parts that are all there, and parts that are not. */
+#include "study/study_parts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,7 +30,7 @@ static bool whole(const struct part *parts, int count, struct err *err)
         list[i] = &heads[i];
     }
     *err = (struct err)ERR_INIT;
-    bool ok = dicom_concatenation_check(list, count, arena, err);
+    bool ok = study_parts_check(list, count, arena, err);
     arena_free(arena);
     return ok;
 }

@@ -1,4 +1,4 @@
-#include "dicom/dicom_concatenation.h"
+#include "study/study_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,8 +28,7 @@ static int first_missing(const struct dicom_head *const *parts, int count)
     return next <= total ? next : 0;
 }
 
-bool dicom_concatenation_check(const struct dicom_head *const *heads, int count, struct arena *arena,
-                               struct err *err)
+bool study_parts_check(const struct dicom_head *const *heads, int count, struct arena *arena, struct err *err)
 {
     const struct dicom_head **parts = ARENA_ARRAY(arena, const struct dicom_head *, (size_t)count + 1);
     int part_count = 0;
