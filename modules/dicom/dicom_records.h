@@ -65,7 +65,7 @@ struct dicom_head {
     char image_type[129]; /* values joined by backslash */
     char kernel[65], scan_options[129], sequence_variant[65], scanning_sequence[65], contrast_agent[65];
     char image_comments[129], patient_position[17];
-    char body_part[17]; /* (0018,0015) Body Part Examined */
+    char body_part[17];    /* (0018,0015) Body Part Examined */
     char cardiac_sync[17]; /* (0018,9037) Cardiac Synchronization Technique: "PROSPECTIVE", "NONE" */
     char lossy[3];         /* (0028,2110) */
     bool burnt_in;         /* (0028,0301) is YES */
