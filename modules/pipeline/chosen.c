@@ -91,6 +91,7 @@ static bool pass_volume(const struct volume_geometry *geometry, const struct pre
 static bool warn(struct chosen *chosen, struct arena *arena, struct err *err, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* Before those of the plan, which is its own: it was told first. */
 static bool warn(struct chosen *chosen, struct arena *arena, struct err *err, const char *fmt, ...)
 {
     char text[256];
@@ -98,10 +99,15 @@ static bool warn(struct chosen *chosen, struct arena *arena, struct err *err, co
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    struct volume_plan *plan = chosen->plan;
+    const char **list = ARENA_ARRAY(arena, const char *, (size_t)plan->warning_count + 1);
     const char *copy = arena_strdup(arena, text);
-    if (!copy || chosen->warning_count == CHOSEN_WARNINGS_MAX)
-        return copy || err_fail(err, ERR_NOMEM, "no memory for a warning");
-    chosen->warnings[chosen->warning_count++] = copy;
+    if (!list || !copy)
+        return err_fail(err, ERR_NOMEM, "no memory for a warning");
+    for (int i = 0; i < plan->warning_count; i++)
+        list[i] = plan->warnings[i];
+    list[plan->warning_count++] = copy;
+    plan->warnings = list;
     return true;
 }
 
@@ -120,9 +126,6 @@ static bool explain(struct chosen *chosen, const struct err *first, struct arena
     if (stack->split_by &&
         !warn(chosen, arena, err, "split: %d of %d images of the series were analysed (%s)",
               stack->frame_count, stack->series_images, stack->split_by))
-        return false;
-    if (stack->series_count > 1 &&
-        !warn(chosen, arena, err, "joined: %d series of one slice each are one stack", stack->series_count))
         return false;
     return stack->dropped_images == 0 ||
            warn(chosen, arena, err,

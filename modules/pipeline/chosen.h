@@ -8,14 +8,10 @@
 #include "study/study.h"
 #include "volume/volume.h"
 
-enum { CHOSEN_WARNINGS_MAX = 4 };
-
 struct chosen {
     struct study_choice *choice;     /* NULL when it could not even be made */
     const struct study_stack *stack; /* of the choice */
-    struct volume_plan *plan;
-    const char *warnings[CHOSEN_WARNINGS_MAX]; /* "passed_over: ...", "split: ...", "phases_equalised: ..." */
-    int warning_count;
+    struct volume_plan *plan; /* "passed_over", "split" and "phases_equalised" are among its warnings */
 };
 
 /* in:  limits: the model's modality and gate; NULL: any modality, no gate, to look at rather than to analyse.

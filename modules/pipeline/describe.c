@@ -52,16 +52,6 @@ bool describe_skipped(struct result *result, const struct source *source, struct
                 source->given);
 }
 
-bool describe_choice(struct result *result, const char *const *warnings, int count, struct arena *arena,
-                     struct err *err)
-{
-    if (!more_warnings(result, count, arena, err))
-        return false;
-    for (int i = 0; i < count; i++)
-        result->warnings[result->warning_count++] = warnings[i];
-    return true;
-}
-
 /* ---- series ---- */
 
 /* A damaged UID is shown as far as it is one. */

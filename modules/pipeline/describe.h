@@ -17,10 +17,6 @@
 bool describe_skipped(struct result *result, const struct source *source, struct arena *arena,
                       struct err *err);
 
-/* Warnings of how its stack was chosen. */
-bool describe_choice(struct result *result, const char *const *warnings, int count, struct arena *arena,
-                     struct err *err);
-
 /* The series table, and the modality of what was chosen, else of the study. */
 bool describe_series(struct result *result, const struct study_choice *choice, struct arena *arena,
                      struct err *err);

@@ -217,14 +217,35 @@ static bool still_the_same(const struct model *model, struct err *err)
     return false;
 }
 
+struct input_file {
+    const struct model *model;
+    int fd;
+};
+
+static bool write_input(void *to, const struct encoder_input *input, struct err *err)
+{
+    const struct input_file *file = to;
+    return job_tensor_write(file->model, input, file->fd, err);
+}
+
 static bool do_study(struct job_bench *bench, const json_t *job, struct arena *arena, json_t **ret,
                      struct err *err)
 {
     struct result *result;
     struct pipeline_study study = {0};
     struct model *model = job_model(bench, job, err);
-    return model && job_study(job, arena, &study, err) &&
-           pipeline_run(model, bench->crew, &study, arena, &result, err) && still_the_same(model, err) &&
+    struct input_file file = {model, 0};
+    const struct pipeline_watch watch = {write_input, &file};
+    bool wants_input = json_object_get(job, "input_fd");
+    if (!model || !job_study(job, arena, &study, err) ||
+        (wants_input && !job_number(job, "input_fd", 3, 1023, &file.fd, err)))
+        return false;
+    study.watch = wants_input ? &watch : NULL;
+    if (!pipeline_run(model, bench->crew, &study, arena, &result, err))
+        return false;
+    if (wants_input && !result->analysed)
+        return err_decline(err, result->reason, "%s", result->reason_text);
+    return still_the_same(model, err) &&
            answered(json_pack("{s:b,s:o}", "ok", 1, "result", result_to_json(result)), ret, err);
 }
 
@@ -364,8 +385,6 @@ static bool do_check(struct job_bench *bench, const json_t *job, struct arena *a
 static json_t *warnings_json(const struct chosen *chosen)
 {
     json_t *list = json_array();
-    for (int i = 0; i < chosen->warning_count; i++)
-        json_array_append_new(list, json_string(chosen->warnings[i]));
     for (int i = 0; i < chosen->plan->warning_count; i++)
         json_array_append_new(list, json_string(chosen->plan->warnings[i]));
     return list;

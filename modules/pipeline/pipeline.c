@@ -82,8 +82,6 @@ static bool choose_stack(struct run *run, struct err *err)
     }
     double spread;
     run->plan = chosen.plan;
-    if (!describe_choice(run->result, chosen.warnings, chosen.warning_count, run->arena, err))
-        return false;
     run->phase = prepare_choose_phase(run->plan, &spread);
     return describe_volume(run->result, run->plan, run->phase, spread, run->arena, err);
 }
@@ -191,7 +189,8 @@ static bool analyse(struct run *run, const struct pipeline_study *study, struct 
     int64_t start_ms = clock_monotonic_ms();
     bool ok = takes_exams(run) ? make_exam(run, err) : choose_stack(run, err) && make_input(run, err);
     run->result->volume_s = (double)(clock_monotonic_ms() - start_ms) / 1000;
-    return ok && encode(run->model, &run->input, &run->grounded, run->arena, run->result, err) &&
+    return ok && (!study->watch || study->watch->input(study->watch->to, &run->input, err)) &&
+           encode(run->model, &run->input, &run->grounded, run->arena, run->result, err) &&
            describe_what_was_used(run, err);
 }
 

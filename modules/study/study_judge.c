@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* A stack with less than this share of its series is a stray: it comes after all others. */
-enum { STRAY_SHARE = 10, BEHIND_STRAY = 5000, BEHIND_LEFT = 10000, POSITIONS_TO_LOOK = 2 };
+enum { STRAY_SHARE = 4, BEHIND_STRAY = 5000, BEHIND_LEFT = 10000, POSITIONS_TO_LOOK = 2 };
 
 static bool is_grey(const struct dicom_head *head)
 {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 static const double orientation_tolerance = 1e-3, spacing_tolerance_mm = 1e-3, time_tolerance_ms = 0.01;
+static const double nearly_parallel_cosine = 0.98, same_place_mm = 0.05;
 enum { TYPE_VALUES = 4 };   /* of Image Type; the later ones differ between slices of one take */
 enum { MOST_PARTS = 64 };   /* a key that makes more of one stack tells slices apart, not stacks */
 enum { MOST_STACKS = 256 }; /* of one series */
@@ -23,11 +24,14 @@ static bool same_size(const struct dicom_frame_ref *a, const struct dicom_frame_
     return a->head->rows == b->head->rows && a->head->columns == b->head->columns;
 }
 
-static bool same_format(const struct dicom_frame_ref *a, const struct dicom_frame_ref *b)
+static bool is_grey(const struct dicom_head *head)
 {
-    return a->head->samples_per_pixel == b->head->samples_per_pixel &&
-           a->head->is_signed == b->head->is_signed &&
-           strcmp(a->head->photometric, b->head->photometric) == 0;
+    return head->samples_per_pixel == 1 && strncmp(head->photometric, "MONOCHROME", 10) == 0;
+}
+
+static bool same_colour(const struct dicom_frame_ref *a, const struct dicom_frame_ref *b)
+{
+    return is_grey(a->head) == is_grey(b->head);
 }
 
 static bool near3(const double a[3], const double b[3])
@@ -141,6 +145,52 @@ static bool places_of(const struct cut *cut, const struct dicom_frame_ref *frame
            study_shape_places(frames, count, normal, cut->arena, ret) && ret->positions > 0;
 }
 
+static bool nearly_parallel(const struct dicom_frame_ref *a, const struct dicom_frame_ref *b)
+{
+    double left[3], right[3];
+    return study_normal(study_frame(a), left) && study_normal(study_frame(b), right) &&
+           left[0] * right[0] + left[1] * right[1] + left[2] * right[2] > nearly_parallel_cosine;
+}
+
+static bool within(const struct study_places *places, double along)
+{
+    return along > places->first + same_place_mm && along < places->last - same_place_mm;
+}
+
+/* Do two parts share a position, or does one lie between those of the other? */
+static void compare_places(const struct study_places *a, const struct study_places *b, bool *ret_shared,
+                           bool *ret_between)
+{
+    for (int i = 0, k = 0; i < a->positions; i++) {
+        while (k < b->positions && b->along[k] < a->along[i] - same_place_mm)
+            k++;
+        *ret_shared |= k < b->positions && b->along[k] <= a->along[i] + same_place_mm;
+        *ret_between |= within(b, a->along[i]);
+    }
+    for (int k = 0; k < b->positions; k++)
+        *ret_between |= within(a, b->along[k]);
+}
+
+/* Parts that fill the gaps between each other are one stack, and what differs is wrong with it: half of its
+ * slices would make a volume, but not the one that was acquired. */
+static bool when_apart(const struct cut *cut)
+{
+    struct study_places *places = ARENA_ARRAY(cut->arena, struct study_places, (size_t)cut->part_count);
+    bool shared = false, between = false;
+    double normal[3];
+    if (!places || !study_normal(study_frame(cut->parts[0]), normal))
+        return true;
+    for (int i = 0; i < cut->part_count; i++) {
+        if (!nearly_parallel(cut->parts[0], cut->parts[i]))
+            return true;
+        if (!study_shape_places(cut->parts[i], cut->counts[i], normal, cut->arena, &places[i]))
+            return false;
+        for (int k = 0; k < i; k++)
+            compare_places(&places[k], &places[i], &shared, &between);
+    }
+    return shared || !between;
+}
+
 /* Some anonymisers give each object a frame of reference of its own, which says nothing. */
 static bool when_shared(const struct cut *cut)
 {
@@ -201,16 +251,16 @@ static const struct key {
 } keys[] = {
     {"object class", same_class, NULL},
     {"image size", same_size, NULL},
-    {"pixel format", same_format, NULL},
-    {"direction", same_direction, NULL},
+    {"colour", same_colour, NULL},
     {"pixel spacing", same_spacing, NULL},
-    {"image type", same_type, NULL},
-    {"kernel", same_kernel, NULL},
-    {"contrast agent", same_contrast, NULL},
-    {"echo time", same_echo, NULL},
-    {"inversion time", same_inversion, NULL},
-    {"velocity encoding", same_velocity, NULL},
-    {"frame type", same_kind, NULL},
+    {"direction", same_direction, when_apart},
+    {"image type", same_type, when_apart},
+    {"kernel", same_kernel, when_apart},
+    {"contrast agent", same_contrast, when_apart},
+    {"echo time", same_echo, when_apart},
+    {"inversion time", same_inversion, when_apart},
+    {"velocity encoding", same_velocity, when_apart},
+    {"frame type", same_kind, when_apart},
     {"frame of reference", same_reference, when_shared},
     {"stack", same_stack, when_several_positions},
     {"acquisition", same_acquisition, when_uneven},
@@ -220,8 +270,11 @@ enum { KEY_COUNT = sizeof keys / sizeof *keys };
 
 bool study_split_alike(const struct dicom_frame_ref *a, const struct dicom_frame_ref *b)
 {
-    for (int i = 0; i < KEY_COUNT && !keys[i].counts; i++) {
-        if (keys[i].same != same_direction && !keys[i].same(a, b))
+    static const same_key same[] = {same_class,     same_size,     same_colour,   same_spacing,
+                                    same_type,      same_kernel,   same_contrast, same_echo,
+                                    same_inversion, same_velocity, same_kind};
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
+        if (!same[i](a, b))
             return false;
     }
     return true;
