@@ -18,13 +18,15 @@
  *                                               descriptor; frame from 1, all without it
  *       -> frames, rows, columns, bits_allocated, bits_stored, signed, decode_s
  *
- * "study" and "volume" may hold "rules": the text of a file of series rules (series_rules.h; without it, what
- * is built in), and "series": the number or UID of the only series whose images are looked at.
- * A job with a model may hold "text_cache": DIR, a folder where text embeddings are kept between workers. The
- * answer to "model" has "text_vectors" when some had to be computed, for the daemon to keep (text_cache.h).
- * Any job may hold "stats": true; its answer then has "stats" (job_stats.h).
- * An answer has "ok": true and the members above, or "ok": false and "error" {code, reason, text} in the
- * words of base/err.h. A job names files by path; the worker opens them itself. */
+ * "study" may hold "input_fd":N: the encoder's input is written to the inherited descriptor N as a
+ * .safetensors (job_tensor.h), and a study that is not analysed is an error with its reason. "study" and
+ * "volume" may hold "rules": the text of a file of series rules (series_rules.h; without it, what is built
+ * in), and "series": the number or UID of the only series whose images are looked at. A job with a model may
+ * hold "text_cache": DIR, a folder where text embeddings are kept between workers. The answer to "model" has
+ * "text_vectors" when some had to be computed, for the daemon to keep (text_cache.h). Any job may hold
+ * "stats": true; its answer then has "stats" (job_stats.h). An answer has "ok": true and the members above,
+ * or "ok": false and "error" {code, reason, text} in the words of base/err.h. A job names files by path; the
+ * worker opens them itself. */
 #ifndef PIPELINE_JOB_H
 #define PIPELINE_JOB_H
 

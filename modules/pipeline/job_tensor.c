@@ -1,7 +1,9 @@
 #include "pipeline/job_tensor.h"
 
+#include "base/file.h"
 #include "tensor/safetensors.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { AXES_MAX = 5, AXIS_MAX = 65536 };
@@ -106,4 +108,45 @@ bool job_tensor_read(const struct model *model, const char *path, struct arena *
     bool ok = read_file(file, model_vision(model), arena, ret, err);
     safetensors_close(file);
     return ok;
+}
+
+/* ---- into a file ---- */
+
+static size_t item_values(const struct encoder_input *input, int channels)
+{
+    return (size_t)channels * (size_t)input->zyx[0] * (size_t)input->zyx[1] * (size_t)input->zyx[2];
+}
+
+/* Padded so that the values are aligned. Returns its length. */
+static size_t write_header(const struct encoder_input *input, const struct vision_config *vision,
+                           size_t value_bytes, size_t mask_bytes, char text[512])
+{
+    const int *zyx = input->zyx;
+    bool pictures = takes_pictures(vision);
+    int length =
+        snprintf(text, 256, "{\"input\":{\"dtype\":\"F32\",\"shape\":[%d,%d,%d,%d],\"data_offsets\":[0,%zu]}",
+                 pictures ? input->items : vision->channels, pictures ? vision->channels : zyx[0], zyx[1],
+                 zyx[2], value_bytes);
+    if (mask_bytes)
+        length += snprintf(text + length, 240,
+                           ",\"mask\":{\"dtype\":\"U8\",\"shape\":[%d,%d,%d],\"data_offsets\":[%zu,%zu]}",
+                           zyx[0], zyx[1], zyx[2], value_bytes, value_bytes + mask_bytes);
+    text[length++] = '}';
+    while (length % 8)
+        text[length++] = ' ';
+    return (size_t)length;
+}
+
+bool job_tensor_write(const struct model *model, const struct encoder_input *input, int fd, struct err *err)
+{
+    const struct vision_config *vision = model_vision(model);
+    char text[512];
+    unsigned char length[8] = {0};
+    size_t values = (size_t)input->items * item_values(input, vision->channels) * sizeof *input->values;
+    size_t mask = input->mask ? item_values(input, 1) : 0;
+    size_t size = write_header(input, vision, values, mask, text);
+    length[0] = (unsigned char)size;
+    length[1] = (unsigned char)(size >> 8);
+    return file_write(fd, length, sizeof length, err) && file_write(fd, text, size, err) &&
+           file_write(fd, input->values, values, err) && file_write(fd, input->mask, mask, err);
 }

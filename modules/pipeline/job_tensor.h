@@ -1,4 +1,4 @@
-/* An encoder's input out of a .safetensors file. Part of the job. */
+/* An encoder's input out of a .safetensors file, and into one. Part of the job. */
 #ifndef PIPELINE_JOB_TENSOR_H
 #define PIPELINE_JOB_TENSOR_H
 
@@ -17,5 +17,8 @@
  * safetensors_open. */
 bool job_tensor_read(const struct model *model, const char *path, struct arena *arena,
                      struct encoder_input *ret, struct err *err);
+
+/* Such a file, of an input made from a study, to a descriptor. errors: ERR_IO, ERR_FULL. */
+bool job_tensor_write(const struct model *model, const struct encoder_input *input, int fd, struct err *err);
 
 #endif

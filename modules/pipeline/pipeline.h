@@ -13,12 +13,19 @@
 #include "pipeline/model.h"
 #include "volume/volume.h"
 
+/* Somebody who looks on; what they get is borrowed for the call, and false fails the run, err set. */
+struct pipeline_watch {
+    bool (*input)(void *to, const struct encoder_input *input, struct err *err); /* before it is encoded */
+    void *to;
+};
+
 /* What is looked at. Borrowed for the call. */
 struct pipeline_study {
     const char *const *paths; /* of its files, in any order */
     int count;
-    const struct study_rules *rules; /* that tell its series apart */
-    const char *series;              /* of the images only this series', by number or UID; NULL: all */
+    const struct study_rules *rules;    /* that tell its series apart */
+    const char *series;                 /* of the images only this series', by number or UID; NULL: all */
+    const struct pipeline_watch *watch; /* NULL: nobody */
 };
 
 /* Analyse one study.

@@ -77,25 +77,32 @@ struct axis {
     double lps[3];
 };
 
+/* How well a stack tells where the short axis is; 0: it does not. */
+static int axis_worth(const struct study_stack *stack, const struct study_look *look, double away_deg)
+{
+    bool said = look->plane == STUDY_PLANE_SA, usual = fmin(away_deg, 180 - away_deg) <= usual_within_deg;
+    if (!(is_cine(stack) || is_lge(stack)) || look->positions == 0)
+        return 0;
+    if (said)
+        return usual ? 3 : 1;
+    return !look->how && usual && look->positions >= LEAST_POSITIONS ? 2 : 0;
+}
+
 static void find_axis(const struct study_choice *choice, const struct study_look *looks, struct axis *axis)
 {
-    int most = 0;
-    bool described = false;
+    int best = 0, most = 0;
     *axis = (struct axis){0};
     for (int i = 0; i < choice->stack_count; i++) {
-        const struct study_stack *stack = &choice->stacks[i];
-        const double *normal = stack->shape.normal_lps;
-        bool said = looks[i].plane == STUDY_PLANE_SA;
-        if (!(is_cine(stack) || is_lge(stack)) || looks[i].positions == 0 || isnan(normal[0]))
+        const double *normal = choice->stacks[i].shape.normal_lps;
+        if (isnan(normal[0]))
             continue;
         double away = degrees_between(normal, usual_apex);
-        bool usual = fmin(away, 180 - away) <= usual_within_deg;
-        bool fits = said || (!looks[i].how && usual && looks[i].positions >= LEAST_POSITIONS);
-        if (!fits || (described && !said) || (described == said && looks[i].positions <= most))
+        int worth = axis_worth(&choice->stacks[i], &looks[i], away);
+        if (worth < best || worth == 0 || (worth == best && looks[i].positions <= most))
             continue;
+        best = worth;
         most = looks[i].positions;
-        described = said;
-        *axis = (struct axis){true, usual, {0}};
+        *axis = (struct axis){true, worth > 1, {0}};
         for (int c = 0; c < 3; c++)
             axis->lps[c] = away > 90 ? -normal[c] : normal[c];
     }
