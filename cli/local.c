@@ -1,6 +1,8 @@
 #include "local.h"
 
+#include "base/file.h"
 #include "paths.h"
+#include "pipeline/series_rules.h"
 #include "pipeline/worker_process.h"
 #include "roots.h"
 #include "show.h"
@@ -26,7 +28,8 @@ static const struct option known[] = {
     {"nifti", required_argument, NULL, 'n'},   {"json", no_argument, NULL, 'j'},
     {"stats", no_argument, NULL, 's'},         {"threads", required_argument, NULL, 'T'},
     {"timeout", required_argument, NULL, 'l'}, {"raw", required_argument, NULL, 'r'},
-    {"frame", required_argument, NULL, 'f'},   {NULL, 0, NULL, 0},
+    {"frame", required_argument, NULL, 'f'},   {"series", required_argument, NULL, 'S'},
+    {"series-rules", required_argument, NULL, 'R'}, {NULL, 0, NULL, 0},
 };
 // clang-format on
 
@@ -41,6 +44,10 @@ static bool read_option(int which, const char *value, struct local_settings *to)
         to->nifti = value;
     else if (which == 'r')
         to->raw = value;
+    else if (which == 'S')
+        to->series = value;
+    else if (which == 'R')
+        to->series_rules = value;
     else if (which == 'f' && number >= 1)
         to->frame = number;
     else if (which == 'j')
@@ -134,7 +141,8 @@ json_t *local_list(char *const *texts, int count)
     return list;
 }
 
-json_t *local_files(const struct local_settings *settings, struct err *err)
+/* NULL with err set when there is none. */
+static json_t *files_of(const struct local_settings *settings, struct err *err)
 {
     struct paths paths = {0};
     bool ok = true;
@@ -148,6 +156,32 @@ json_t *local_files(const struct local_settings *settings, struct err *err)
         err_fail(err, ERR_INPUT, "a file's name is not UTF-8");
     paths_done(&paths);
     return list;
+}
+
+static bool add_rules(const char *path, json_t *job, struct err *err)
+{
+    size_t size;
+    const struct study_rules *rules;
+    struct arena *arena = arena_new();
+    char *text = arena ? file_read(path, SERIES_RULES_MAX_BYTES, &size, err) : NULL;
+    bool ok = text && series_rules_parse(text, size, path, arena, &rules, err);
+    if (ok)
+        json_object_set_new(job, "rules", json_string(text));
+    free(text);
+    arena_free(arena);
+    return ok || (arena ? false : err_fail(err, ERR_NOMEM, "no memory for %s", path));
+}
+
+json_t *local_study_job(const struct local_settings *settings, const char *name, struct err *err)
+{
+    json_t *files = files_of(settings, err);
+    json_t *job = files ? json_pack("{s:s,s:o}", "job", name, "files", files) : NULL;
+    if (job && settings->series && json_object_set_new(job, "series", json_string(settings->series)) != 0)
+        err_fail(err, ERR_INPUT, "an argument is not UTF-8");
+    else if (job && (!settings->series_rules || add_rules(settings->series_rules, job, err)))
+        return job;
+    json_decref(job);
+    return NULL;
 }
 
 json_t *local_job(const struct local_settings *settings, json_t *job, struct err *err)

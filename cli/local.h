@@ -11,6 +11,7 @@
 /* All zero at the start. The texts are the command line's. */
 struct local_settings {
     const char *model, *tensor, *nifti, *raw;
+    const char *series, *series_rules; /* number or UID; a file */
     bool json, stats;
     int threads, timeout_s, frame; /* frame from 1; 0: all */
     char *const *rest;             /* what is no option */
@@ -26,8 +27,9 @@ bool local_options(int count, char **arguments, const char *allowed, struct loca
 /* Texts as a JSON list. NULL: one is not UTF-8, or no memory. */
 json_t *local_list(char *const *texts, int count);
 
-/* Every file that settings->paths name, as a JSON list. NULL with err set when there is none. */
-json_t *local_files(const struct local_settings *settings, struct err *err);
+/* The job `name` on every file that settings->paths name, with --series and --series-rules, whose file is
+ * read and checked here. NULL with err set on failure. */
+json_t *local_study_job(const struct local_settings *settings, const char *name, struct err *err);
 
 /* One job in a fresh worker; takes `job`. NULL with err set on failure. */
 json_t *local_job(const struct local_settings *settings, json_t *job, struct err *err);

@@ -4,21 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void print_series(const json_t *series)
-{
-    size_t i;
-    json_t *one;
-    json_array_foreach(series, i, one)
-    {
-        const char *role = show_text(one, "role"), *why = show_text(one, "why");
-        printf("series     %-4d %-3s %5d objects  %-18s %-16s %s\n", (int)show_number(one, "series_number"),
-               show_text(one, "modality"), (int)show_number(one, "instances"), show_text(one, "reason"),
-               *role ? role : "-", show_text(one, "description"));
-        if (*why)
-            printf("           %s\n", why);
-    }
-}
-
 static int number_of_series(const json_t *series, const char *series_uid)
 {
     size_t i;
@@ -65,7 +50,7 @@ static void print_box(const json_t *box)
 
 static void print_input(const json_t *input)
 {
-    print_series(json_object_get(input, "series"));
+    show_series(json_object_get(input, "series"));
     print_views(input);
     print_box(json_object_get(input, "box"));
     show_warnings(json_object_get(input, "warnings"));
@@ -153,32 +138,29 @@ static enum cli_exit show_result(const struct local_settings *settings, const js
 /* The job the settings ask for, not yet done. NULL with err set on failure. */
 static json_t *job_of(const struct local_settings *settings, struct err *err)
 {
-    json_t *job = NULL;
-    if (settings->tensor) {
-        job = json_pack("{s:s,s:s,s:s}", "job", "tensor", "model", settings->model, "file", settings->tensor);
-    } else {
-        json_t *files = local_files(settings, err);
-        if (!files)
-            return NULL;
-        job = json_pack("{s:s,s:s,s:o}", "job", "study", "model", settings->model, "files", files);
-    }
-    if (!job)
+    json_t *job = settings->tensor ? json_pack("{s:s,s:s}", "job", "tensor", "file", settings->tensor)
+                                   : local_study_job(settings, "study", err);
+    if (job && json_object_set_new(job, "model", json_string(settings->model)) == 0 &&
+        (!settings->stats || json_object_set_new(job, "stats", json_true()) == 0))
+        return job;
+    if (job || settings->tensor)
         err_fail(err, ERR_INPUT, "an argument is not UTF-8");
-    if (settings->stats)
-        json_object_set_new(job, "stats", json_true());
-    return job;
+    json_decref(job);
+    return NULL;
 }
 
 enum cli_exit local_encode(int count, char **arguments)
 {
     struct err err = ERR_INIT;
     struct local_settings settings = {0};
-    if (!local_options(count, arguments, "mtjsTl", &settings))
+    if (!local_options(count, arguments, "mtjsTlSR", &settings))
         return cli_usage("encode", "an option is wrong");
     if (!settings.model)
         return cli_usage("encode", "--model is missing");
     if ((settings.rest_count == 0) == !settings.tensor)
         return cli_usage("encode", "give either files or one --tensor");
+    if (settings.tensor && (settings.series || settings.series_rules))
+        return cli_usage("encode", "a tensor has no series");
     settings.paths = settings.rest;
     settings.path_count = settings.rest_count;
     json_t *job = job_of(&settings, &err);

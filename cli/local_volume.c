@@ -16,6 +16,7 @@ static void show_volume(const struct local_settings *settings, const json_t *ans
            json_number_value(json_array_get(spacing, 1)), json_number_value(json_array_get(spacing, 2)),
            (int)json_integer_value(json_object_get(answer, "files")),
            (int)json_integer_value(json_object_get(answer, "skipped")));
+    show_series(json_object_get(answer, "series"));
     show_warnings(json_object_get(answer, "warnings"));
 }
 
@@ -23,17 +24,15 @@ enum cli_exit local_volume(int count, char **arguments)
 {
     struct err err = ERR_INIT;
     struct local_settings settings = {0};
-    if (!local_options(count, arguments, "njTl", &settings))
+    if (!local_options(count, arguments, "njTlSR", &settings))
         return cli_usage("volume", "an option is wrong");
     if (!settings.nifti || settings.rest_count == 0)
         return cli_usage("volume", settings.nifti ? "no path given" : "--nifti is missing");
     settings.paths = settings.rest;
     settings.path_count = settings.rest_count;
-    json_t *answer = NULL, *files = local_files(&settings, &err);
-    if (files)
-        answer = local_job_into(
-            &settings, json_pack("{s:s,s:o,s:i}", "job", "volume", "files", files, "fd", WORKER_PASSED_FD),
-            settings.nifti, &err);
+    json_t *answer = NULL, *job = local_study_job(&settings, "volume", &err);
+    if (job && json_object_set_new(job, "fd", json_integer(WORKER_PASSED_FD)) == 0)
+        answer = local_job_into(&settings, job, settings.nifti, &err);
     return local_end(&settings, answer, show_volume, &err);
 }
 

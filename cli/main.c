@@ -10,14 +10,14 @@ static const struct command {
     const char *name, *arguments, *help;
     cli_run run;
 } commands[] = {
-    {"encode",   "--model DIR [--json] [--stats] [--threads N] [--timeout S] PATH...",
+    {"encode",   "--model DIR [--series N|UID] [--series-rules FILE] [--json] [--stats] [--threads N] [--timeout S] PATH...",
                  "one study's files or folders in, embedding and findings out", local_encode},
     {"encode",   "--model DIR --tensor FILE.safetensors [--json] [--stats] [--threads N] [--timeout S]",
                  "the same from a preprocessed tensor named \"input\"", local_encode},
     {"text",     "--model DIR [--json] TEXT...", "embeddings of texts", local_text},
     {"tokenize", "--model DIR [--json] TEXT", "token ids of a text", local_tokenize},
     {"model",    "check [--json] PATH", "check a model folder or one .safetensors file", local_model},
-    {"volume",   "PATH... --nifti OUT.nii [--json]", "the chosen series as it lies in space", local_volume},
+    {"volume",   "PATH... --nifti OUT.nii [--series N|UID] [--series-rules FILE] [--json]", "the chosen series as it lies in space", local_volume},
     {"pixels",   "FILE [--frame N] --raw OUT [--json] [--threads N] [--timeout S]",
                  "stored values of one frame (from 1) or all, decoded", local_pixels},
     {"token",    "[--out FILE]", "a new token for REST, and its digest for the configuration", local_token},

@@ -35,3 +35,18 @@ void show_warnings(const json_t *warnings)
         printf("warning    %s\n", json_string_value(item));
     }
 }
+
+void show_series(const json_t *series)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach(series, i, one)
+    {
+        const char *role = show_text(one, "role"), *why = show_text(one, "why");
+        printf("series     %-4d %-3s %5d objects  %-18s %-16s %s\n", (int)show_number(one, "series_number"),
+               show_text(one, "modality"), (int)show_number(one, "instances"), show_text(one, "reason"),
+               *role ? role : "-", show_text(one, "description"));
+        if (*why)
+            printf("           %s\n", why);
+    }
+}

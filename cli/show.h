@@ -16,5 +16,6 @@ double show_number(const json_t *object, const char *key);
 /* Lines "name       value". */
 void show_model(const json_t *model);
 void show_warnings(const json_t *warnings);
+void show_series(const json_t *series); /* as in a result */
 
 #endif

@@ -41,6 +41,8 @@ static const struct key keys[] = {
      "research|investigational|clinical", "anything but clinical marks every output as not for clinical use"},
     {"service", "codes_file", TYPE_TEXT, AT(service.codes_file), RESTART,
      "/usr/share/cardioscribe/codes.json", 0, 0, NULL, "table from finding labels to coded terms"},
+    {"service", "series_file", TYPE_TEXT, AT(service.series_file), RELOAD, "", 0, 0, NULL,
+     "rules that tell series apart, a changed copy of series.json, read again at every reload; empty: built in"},
     {"service", "log_level", TYPE_CHOICE, AT(service.log_level), RELOAD, "info", 0, 0, "debug|info|warning|error",
      "least level that is logged"},
     {"service", "stuck_after_s", TYPE_INT, AT(service.stuck_after_s), RELOAD, "600", 1, 86400, NULL,

@@ -47,6 +47,7 @@ struct config {
         char station_name[17];
         char intended_use[17]; /* research, investigational, clinical */
         char codes_file[CONFIG_TEXT];
+        char series_file[CONFIG_TEXT]; /* "": the rules that are built in */
         char log_level[9];
         int stuck_after_s;
     } service;

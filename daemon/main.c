@@ -39,7 +39,8 @@ enum { START_S = 90, CHECK_MB_S = 4, LOOK_S_MB = 10, LOOK_US = 1000000 };
 
 struct rooms {
     struct service service;
-    struct config *config; /* the running one, which holds those that it replaced */
+    struct config *config;     /* the running one, which holds those that it replaced */
+    struct rulebook *rulebook; /* likewise */
     struct arena *arena;
     struct janitor *janitor;
     struct pool *pool;
@@ -86,6 +87,15 @@ static bool look_for_objects(struct service *service, struct err *err)
     return janitor_reconcile(service, err);
 }
 
+static void publish_rulebook(struct rooms *rooms, struct rulebook *rulebook)
+{
+    rulebook->replaced = rooms->rulebook;
+    rooms->rulebook = rulebook;
+    rooms->service.rulebook = rulebook;
+    log_event(LOG_INFO, "series_rules", "source=%s rules=%d sha256=%.12s",
+              rulebook->text ? "file" : "built_in", rulebook->rule_count, rulebook->sha256);
+}
+
 static bool open_ground(struct rooms *rooms, struct err *err)
 {
     struct service *service = &rooms->service;
@@ -101,6 +111,10 @@ static bool open_ground(struct rooms *rooms, struct err *err)
     if (!report_codes_load(config->service.codes_file, rooms->arena, &codes, err))
         return false;
     service->codes = codes;
+    struct rulebook *rulebook = rulebook_open(config->service.series_file, err);
+    if (!rulebook)
+        return false;
+    publish_rulebook(rooms, rulebook);
     service->spool = spool_open(config->service.state_folder, err);
     if (!service->spool)
         return false;
@@ -156,16 +170,20 @@ static sigset_t block_signals(void)
 }
 
 /* What cannot be read, or does not fit, changes nothing. */
-static struct config *read_again(const struct config *running, struct config_changes *ret)
+static struct config *read_again(const struct config *running, struct config_changes *ret,
+                                 struct rulebook **ret_rulebook)
 {
     struct err err = ERR_INIT;
     struct config *wanted = config_load(running->path, &err);
     struct config *merged = wanted ? config_merge(running, wanted, ret, &err) : NULL;
+    struct rulebook *rulebook = merged ? rulebook_open(merged->service.series_file, &err) : NULL;
     config_free(wanted);
-    if (!merged)
-        log_event(LOG_ERROR, "reload_refused", "cause=%s, the running configuration stays",
-                  log_text(err.text));
-    return merged;
+    *ret_rulebook = rulebook;
+    if (rulebook)
+        return merged;
+    config_free(merged);
+    log_event(LOG_ERROR, "reload_refused", "cause=%s, the running configuration stays", log_text(err.text));
+    return NULL;
 }
 
 static void publish(struct rooms *rooms, struct config *config)
@@ -180,9 +198,14 @@ static void publish(struct rooms *rooms, struct config *config)
 static void reload(struct rooms *rooms)
 {
     struct config_changes changes;
-    struct config *config = read_again(rooms->config, &changes);
+    struct rulebook *rulebook;
+    struct config *config = read_again(rooms->config, &changes, &rulebook);
     if (!config)
         return;
+    if (strcmp(rulebook->sha256, rooms->rulebook->sha256) != 0)
+        publish_rulebook(rooms, rulebook);
+    else
+        rulebook_free(rulebook);
     if (*changes.applied)
         publish(rooms, config);
     else
@@ -252,8 +275,24 @@ static int serve(struct config *config)
     }
     close_rooms(&rooms);
     config_free(rooms.config);
+    rulebook_free(rooms.rulebook);
     log_event(LOG_INFO, "stopped", "clean=%s", ok ? "yes" : "no");
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+/* Takes the configuration. */
+static int check(struct config *config)
+{
+    struct err err = ERR_INIT;
+    struct rulebook *rulebook = rulebook_open(config->service.series_file, &err);
+    if (rulebook)
+        printf("%s: correct, %d peers, %d models, %d series rules\n", config->path, config->peer_count,
+               config->model_count, rulebook->rule_count);
+    else
+        fprintf(stderr, "%s: service.series_file: %s\n", config->path, err.text);
+    rulebook_free(rulebook);
+    config_free(config);
+    return rulebook ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 struct arguments {
@@ -316,9 +355,5 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", err.text);
         return EXIT_FAILURE;
     }
-    if (!arguments.check)
-        return serve(config);
-    printf("%s: correct, %d peers, %d models\n", arguments.config, config->peer_count, config->model_count);
-    config_free(config);
-    return EXIT_SUCCESS;
+    return arguments.check ? check(config) : serve(config);
 }

@@ -179,8 +179,10 @@ static json_t *study_job(const struct pool *pool, const struct config_model *mod
         json_array_append_new(files, json_string(path));
     }
     json_t *job = json_pack("{s:s,s:s,s:o}", "job", "study", "model", model->folder, "files", files);
-    if (job)
+    if (job) {
         embeddings_offer(pool->service, job);
+        rulebook_offer(pool->service->rulebook, job);
+    }
     return job;
 }
 

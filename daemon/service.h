@@ -1,11 +1,12 @@
 /* What every room of the daemon works with. Built by main before the first room opens; of the pointers only
- * `config` changes afterwards. Flags are written by the room named and read by readiness. */
+ * `config` and `rulebook` change afterwards. Flags are written by the room named and read by readiness. */
 #ifndef DAEMON_SERVICE_H
 #define DAEMON_SERVICE_H
 
 #include "daemon/bell.h"
 #include "daemon/config.h"
 #include "daemon/pulse.h"
+#include "daemon/rulebook.h"
 #include "report/report.h"
 #include "spool/spool.h"
 #include "store/store.h"
@@ -18,6 +19,7 @@
  * was ever published stays valid until the service has stopped. */
 struct service {
     const struct config *_Atomic config;
+    const struct rulebook *_Atomic rulebook; /* as config: published by a reload, valid until the end */
     struct store *store;
     struct spool *spool;
     const struct report_codes *codes;

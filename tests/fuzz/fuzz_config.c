@@ -34,6 +34,7 @@ static void check_texts(const struct config *config)
     fuzz_touch_text(config->service.station_name, sizeof config->service.station_name);
     fuzz_touch_text(config->service.intended_use, sizeof config->service.intended_use);
     fuzz_touch_text(config->service.codes_file, sizeof config->service.codes_file);
+    fuzz_touch_text(config->service.series_file, sizeof config->service.series_file);
     fuzz_touch_text(config->service.log_level, sizeof config->service.log_level);
     fuzz_touch_text(config->listener.address, sizeof config->listener.address);
     fuzz_touch_text(config->listener.ae_title, sizeof config->listener.ae_title);
