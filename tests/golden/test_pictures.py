@@ -40,6 +40,40 @@ def test_bicubic_equals_pillow_to_the_byte(root, tmp_path, size, out):
     assert (ours == theirs).all()
 
 
+def lidc(shared):
+    """A real chest, [z][y][x] in HU."""
+    files = sorted((shared / "data/ct_series/lidc-idri-0314_chest_2mm").glob("*.dcm"))
+    slices = sorted(map(pydicom.dcmread, files), key=lambda data: float(data.ImagePositionPatient[2]))
+    return numpy.stack([data.pixel_array * float(data.RescaleSlope) + float(data.RescaleIntercept) for data in slices])
+
+
+@pytest.mark.parametrize("out", [(224, 224), (200, 300)])
+def test_bicubic_of_a_real_slice_equals_pillow_to_the_byte(root, shared, tmp_path, out):
+    for number, plane in enumerate(lidc(shared)[::8]):
+        picture = numpy.clip((plane + 160) * 255 / 400, 0, 255).round().astype("u1")
+        assert len(numpy.unique(picture)) > 100
+        picture.tofile(tmp_path / "in.u8")
+        subprocess.run([built(root, "tests/golden/volume_probe"), "bicubic", tmp_path / "in.u8", tmp_path / "out.u8",
+                        *map(str, picture.shape + out)], check=True, timeout=60)
+        ours = numpy.fromfile(tmp_path / "out.u8", dtype="u1").reshape(out)
+        assert (ours == numpy.asarray(Image.fromarray(picture).resize(out[::-1], Image.BICUBIC))).all(), number
+
+
+def test_a_real_series_as_pictures(root, shared, tmp_path):
+    """From its files to the embedding, against transformers' own processor and model."""
+    model = clip.make(clip.SMALL)
+    folder = clip.save(model, tmp_path / "m")
+    preprocess = {"modality": "CT", "norm": "meanstd", "mean": MEAN, "std": STD, "max_slices": 16, "hu_clip": [-160, 240]}
+    (folder / "config.json").write_text(json.dumps({**CONFIG, "preprocess": preprocess}))
+    (folder / "prompts.json").write_text(json.dumps(PROMPTS))
+    done = subprocess.run([built(root, "cli/cardioscribe"), "encode", "--model", folder, "--json",
+                           shared / "data/ct_series/lidc-idri-0314_chest_2mm"], capture_output=True, text=True, timeout=120)
+    answer = json.loads(done.stdout)
+    assert answer["analysed"] is True and len(answer["input"]["instances"]) == 16, answer
+    difference = numpy.abs(numpy.array(answer["embedding"]) - wanted(model, lidc(shared), -160, 240, 16)).max()
+    assert difference < 1e-5, difference
+
+
 def write_series(folder, voxels, modality):
     """voxels [z][y][x], stored values equal to rescaled ones."""
     folder.mkdir()

@@ -1,92 +1,20 @@
-/* What tests/golden/test_volume.py asks of modules/dicom, modules/study and modules/volume.
+/* What golden tests ask of modules/dicom and modules/volume; exit 2 and "reason: text" when it is declined.
  *
- * volume_probe nifti OUT.nii FILE...         the series of these files (derived ones too) as float32 NIfTI;
- *                                            exit 2 and "reason: text" when it is declined
  * volume_probe pixels FOLDER FILE...         stored values of all frames, as FOLDER/0.i32, FOLDER/1.i32...
  * volume_probe bicubic IN.u8 OUT.u8 iy ix oy ox
  * volume_probe bilinear IN.f32 OUT.f32 iy ix oy ox   antialiased */
 #include "dicom/dicom_head.h"
 #include "dicom/dicom_pixels.h"
-#include "pipeline/series_rules.h"
-#include "study/study.h"
 #include "volume/resize.h"
-#include "volume/volume.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct files {
-    const struct dicom_head **heads;
-    char **paths; /* [count] with the heads */
-    int count;
-    struct dicom_pixels *pixels;
-};
-
 static int fail(const struct err *err)
 {
     fprintf(stderr, "%s: %s\n", err->reason, err->text);
     return 2;
-}
-
-static bool read_frame(void *from, int seat, const struct dicom_frame_ref *at, struct volume_frame *frame,
-                       struct err *err)
-{
-    struct files *files = from;
-    for (int i = 0; i < files->count; i++) {
-        if (files->heads[i] != at->head)
-            continue;
-        dicom_pixels_close(files->pixels);
-        files->pixels = dicom_pixels_open(files->paths[i], err);
-        frame->lut = files->pixels ? dicom_pixels_lut(files->pixels) : NULL;
-        return files->pixels && dicom_pixels_frame(files->pixels, at->frame, frame->stored, err);
-    }
-    return err_fail(err, ERR_BUG, "a slice of no file");
-}
-
-static int write_nifti(const struct volume_plan *plan, struct files *files, const char *path, struct err *err)
-{
-    unsigned char header[VOLUME_NIFTI_HEADER_SIZE];
-    const struct volume_geometry *geometry = &plan->geometry;
-    size_t count = (size_t)geometry->zyx[0] * (size_t)geometry->zyx[1] * (size_t)geometry->zyx[2];
-    float *voxels = malloc(count * sizeof *voxels);
-    FILE *file = fopen(path, "wb");
-    volume_nifti_header(geometry, header);
-    bool ok = voxels && file && fwrite(header, sizeof header, 1, file) == 1;
-    for (int phase = 0; ok && phase < geometry->phases; phase++)
-        ok = volume_fill(plan, phase, &(struct volume_reader){read_frame, files, NULL}, voxels, err) &&
-             fwrite(voxels, sizeof *voxels, count, file) == count;
-    free(voxels);
-    dicom_pixels_close(files->pixels);
-    if (file)
-        fclose(file);
-    for (int i = 0; i < plan->warning_count; i++)
-        puts(plan->warnings[i]);
-    return ok ? 0 : fail(err);
-}
-
-static int nifti(const char *out, char **paths, int count, struct arena *arena, struct err *err)
-{
-    struct files files = {ARENA_ARRAY(arena, const struct dicom_head *, (size_t)count), paths, count, NULL};
-    const struct study_rules *rules;
-    struct study_choice *choice = NULL;
-    struct volume_plan *plan = NULL;
-    for (int i = 0; i < count; i++) {
-        struct dicom_head *head = NULL;
-        if (!dicom_head_read(paths[i], arena, &head, err))
-            return fail(err);
-        files.heads[i] = head;
-    }
-    if (!series_rules_read(NULL, arena, &rules, err) ||
-        !study_choose(files.heads, count, NULL, rules, arena, &choice, err))
-        return fail(err);
-    if (!choice->stack_count) {
-        err_decline(err, choice->reason, "no series");
-        return fail(err);
-    }
-    if (!volume_plan(choice->stacks[0].frames, choice->stacks[0].frame_count, 2, arena, &plan, err))
-        return fail(err);
-    return write_nifti(plan, &files, out, err);
 }
 
 static int pixels(const char *out, const char *path, struct arena *arena, struct err *err)
@@ -160,8 +88,6 @@ int main(int count, char **words)
     int rc = 1;
     if (!arena || !dicom_library_init(&err))
         rc = fail(&err);
-    else if (count > 3 && !strcmp(words[1], "nifti"))
-        rc = nifti(words[2], words + 3, count - 3, arena, &err);
     else if (count > 3 && !strcmp(words[1], "pixels"))
         rc = all_pixels(words[2], words + 3, count - 3, arena, &err);
     else if (count == 8 && !strcmp(words[1], "bicubic"))
