@@ -309,9 +309,9 @@ bool stack_spare(struct stack *stack, int fewest, int most, struct err *err)
     bool done = false;
     if (!drop_older(stack, &done, err))
         return false;
-    if (done) {
+    if (done) { /* in the order of the key that told the takes apart */
         stack->phases = stack->frame_count / stack->position_count;
-        return stack->phases == 1 || stack_phases(stack, err);
+        return true;
     }
     if (stack->frames[0].head->kind != DICOM_KIND_MR || fewest < EVEN_LEAST || most - fewest > EVEN_SPREAD)
         return decline_mixed(fewest, most, stack, err);

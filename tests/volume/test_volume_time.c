@@ -121,6 +121,7 @@ static void a_constant_temporal_index_is_passed_over(void **state)
     }
     assert_true(plan(series));
     assert_float_equal(series->plan->slices[0].at.head->frames[0].acquisition_s, 1000 - 9, 0);
+    assert_int_equal(series->plan->warning_count, 0);
     for (int i = 0; i < 12; i++)
         series->frames[i].acquisition_s = 1000;
     for (int i = 0; i < 12; i++)
@@ -157,6 +158,8 @@ static void percentages_rank_the_phases_of_a_ct(void **state)
         add(series, i % 3 * 0.75);
         series->frames[i].has_phase_percent = series->frames[i].has_time = true;
         series->frames[i].phase_percent = 95 - 10 * (i / 3);
+        series->frames[i].has_temporal_index = true;
+        series->frames[i].temporal_index = i / 3;
         series->frames[i].time_s = i;
     }
     assert_true(plan(series));
