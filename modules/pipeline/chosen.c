@@ -24,6 +24,7 @@ static const char *reason_sentence(const char *reason)
                  {"no_pixels", "they hold no pixels"},
                  {"single_image", "they hold a single image"},
                  {"no_geometry", "they do not say where their images lie"},
+                 {"incomplete_concatenation", "parts of a multi-frame image are missing"},
                  {"colour_image", "they are in colour"},
                  {"no_uid", "their images have no Series or SOP Instance UID"},
                  {"no_series", "there is none"}};

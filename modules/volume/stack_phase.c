@@ -316,6 +316,6 @@ bool stack_spare(struct stack *stack, int fewest, int most, struct err *err)
     if (stack->frames[0].head->kind != DICOM_KIND_MR || fewest < EVEN_LEAST || most - fewest > EVEN_SPREAD)
         return decline_mixed(fewest, most, stack, err);
     return stack_phases(stack, err) && even_out(stack, fewest, err) &&
-           stack_warn(stack, err, "phases_resampled: %d to %d images at a position, taken as %d phases",
+           stack_warn(stack, err, "phases_equalised: %d to %d images at a position, taken as %d phases",
                       fewest, most, stack->phases);
 }

@@ -219,7 +219,7 @@ static void slices_with_a_phase_less_are_evened_out(void **state)
     struct series *series = *state;
     add_uneven(series, (int[]){25, 24, 25, 23}, 4);
     assert_true(plan(series));
-    assert_true(warned(series, "phases_resampled: 23 to 25 images at a position, taken as 25 phases"));
+    assert_true(warned(series, "phases_equalised: 23 to 25 images at a position, taken as 25 phases"));
     assert_int_equal(series->plan->geometry.phases, 25);
     for (int phase = 0; phase < 25; phase++) {
         const struct volume_slice *slices = &series->plan->slices[4 * phase];
