@@ -29,7 +29,8 @@ static const struct option known[] = {
     {"stats", no_argument, NULL, 's'},         {"threads", required_argument, NULL, 'T'},
     {"timeout", required_argument, NULL, 'l'}, {"raw", required_argument, NULL, 'r'},
     {"frame", required_argument, NULL, 'f'},   {"series", required_argument, NULL, 'S'},
-    {"series-rules", required_argument, NULL, 'R'}, {NULL, 0, NULL, 0},
+    {"series-rules", required_argument, NULL, 'R'}, {"dump-input", required_argument, NULL, 'd'},
+    {NULL, 0, NULL, 0},
 };
 // clang-format on
 
@@ -44,6 +45,8 @@ static bool read_option(int which, const char *value, struct local_settings *to)
         to->nifti = value;
     else if (which == 'r')
         to->raw = value;
+    else if (which == 'd')
+        to->input = value;
     else if (which == 'S')
         to->series = value;
     else if (which == 'R')
