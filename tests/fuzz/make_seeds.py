@@ -282,6 +282,18 @@ def prompts():
             "nested": "[" * 300}
 
 
+def series_rules():
+    rule = {"role": "cta", "modality": "CT", "when": {"words": "cta|angio", "not_image_type_1": "derived", "min_positions": 2,
+                                                     "contrast": False}, "take": True, "rank": 3000, "why": "it says so"}
+    left = {"role": "mr_left", "modality": "MR", "when": {"max_field_mm": 400}, "take": False, "why": "of no use"}
+    prefer = [{"add": -1, "each": "positions", "most": 3, "why": "w"}, {"add": 5, "near": "percent", "target": [75, 15]},
+              {"modality": "any", "when": {"kernel": "sharp"}, "add": 2}]
+    return {"two": json.dumps({"rules": [rule, left], "prefer": prefer}), "none": json.dumps({"rules": []}),
+            "shipped": (HERE.parents[1] / "conf" / "series.json").read_text(),
+            "odd": json.dumps({"rules": [{"role": "A", "why": "", "when": {"max_": 1, "words": "|"}}], "prefer": [7]}),
+            "twice": '{"rules": [], "rules": []}'}
+
+
 CONFIG = """# a comment
 [service]
 state_folder = /tmp/x
@@ -427,7 +439,9 @@ def job():
             {"job": "text", "model": "demo-ct", "texts": ["a", "plaque"]}, {"job": "check", "path": "demo-ct/model.safetensors"},
             {"job": "check", "path": "nowhere"}, {"job": "study", "model": "demo-ct", "files": ["demo-ct/vocab.txt", "/dev/null"]},
             {"job": "tensor", "model": "demo-ct", "file": "demo-ct/model.safetensors"},
-            {"job": "volume", "files": [], "fd": 900}, {"job": "volume", "files": ["x"], "fd": -1}, {"job": 7}]
+            {"job": "volume", "files": [], "fd": 900}, {"job": "volume", "files": ["x"], "fd": -1}, {"job": 7},
+            {"job": "volume", "files": [], "fd": 5, "rules": json.dumps({"rules": [{"role": "a"}]})},
+            {"job": "volume", "files": [], "fd": 5, "rules": '{"rules": []}', "series": "1.2"}]
     seeds = {f"{i}-{one['job']}": json.dumps(one) + "\n" for i, one in enumerate(jobs)}
     seeds["several"] = '{"job":"x"}\n\n[]\n{"job":"text","model":"demo-ct","texts":[1]}\nnot json\n{"job":"check"}'
     seeds["nul"] = '{"job":"tokenize","model":"demo-ct\\u0000x","text":"\\ud800"}'
@@ -483,7 +497,7 @@ def association():
 
 
 TARGETS = {"association": association, "bpe": bpe, "config": config, "dicom": dicom, "job": job, "model_config": model_config, "prompts": prompts,
-           "report": report, "rest": rest, "result": result, "safetensors": safetensors, "seg": seg, "shards": shards, "tokenizer": tokenizer}
+           "report": report, "rest": rest, "result": result, "safetensors": safetensors, "seg": seg, "series_rules": series_rules, "shards": shards, "tokenizer": tokenizer}
 
 
 def write(folder, seeds):
@@ -541,7 +555,7 @@ def dictionaries():
     pdus = [bytes([kind, 0]) for kind in (1, 2, 3, 4, 5, 6, 7, 0x10, 0x20, 0x30, 0x40, *range(0x50, 0x5A))]
     return {"dicom": DICOM_WORDS, "seg": DICOM_WORDS + ["BINARY", "FRACTIONAL"], "association": pdus + [RELEASE, ABORT, CT, MR, IMPLICIT, EXPLICIT, BIG], "safetensors": words({"": json.dumps([{"dtype": "F32", "shape": [1], "data_offsets": 0},
                                                                        "BF16", "F16", "F64", "U8", "__metadata__"])}),
-            "model_config": words(model_config()), "prompts": words(prompts()), "result": words(result()),
+            "model_config": words(model_config()), "prompts": words(prompts()), "result": words(result()), "series_rules": words(series_rules()),
             "report": words({"": json.dumps(answer())}) + DICOM_WORDS, "job": words(job()), "config": settings,
             "rest": paths, "tokenizer": pieces, "bpe": byte_pairs,
             "shards": words({"": json.dumps({"weight_map": {"x": "a.safetensors", "y": "b.safetensors"}, "metadata": {"dtype": "U8", "shape": [1], "data_offsets": 0}})})}

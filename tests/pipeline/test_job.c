@@ -37,6 +37,10 @@ static const char *const bad_lines[][2] = {
     {"{\"job\":\"pixels\",\"file\":\"/x\",\"fd\":5,\"frame\":0}", "no number \"frame\""},
     {"{\"job\":\"pixels\",\"file\":\"/x\",\"fd\":5,\"frame\":1.5}", "no number \"frame\""},
     {"{\"job\":\"volume\",\"files\":[],\"fd\":9}", "none of 0 files"},
+    {"{\"job\":\"volume\",\"files\":[],\"fd\":9,\"series\":4}", "no text \"series\""},
+    {"{\"job\":\"volume\",\"files\":[],\"fd\":9,\"rules\":{}}", "no text \"rules\""},
+    {"{\"job\":\"volume\",\"files\":[],\"fd\":9,\"rules\":\"{\"}", "series rules: line 1"},
+    {"{\"job\":\"volume\",\"files\":[],\"fd\":9,\"rules\":\"{\\\"rules\\\":[{}]}\"}", "rules[0]"},
 };
 
 static void every_bad_line_is_refused_with_its_reason(void **state)
