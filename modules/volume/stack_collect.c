@@ -128,9 +128,20 @@ static const char *difference(const struct stack_frame *left, const struct stack
         return "kernel";
     if (strcmp(a->contrast_agent, b->contrast_agent) != 0)
         return "contrast agent";
-    if (fabs(a->echo_ms - b->echo_ms) > 0.01)
-        return "echo time";
-    return fabs(a->inversion_ms - b->inversion_ms) > 0.01 ? "inversion time" : NULL;
+    return fabs(a->echo_ms - b->echo_ms) > 0.01 ? "echo time" : NULL;
+}
+
+/* It is set anew for every slice of a late enhancement stack; at one position it must be one: check_alike. */
+static bool check_inversion(struct stack *stack, struct err *err)
+{
+    double least = INFINITY, most = -INFINITY;
+    for (int i = 0; i < stack->frame_count; i++) {
+        least = fmin(least, stack->frames[i].head->inversion_ms);
+        most = fmax(most, stack->frames[i].head->inversion_ms);
+    }
+    return most - least <= 0.01 ||
+           stack_warn(stack, err, "inversion_times: slices differ in inversion time, %.0f to %.0f ms", least,
+                      most);
 }
 
 static int by_reference(const void *left, const void *right)
@@ -171,7 +182,7 @@ bool stack_check_kinds(struct stack *stack, struct err *err)
         if (word)
             return err_decline(err, "mixed_series", "images of one series differ in %s", word);
     }
-    return check_references(stack, err);
+    return check_inversion(stack, err) && check_references(stack, err);
 }
 
 /* The frame whose axes count, the same in any order. */

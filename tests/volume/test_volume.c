@@ -354,11 +354,6 @@ static void set_echo(struct dicom_head *head)
     head->echo_ms = 5;
 }
 
-static void set_inversion(struct dicom_head *head)
-{
-    head->inversion_ms = 280;
-}
-
 static void set_reference(struct dicom_head *head)
 {
     strcpy(head->id.frame_of_reference, "1.2.9");
@@ -378,8 +373,8 @@ static void set_frame_kind(struct dicom_head *head)
 static void slices_of_two_kinds_are_no_volume(void **state)
 {
     struct series *series = *state;
-    static void (*const set[])(struct dicom_head * head) = {
-        set_kernel, set_contrast, set_echo, set_inversion, set_reference, set_type, set_frame_kind};
+    static void (*const set[])(struct dicom_head * head) = {set_kernel,    set_contrast, set_echo,
+                                                            set_reference, set_type,     set_frame_kind};
     for (size_t k = 0; k < sizeof set / sizeof *set; k++) {
         series->count = 0;
         add_stack(series, 13, 2);
@@ -393,6 +388,19 @@ static void slices_of_two_kinds_are_no_volume(void **state)
             set[k](&series->heads[i]);
         assert_true(plan(series));
     }
+}
+
+static void the_inversion_time_may_differ_from_slice_to_slice(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 13, 2);
+    for (int i = 0; i < 13; i++)
+        series->heads[i].inversion_ms = 280;
+    assert_true(plan(series));
+    assert_false(warned(series, "inversion_times:"));
+    series->heads[7].inversion_ms = 300;
+    assert_true(plan(series));
+    assert_true(warned(series, "inversion_times: slices differ in inversion time, 280 to 300 ms"));
 }
 
 static void what_follows_the_fourth_image_type_value_may_differ(void **state)
@@ -458,6 +466,7 @@ int main(void)
         T(a_rescale_of_some_slices_only_is_declined),
         T(absurd_places_are_declined),
         T(slices_of_two_kinds_are_no_volume),
+        T(the_inversion_time_may_differ_from_slice_to_slice),
         T(what_follows_the_fourth_image_type_value_may_differ),
         T(references_that_all_differ_say_nothing),
         T(frames_of_two_kinds_at_one_position_are_declined),
