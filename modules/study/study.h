@@ -49,7 +49,7 @@ struct study_choice {
 /* Sort a study's objects into series and stacks for a model that takes `modality`.
  * in:  heads of one study, any order, side objects included. modality "CT" or "MR"; NULL: either, to look at
  *      rather than to analyse: then what the rules leave will do too, after all others, if it has at least
- *      two positions. rules: borrowed as long as the choice.
+ *      two images. rules: borrowed as long as the choice.
  * out: *ret lives in arena; no series is taken yet. Having none is not an error. errors: ERR_NOMEM.
  * source: docs/volumes.md, section 2. */
 bool study_choose(const struct dicom_head *const *heads, int head_count, const char *modality,

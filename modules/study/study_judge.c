@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* A stack with less than this share of its series is a stray: it comes after all others. */
-enum { STRAY_SHARE = 4, BEHIND_STRAY = 5000, BEHIND_LEFT = 10000, POSITIONS_TO_LOOK = 2 };
+enum { STRAY_SHARE = 4, BEHIND_STRAY = 5000, BEHIND_LEFT = 10000, IMAGES_TO_LOOK = 2 };
 
 static bool is_grey(const struct dicom_head *head)
 {
@@ -40,7 +40,7 @@ void study_judge(struct study_stack *stack, const struct study_rules *rules, boo
     stack->why = rule ? rule->why : "";
     stack->reason = !rule ? "no_rule" : rule->take ? NULL : rule->role;
     stack->rank = (rule ? rule->rank : 0) + study_rules_preference(rules, stack);
-    if (stack->reason && to_look && stack->shape.positions >= POSITIONS_TO_LOOK) {
+    if (stack->reason && to_look && stack->frame_count >= IMAGES_TO_LOOK) {
         stack->reason = NULL;
         stack->rank -= BEHIND_LEFT;
     }

@@ -171,24 +171,38 @@ static void compare_places(const struct study_places *a, const struct study_plac
         *ret_between |= within(a, b->along[k]);
 }
 
+/* Do any two parts share a position (*ret_shared), or lie between each other's (*ret_between)? False when
+ * their positions cannot be compared: they lie in different directions, or nowhere. */
+static bool compare_parts(const struct cut *cut, bool *ret_shared, bool *ret_between)
+{
+    struct study_places *places = ARENA_ARRAY(cut->arena, struct study_places, (size_t)cut->part_count);
+    double normal[3];
+    *ret_shared = *ret_between = false;
+    if (!places || !study_normal(study_frame(cut->parts[0]), normal))
+        return false;
+    for (int i = 0; i < cut->part_count; i++) {
+        if (!nearly_parallel(cut->parts[0], cut->parts[i]) ||
+            !study_shape_places(cut->parts[i], cut->counts[i], normal, cut->arena, &places[i]))
+            return false;
+        for (int k = 0; k < i; k++)
+            compare_places(&places[k], &places[i], ret_shared, ret_between);
+    }
+    return true;
+}
+
 /* Parts that fill the gaps between each other are one stack, and what differs is wrong with it: half of its
  * slices would make a volume, but not the one that was acquired. */
 static bool when_apart(const struct cut *cut)
 {
-    struct study_places *places = ARENA_ARRAY(cut->arena, struct study_places, (size_t)cut->part_count);
-    bool shared = false, between = false;
-    double normal[3];
-    if (!places || !study_normal(study_frame(cut->parts[0]), normal))
-        return true;
-    for (int i = 0; i < cut->part_count; i++) {
-        if (!nearly_parallel(cut->parts[0], cut->parts[i]))
-            return true;
-        if (!study_shape_places(cut->parts[i], cut->counts[i], normal, cut->arena, &places[i]))
-            return false;
-        for (int k = 0; k < i; k++)
-            compare_places(&places[k], &places[i], &shared, &between);
-    }
-    return shared || !between;
+    bool shared, between;
+    return !compare_parts(cut, &shared, &between) || shared || !between;
+}
+
+/* The inversion time is set anew for every slice of a late enhancement stack. */
+static bool when_at_one_position(const struct cut *cut)
+{
+    bool shared, between;
+    return compare_parts(cut, &shared, &between) && shared;
 }
 
 /* Some anonymisers give each object a frame of reference of its own, which says nothing. */
@@ -197,7 +211,7 @@ static bool when_shared(const struct cut *cut)
     int objects = 1;
     for (int i = 1; i < cut->whole->frame_count; i++)
         objects += cut->whole->frames[i].head != cut->whole->frames[i - 1].head;
-    return 2 * cut->part_count <= objects;
+    return 2 * cut->part_count <= objects && when_apart(cut);
 }
 
 /* A Stack ID for every slice names slices. */
@@ -258,7 +272,7 @@ static const struct key {
     {"kernel", same_kernel, when_apart},
     {"contrast agent", same_contrast, when_apart},
     {"echo time", same_echo, when_apart},
-    {"inversion time", same_inversion, when_apart},
+    {"inversion time", same_inversion, when_at_one_position},
     {"velocity encoding", same_velocity, when_apart},
     {"frame type", same_kind, when_apart},
     {"frame of reference", same_reference, when_shared},
