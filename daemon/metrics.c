@@ -47,17 +47,19 @@ static const char *const causes[CAUSES] = {
 
 // clang-format off
 /* Why nothing was analysed: of models, of what came, of series, of geometry and pixels, of the gate, of
- * attempts. tests/house compares them with docs/volumes.md. A worker may say any word, so what is not listed
- * is "other". */
+ * attempts. tests/house compares them with the words of docs/volumes.md, conf/series.json and the modules. A
+ * worker may say any word, and so may a site's own rules: what is not listed is "other". */
 static const char *const reasons[] = {
     "no_model_for_modality", "no_model_matches", "model_unavailable", "model_not_configured", "no_study_path",
     "no_ct_or_mr_image", "study_too_old", "no_dicom_files", "no_study_uid", "several_studies",
-    "no_series", "other_object", "other_modality", "no_pixels", "localizer", "derived", "colour_image", "single_image",
+    "no_series", "other_object", "other_modality", "no_pixels", "localizer", "derived", "bolus_tracking", "map", "burnt_in",
+    "other_body_part", "no_rule", "colour_image", "single_image",
     "no_geometry", "no_uid", "mixed_sizes", "modality_lut", "mixed_rescale", "absurd_geometry", "no_pixel_spacing",
     "oblique_axes", "mixed_orientation", "too_few_slices", "too_many_slices", "mixed_phases", "mixed_series",
     "gantry_tilt", "irregular_shift", "incomplete_concatenation",
     "missing_slices", "irregular_spacing", "bad_rescale", "float_pixels",
-    "volume_too_large", "spacing_too_coarse", "constant_volume", "input_not_finite", "embedding_not_finite",
+    "volume_too_large", "spacing_too_coarse", "field_too_small", "stack_too_short", "other_role", "not_gated",
+    "lossy_images", "missing_view", "not_finite", "constant_volume", "input_not_finite", "embedding_not_finite", "scores_not_finite",
     "worker_crashed", "worker_timeout", "worker_garbled", "worker_input", "worker_unsupported", "worker_nomem", "worker_io",
     "model_changed", "report_impossible", "other"};
 // clang-format on

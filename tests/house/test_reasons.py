@@ -1,9 +1,12 @@
-"""Words for why a study is not analysed: the metrics count each of those that docs/volumes.md explains."""
+"""Words for why a study is not analysed: the metrics count each by its name."""
+import json
 import re
 
-from tree import read
+from tree import c_files, read
 
-NO_REASON_OF_A_STUDY = {"chosen", "not_chosen", "organ_masks"}
+NO_REASON_OF_A_STUDY = {"chosen", "not_chosen", "organ_masks", "segmentation_geometry"}
+OTHER_JOBS = {"job_tensor", "pixels", "text_cache"}  # files that decline something else
+ON_DEMAND = {"no_such_series"}  # the service never asks for one series
 
 
 def documented():
@@ -17,10 +20,22 @@ def documented():
         yield from re.findall(r"`([a-z]+(?:_[a-z]+)*)`", words)
 
 
+def left_by_rules():
+    return {rule["role"] for rule in json.loads(read("conf/series.json"))["rules"] if not rule.get("take", True)}
+
+
+def declined_by_code():
+    for path in c_files(("modules",), ("*.c",)):
+        *_, module, name = path.split("/")
+        if module in ("study", "volume", "pipeline") and name.removesuffix(".c") not in OTHER_JOBS:
+            yield from re.findall(r'err_decline\(\s*[^,"]+,\s*"(\w+)"', read(path))
+
+
 def test_every_reason_of_a_decline_is_counted_by_its_name():
     (table,) = re.findall(r"\*const reasons\[\] = \{(.*?)\}", read("daemon/metrics.c"), re.DOTALL)
     counted = re.findall(r'"(\w+)"', table)
-    known = set(documented()) - NO_REASON_OF_A_STUDY
-    assert {"localizer", "too_few_slices", "bad_rescale"} <= known, "the tables are not found"
+    assert {"localizer", "bad_rescale"} <= set(documented()), "the tables are not found"
+    assert {"several_studies", "spacing_too_coarse"} <= set(declined_by_code()), "the code is not found"
+    known = {*documented(), *left_by_rules(), *declined_by_code()} - NO_REASON_OF_A_STUDY - ON_DEMAND
     assert len(set(counted)) == len(counted) and counted[-1] == "other"
     assert sorted(known - set(counted)) == []
