@@ -29,7 +29,7 @@ static const char usage[] =
     "Structured Reports. See cardioscribed(8) and cardioscribed.conf(5).\n"
     "\n"
     "  -c, --config FILE   configuration file\n"
-    "      --check         read the configuration, say whether it is right, and end\n"
+    "      --check         read the configuration and its series rules, say whether they are right, and end\n"
     "      --print-keys    every configuration key: section, key, type, default, reloadable, help\n"
     "      --print-routes  every REST route\n";
 
