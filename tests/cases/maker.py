@@ -145,7 +145,7 @@ def make(study, modality, slices=12, phases=1, rows=16, columns=20, spacing=(2.5
             if indices:
                 data.TemporalPositionIdentifier = indices[phase]
             image = Image(data, corner + normal * spacing[0] * z, row, column, spacing[1:], z, phase, base)
-            image.series, image.normal = study.series, normal
+            image.series, image.made, image.normal = study.series, study.series, normal
             image.place()
             made.append(image)
     for number, image in enumerate(made):
@@ -179,7 +179,7 @@ def real(study, files, first=None, reference=None):
                       np.array(data.PixelSpacing, float), 0, 0, 0)
         stored = data.pixel_array.astype("f8")
         image.values = stored * float(data.get("RescaleSlope", 1)) + float(data.get("RescaleIntercept", 0))
-        image.series, image.normal = study.series, np.cross(row, column)
+        image.series, image.made, image.normal = study.series, study.series, np.cross(row, column)
         made.append(image)
     places = sorted({round(float(one.origin @ one.normal), 2) for one in made})
     for image in made:
@@ -354,9 +354,10 @@ def cut_file(study, image, bytes_left_out):
 
 def merge(study, series, into):
     """Two series sent under one Series Instance UID."""
-    uid = study.latest(into)[0].data.SeriesInstanceUID
+    target = study.latest(into)[0].data
     for image in study.latest(series):
-        image.data.SeriesInstanceUID, image.data.SeriesNumber, image.series = uid, into, into
+        image.data.SeriesInstanceUID, image.data.SeriesNumber = target.SeriesInstanceUID, target.SeriesNumber
+        image.series = into
 
 
 def series_per(study, by="z", series=None, numbered=True, **tags):

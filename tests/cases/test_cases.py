@@ -8,7 +8,7 @@ case.json has `what` and `why` (the rule it stands for), `make` (the recipe, see
   roles      the role of each series by its number
   as         another case: the embedding must be that one's, but for rounding where the voxels come in another order
   shows      of `volume`: false, or what else than the whole field, every place in the patient as it was made:
-             series (whose images, by number), phases (which, in what order), shift (so much more everywhere), more
+             series (whose images, as numbered when they were made), phases (which, in what order), shift (so much more everywhere), more
              (at a slice), corner (padding, and the value there), inside (the share of voxels that lie within the
              images), edge (pixels that are left out at their border), slack (of a value)
 A key that is absent is not judged; warnings that are absent are none.
@@ -68,11 +68,11 @@ def word(text):
 
 def images_of(study, wanted):
     images = [one for one in study.images + study.wrapped_images if not one.older]
-    numbers = {one.series for one in images}
+    numbers = {one.made for one in images}
     if wanted is None:
         assert len(numbers) == 1, "say which series is shown"
         (wanted,) = numbers
-    return [one for one in images if one.series == wanted]
+    return [one for one in images if one.made == wanted]
 
 
 def judge_voxels(study, path, shows):
@@ -85,7 +85,8 @@ def judge_voxels(study, path, shows):
         grid, voxels = grid[::7, ::5], voxels[::7, ::5]
     points = nibabel.affines.apply_affine(image.affine, grid) * (-1, -1, 1)  # LPS
     images = images_of(study, shows.get("series"))
-    assert np.dot(points[0, 0, -1] - points[0, 0, 0], np.cross(images[0].row, images[0].column)) > 0
+    if voxels.shape[2] > 1:
+        assert np.dot(points[0, 0, -1] - points[0, 0, 0], np.cross(images[0].row, images[0].column)) > 0
     phases = shows.get("phases", sorted({one.phase for one in images}))
     assert voxels.shape[3] == len(phases)
     for number, phase in enumerate(phases):
