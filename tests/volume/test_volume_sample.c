@@ -239,6 +239,12 @@ static void the_field_of_view_ends_half_a_voxel_out(void **state)
     assert_float_equal(out[0], -5000, 0);
     assert_float_equal(out[1], field(lps), 0); /* 0.45 voxels out */
     assert_float_equal(out[3], field(lps), 0);
+    place(&made.plan.geometry, 0, 0, SIDE - 2 + 0.05, grid.origin_lps);
+    sample(&made, &grid, NULL, out);
+    place(&made.plan.geometry, 0, 0, SIDE - 2, lps);
+    assert_float_equal(out[1], field(lps), 0); /* 0.25 and 0.45 voxels out at the other end */
+    assert_float_equal(out[2], field(lps), 0);
+    assert_float_equal(out[3], -5000, 0); /* 0.65 */
 }
 
 static void only_slices_that_are_needed_are_read(void **state)
