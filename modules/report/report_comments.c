@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { MAX_COMMENT = 8192, MAX_TAKEN = 32, MAX_SKIPPED = 32 };
+enum { MAX_COMMENT = 8192, MAX_TAKEN = 32, MAX_SKIPPED = 32, MAX_WARNINGS = 64 };
 
 struct build {
     const struct result *result;
@@ -288,8 +288,11 @@ static void add_input_comments(const struct build *b, struct dicom_sr_item *cont
         add_comment(b, container,
                     arena_printf(b->arena, "Series rules sha256=%s", result->series_rules_sha256));
     add_organ_comments(b, container);
-    for (int i = 0; i < result->warning_count; i++)
+    for (int i = 0; i < result->warning_count && i < MAX_WARNINGS; i++)
         add_comment(b, container, arena_printf(b->arena, "Input warning: %s", result->warnings[i]));
+    if (result->warning_count > MAX_WARNINGS)
+        add_comment(b, container,
+                    arena_printf(b->arena, "%d more input warnings", result->warning_count - MAX_WARNINGS));
     if (*dicom_sr_source_notes(b->facts->source))
         add_comment(
             b, container,

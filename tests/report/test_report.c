@@ -367,12 +367,19 @@ static void long_lists_end(void **state)
         many[i].series_number = i + 1;
         many[i].taken = i < 100;
     }
+    static const char *warnings[70];
+    for (int i = 0; i < 70; i++)
+        warnings[i] = "repeated: 1";
+    result.warnings = warnings;
+    result.warning_count = 70;
     result.series = many;
     result.series_count = 400;
     struct report *report = build(&result, NULL);
     assert_int_equal(count_in(report, "121106", " taken: role unknown"), 32);
     assert_int_equal(count_in(report, "121106", "68 more series taken"), 1);
     assert_int_equal(count_in(report, "121106", "and 268 more series skipped"), 1);
+    assert_int_equal(count_in(report, "121106", "Input warning: "), 64);
+    assert_int_equal(count_in(report, "121106", "6 more input warnings"), 1);
 }
 
 static void a_segmentation_is_neither_an_image_nor_skipped(void **state)
