@@ -80,6 +80,7 @@ static bool read_made(void *from, int seat, const struct dicom_frame_ref *at, st
 
 struct team {
     pthread_mutex_t lock;
+    pthread_barrier_t start; /* or the first is done before the second begins */
     crew_piece piece;
     void *work;
     int next, count;
@@ -95,6 +96,7 @@ static void *member_run(void *self)
 {
     struct member *member = self;
     struct team *team = member->team;
+    pthread_barrier_wait(&team->start);
     for (;;) {
         struct err err = ERR_INIT;
         pthread_mutex_lock(&team->lock);
@@ -109,15 +111,18 @@ static void *member_run(void *self)
 
 static bool team_run(void *self, int count, crew_piece piece, void *work, struct err *err)
 {
-    struct team team = {PTHREAD_MUTEX_INITIALIZER, piece, work, 0, count, true};
+    struct team team = {
+        .lock = PTHREAD_MUTEX_INITIALIZER, .piece = piece, .work = work, .count = count, .ok = true};
     struct member members[SEATS];
     pthread_t threads[SEATS];
+    pthread_barrier_init(&team.start, NULL, SEATS);
     for (int i = 0; i < SEATS; i++) {
         members[i] = (struct member){&team, i};
         pthread_create(&threads[i], NULL, member_run, &members[i]);
     }
     for (int i = 0; i < SEATS; i++)
         pthread_join(threads[i], NULL);
+    pthread_barrier_destroy(&team.start);
     return team.ok;
 }
 
