@@ -1,0 +1,370 @@
+"""Cardiac MR examinations in views: found by words and by geometry, made into CMR-CLIP's video as independent code makes
+it, with the command line; then from C-STORE to the report."""
+import json
+import os
+import random
+import shutil
+import subprocess
+
+import numpy as np
+import pydicom
+import pytest
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGLosslessSV1
+from safetensors.numpy import load_file
+
+import cmr
+import cmr_reference as reference
+from conftest import real_data
+from counterparts import send, texts
+from service import CLI, DATA
+
+TOLERANCE = 1e-4
+SIDE = 32
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return cmr.model(tmp_path_factory.mktemp("cmr") / "model", side=SIDE)
+
+
+def run(model, *paths, **options):
+    done = subprocess.run([CLI, "encode", "--model", model, "--json", *paths], capture_output=True, text=True,
+                          timeout=300, **options)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def encode(folder, study, model):
+    study.write(folder)
+    return run(model, folder)
+
+
+def encoder_input(folder, study, model):
+    """What the encoder gets of a study, and the result."""
+    if study:
+        study.write(folder)
+    out = folder.with_suffix(".safetensors")
+    result = run(model, "--dump-input", out, folder)
+    return load_file(out)["input"], result
+
+
+def views_of(result):
+    return {one["name"]: one for one in result["input"]["views"]}
+
+
+def warnings_of(result):
+    return [one.split(": ", 1) for one in result["input"]["warnings"]]
+
+
+def assert_same(ours, theirs):
+    """theirs: the least and the most it may be, nearly everywhere the same."""
+    least, most = theirs
+    assert ours.shape == least.shape
+    assert (most - least > TOLERANCE).mean() < 0.1
+    beyond = np.maximum(least - ours, ours - most)
+    assert beyond.max() < TOLERANCE, [float(one.max()) for one in beyond]
+
+
+# ---- which series is which view ----
+
+def test_views_are_found_by_words(model, tmp_path):
+    study, made = cmr.six_views()
+    result = encode(tmp_path / "s", study, model)
+    assert result["analysed"] is True and not result["input"]["warnings"]
+    views = views_of(result)
+    assert list(views) == cmr.VIEWS and {one["how"] for one in views.values()} == {"description"}
+    assert {name: one["series_uid"] for name, one in views.items()} == \
+        {name: objects[0][0].SeriesInstanceUID for name, objects in made.items()}
+    assert [views[name]["frames"] for name in cmr.VIEWS] == [30, 30, 10, 10, 10, 10]
+    assert (views["cine_sa"]["slices"], views["cine_sa"]["phases"]) == (10, 30)
+    assert {one["reason"] for one in result["input"]["series"]} == {"chosen"}
+
+
+def test_views_are_found_by_geometry_and_are_the_same(model, tmp_path):
+    told, _ = cmr.six_views()
+    silent, made = cmr.six_views(words=False)
+    by_words, by_geometry = encode(tmp_path / "w", told, model), encode(tmp_path / "g", silent, model)
+    assert {one["how"] for one in views_of(by_geometry).values()} == {"geometry"}
+    assert {name: one["series_uid"] for name, one in views_of(by_geometry).items()} == \
+        {name: objects[0][0].SeriesInstanceUID for name, objects in made.items()}
+    assert by_words["embedding"] == by_geometry["embedding"]
+
+
+def test_planes_seen_from_behind_are_the_same_views(model, tmp_path):
+    study, made = cmr.six_views(words=False, flip=True)
+    views = views_of(encode(tmp_path / "s", study, model))
+    assert {name: one["series_uid"] for name, one in views.items()} == \
+        {name: objects[0][0].SeriesInstanceUID for name, objects in made.items()}
+
+
+def test_the_objects_used_and_the_key_slice(model, tmp_path):
+    study, made = cmr.six_views()
+    result = encode(tmp_path / "s", study, model)
+    used = result["input"]["instances"]
+    wanted = [one.SOPInstanceUID for name in cmr.VIEWS for one in reference.view_frames(name, made[name])]
+    assert [one["sop_uid"] for one in used] == wanted
+    middle = reference.from_base_to_apex(made["cine_sa"])[5][0]
+    assert used[result["input"]["key"]["instance"]]["sop_uid"] == middle.SOPInstanceUID
+
+
+def test_of_a_pair_the_phase_sensitive_images_are_taken(tmp_path):
+    study, made = cmr.six_views()
+    pair = study.series("lge", "2ch", "LGE 2CH", image_type=("ORIGINAL", "PRIMARY", "P", "ND"))
+    for word, wanted in (("phase_sensitive", pair), ("magnitude", made["lge_2ch"])):
+        folder = cmr.model(tmp_path / word, frames={"lge": word}, side=SIDE)
+        result = encode(tmp_path / "s", study, folder)
+        assert views_of(result)["lge_2ch"]["series_uid"] == wanted[0][0].SeriesInstanceUID
+
+
+def test_short_axis_slices_that_came_as_series_of_their_own(model, tmp_path):
+    whole, _ = cmr.six_views()
+    study = cmr.Cmr()
+    made = {"cine_sa": study.series("cine", "sa", "CINE SAX", slices=10, phases=30, one_series_a_slice=True)}
+    result = encode(tmp_path / "s", study, cmr.model(tmp_path / "m", frames={"views": [{"name": "cine_sa"}]}, side=SIDE))
+    view = views_of(result)["cine_sa"]
+    assert (view["slices"], view["phases"], view["frames"]) == (10, 30, 30)
+    assert ["joined", "cine_sa: 10 series of one slice each are one stack"] in warnings_of(result)
+    assert sum(one["reason"] == "chosen" for one in result["input"]["series"]) == len(made["cine_sa"])
+
+
+# ---- the video ----
+
+SHAPES = {
+    "published": {},
+    "wide_pixels": {"shape": (72, 56), "spacing": (4.0, 3.0)},
+    "high_pixels": {"shape": (40, 90), "spacing": (2.0, 3.5)},
+    "seen_from_behind": {"flip": True},
+    "few": {"slices": 7, "lge_slices": 8, "phases": 20},
+    "many": {"slices": 12, "lge_slices": 17, "phases": 45},
+    "odd": {"slices": 9, "lge_slices": 13, "phases": 25},
+}
+
+
+@pytest.mark.parametrize("case", SHAPES)
+def test_the_input_equals_independent_code(model, tmp_path, case):
+    study, made = cmr.six_views(seed=3, **SHAPES[case])
+    random.Random(5).shuffle(study.objects)
+    ours, result = encoder_input(tmp_path / "s", study, model)
+    assert result["analysed"] is True
+    assert_same(ours, reference.video({name: made[name] for name in cmr.VIEWS}, SIDE))
+
+
+def test_the_input_at_the_published_size_equals_independent_code(tmp_path):
+    study, made = cmr.six_views(seed=4, shape=(240, 208), spacing=(1.4, 1.5))
+    ours, _ = encoder_input(tmp_path / "s", study, cmr.model(tmp_path / "m", side=224))
+    assert ours.shape == (64, 3, 224, 224)
+    assert_same(ours, reference.video({name: made[name] for name in cmr.VIEWS}, 224))
+
+
+@pytest.mark.parametrize("views, n", [(["cine_lax", "cine_sa"], 36), (["lge_sa", "lge_lax", "lge_2ch", "lge_3ch"], 28)])
+def test_checkpoints_of_fewer_views(tmp_path, views, n):
+    folder = cmr.model(tmp_path / "m", frames={"views": [{"name": name} for name in views]}, n=n, side=SIDE)
+    study, made = cmr.six_views(seed=5)
+    ours, result = encoder_input(tmp_path / "s", study, folder)
+    assert list(views_of(result)) == views and result["input"]["input_zyx"] == [n, SIDE, SIDE]
+    assert_same(ours, reference.video({name: made[name] for name in views}, SIDE, n))
+
+
+def test_the_end_of_a_short_video_is_zero(tmp_path):
+    folder = cmr.model(tmp_path / "m", frames={"views": [{"name": "cine_sa"}]}, side=SIDE)
+    study, made = cmr.six_views(seed=6)
+    ours, _ = encoder_input(tmp_path / "s", study, folder)
+    assert not ours[30:].any() and ours[29].any()
+    assert_same(ours, reference.video({"cine_sa": made["cine_sa"]}, SIDE))
+
+
+def test_a_dumped_input_can_be_encoded_again(model, tmp_path):
+    study, _ = cmr.six_views()
+    _, result = encoder_input(tmp_path / "s", study, model)
+    again = run(model, "--tensor", (tmp_path / "s").with_suffix(".safetensors"))
+    assert again["embedding"] == result["embedding"]
+
+
+def test_only_frames_of_the_video_are_decoded(model, tmp_path):
+    """What cannot be decoded does not matter where it is not shown."""
+    study, made = cmr.six_views()
+    for slices in (made["cine_sa"][:4], made["cine_sa"][7:]):
+        for one in (one for phases in slices for one in phases):
+            one.PixelData = encapsulate([b"no picture"])
+            one["PixelData"].is_undefined_length = True
+            one.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+    assert encode(tmp_path / "s", study, model)["analysed"] is True
+    damaged = made["lge_2ch"][0][0]
+    damaged.PixelData = encapsulate([b"no picture"])
+    damaged["PixelData"].is_undefined_length = True
+    damaged.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+    result = encode(tmp_path / "s", study, model)
+    assert result["analysed"] is False and "lge_2ch" in result["reason_text"]
+
+
+def test_the_manifest_says_what_was_used_and_how(tmp_path, model):
+    study, _ = cmr.six_views()
+    digests = [encode(tmp_path / "s", study, model)["input"]["manifest_sha256"]]
+    random.Random(1).shuffle(study.objects)
+    shutil.rmtree(tmp_path / "s")
+    digests.append(encode(tmp_path / "s", study, model)["input"]["manifest_sha256"])
+    other = cmr.model(tmp_path / "m", frames={"double_resize": [40, SIDE]}, side=SIDE)
+    digests.append(run(other, tmp_path / "s")["input"]["manifest_sha256"])
+    fewer = cmr.model(tmp_path / "f", frames={"phases": 28}, side=SIDE)
+    digests.append(run(fewer, tmp_path / "s")["input"]["manifest_sha256"])
+    assert digests[0] == digests[1] and len(set(digests[1:])) == 3
+
+
+# ---- what is missing, or not as published ----
+
+def without(*names, seed=7, **options):
+    study, made = cmr.six_views(seed, **options)
+    left_out = {one.SOPInstanceUID for name in names for phases in made[name] for one in phases}
+    study.objects = [one for one in study.objects if one.SOPInstanceUID not in left_out]
+    return study, made
+
+
+def test_a_missing_view_is_refused_as_published(model, tmp_path):
+    study, _ = without("lge_2ch", "cine_lax")
+    result = encode(tmp_path / "s", study, model)
+    assert result["analysed"] is False and result["reason"] == "missing_view"
+    assert "cine_lax (not_found)" in result["reason_text"] and "lge_2ch (not_found)" in result["reason_text"]
+    assert views_of(result)["lge_2ch"]["reason"] == "not_found" and views_of(result)["lge_3ch"].get("reason") is None
+    assert not any(one["taken"] for one in result["input"]["series"])
+
+
+@pytest.mark.parametrize("policy", ["blank", "skip"])
+@pytest.mark.parametrize("missing", [["lge_2ch"], ["cine_lax"], ["lge_sa", "lge_3ch"]])
+def test_a_missing_view_may_be_blank_or_left_out(tmp_path, policy, missing):
+    folder = cmr.model(tmp_path / "m", frames={"missing": policy}, side=SIDE)
+    study, made = without(*missing, lge_slices=12)
+    ours, result = encoder_input(tmp_path / "s", study, folder)
+    assert result["analysed"] is True
+    length = 10 if "lge_sa" in missing else 12
+    blank = {"cine_lax": 30, "lge_sa": 10, "lge_2ch": length, "lge_3ch": length}
+    views = {name: blank[name] if name in missing else made[name] for name in cmr.VIEWS
+             if policy == "blank" or name not in missing}
+    assert_same(ours, reference.video(views, SIDE))
+    for name in missing:
+        assert views_of(result)[name]["reason"] == "not_found"
+        assert views_of(result)[name]["frames"] == (blank[name] if policy == "blank" else 0)
+        assert any(word == "missing_view" and text.startswith(name) for word, text in warnings_of(result))
+
+
+@pytest.mark.parametrize("policy", ["reject", "blank", "skip"])
+def test_without_any_view_there_is_nothing_to_analyse(tmp_path, policy):
+    study = cmr.Cmr()
+    study.series("cine", "sa", "T2 sagittal", slices=9)
+    folder = cmr.model(tmp_path / "m", frames={"missing": policy}, side=SIDE)
+    assert encode(tmp_path / "s", study, folder)["reason"] == "missing_view"
+
+
+def test_other_numbers_of_phases_and_slices_as_configured(tmp_path, model):
+    study, _ = cmr.six_views(phases=25, lge_slices=16)
+    said = warnings_of(encode(tmp_path / "s", study, model))
+    assert ["phases_resampled", "cine_sa: 25 phases as 30"] in said
+    assert ["slices_resampled", "lge_sa: 16 slices as 15"] in said
+    exact = cmr.model(tmp_path / "m", frames={"phases_policy": "exact", "slices_policy": "exact"}, side=SIDE)
+    result = encode(tmp_path / "s", study, exact)
+    assert result["reason"] == "missing_view"
+    assert {name: one.get("reason") for name, one in views_of(result).items()} == {
+        "cine_lax": "phase_count", "cine_sa": "phase_count", "lge_sa": "slice_count", "lge_lax": None, "lge_2ch": None,
+        "lge_3ch": None}
+    assert encode(tmp_path / "p", cmr.six_views()[0], exact)["analysed"] is True
+
+
+def test_a_stack_that_cannot_be_laid_out_gives_way_to_the_next(model, tmp_path):
+    study, made = cmr.six_views()
+    more = study.series("cine", "sa", "CINE SAX again", slices=14, phases=30)
+    gone = {one.SOPInstanceUID for phases in more[3:9:2] for one in phases}
+    study.objects = [one for one in study.objects if one.SOPInstanceUID not in gone]
+    result = encode(tmp_path / "s", study, model)
+    assert views_of(result)["cine_sa"]["series_uid"] == made["cine_sa"][0][0].SeriesInstanceUID
+    left = [one for one in result["input"]["series"] if one["series_uid"] == more[0][0].SeriesInstanceUID]
+    assert left[0]["reason"] == "missing_slices"
+
+
+@pytest.mark.parametrize("frames, words", [
+    ({"views": []}, "preprocess.frames.views: 1 to 10"),
+    ({"views": [{"name": "lge_5ch"}]}, "preprocess.frames.views[0].name"),
+    ({"views": [{"name": "lge_sa"}, {"name": "lge_sa"}]}, "there is another lge_sa"),
+    ({"views": [{"name": "lge_sa", "from": "phases"}]}, "only a cine has phases"),
+    ({"n": 65}, "preprocess.frames.n: 65"),
+    ({"slices": [15, 10]}, "preprocess.frames.slices"),
+    ({"slices": [10]}, "preprocess.frames.slices: two numbers"),
+    ({"double_resize": [256, 224]}, "preprocess.frames.double_resize"),
+    ({"missing": "guess"}, "preprocess.frames.missing"),
+    ({"colour": 1}, "preprocess.frames.colour: unknown key"),
+])
+def test_a_key_that_does_not_fit_is_named(tmp_path, frames, words):
+    folder = cmr.model(tmp_path / "m", frames=frames, side=SIDE)
+    done = subprocess.run([CLI, "model", "check", folder], capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and words in done.stderr + done.stdout, done.stderr + done.stdout
+
+
+# ---- real series ----
+
+def real_cine(name):
+    """[slice][phase] of a real stack, as its own numbers have it."""
+    by_place = {}
+    for file in sorted((DATA / "mr_cine" / name).iterdir()):
+        one = pydicom.dcmread(file)
+        row, column = np.array(one.ImageOrientationPatient[:3], float), np.array(one.ImageOrientationPatient[3:], float)
+        along = round(float(np.dot(np.cross(row, column), [float(v) for v in one.ImagePositionPatient])), 1)
+        by_place.setdefault(along, []).append(one)
+    return [sorted(by_place[along], key=lambda one: float(one.TriggerTime)) for along in sorted(by_place)]
+
+
+@real_data
+@pytest.mark.parametrize("name, slices, how", [("sunnybrook_SCD0000301_sax", 10, "geometry"),
+                                               ("pig_sax_ssfp", 2, "description")])
+def test_a_real_cine_of_the_short_axis(tmp_path, name, slices, how):
+    folder = cmr.model(tmp_path / "m", frames={"views": [{"name": "cine_sa"}]}, side=64)
+    source = tmp_path / "s"
+    shutil.copytree(DATA / "mr_cine" / name, source)
+    ours, result = encoder_input(source, None, folder)
+    view = views_of(result)["cine_sa"]
+    assert (view["slices"], view["phases"], view["frames"], view["how"]) == (slices, 20, 30, how)
+    assert_same(ours, reference.video({"cine_sa": real_cine(name)}, 64))
+
+
+# ---- the service ----
+
+def cmr_daemon(start_daemon, pacs, folder):
+    return start_daemon(peers=[pacs.peer()], models=[{"name": "tiny-cmr", "folder": folder}])
+
+
+def test_an_examination_goes_from_c_store_to_the_report(start_daemon, start_pacs, model):
+    pacs = start_pacs()
+    daemon = cmr_daemon(start_daemon, pacs, model)
+    study, made = cmr.six_views(shape=(48, 48))
+    send(daemon, study.objects)
+    result = daemon.wait_state(study.uid, "delivered")["results"][0]
+    assert result["analysed"] is True and list(views_of(result)) == cmr.VIEWS
+    report = pacs.of_study(study.uid)[-1]
+    said = " ".join(texts(report.data_set))
+    assert "Left ventricle dilation" in said and "cine_sa" in said
+    key = reference.from_base_to_apex(made["cine_sa"])[5][0]
+    assert key.SOPInstanceUID in str(report.data_set)
+
+
+@pytest.mark.parametrize("policy", ["reject", "blank", "skip"])
+def test_an_examination_without_a_view(start_daemon, start_pacs, tmp_path, policy):
+    pacs = start_pacs()
+    daemon = cmr_daemon(start_daemon, pacs, cmr.model(tmp_path / "m", frames={"missing": policy}, side=SIDE))
+    study, _ = without("lge_3ch", shape=(48, 48))
+    send(daemon, study.objects)
+    shown = daemon.wait_state(study.uid, "delivered", "declined")
+    said = " ".join(texts(pacs.of_study(study.uid)[-1].data_set))
+    assert "lge_3ch" in said
+    if policy == "reject":
+        assert shown["state"] == "declined" and shown["reason"] == "missing_view" and "not analysed" in said.lower()
+    else:
+        assert shown["state"] == "delivered" and shown["results"][0]["analysed"] is True
+
+
+@pytest.mark.skipif(not os.environ.get("CARDIOSCRIBE_FULL_SIZE"), reason="full size: set CARDIOSCRIBE_FULL_SIZE=1")
+def test_an_examination_at_full_size(start_daemon, start_pacs, tmp_path):
+    """Random weights of published CMR-CLIP's size, 426 tensors."""
+    pacs = start_pacs()
+    daemon = cmr_daemon(start_daemon, pacs, cmr.full_size_model(tmp_path / "m"))
+    study, _ = cmr.six_views(shape=(256, 216), spacing=(1.4, 1.4))
+    send(daemon, study.objects)
+    result = daemon.wait_state(study.uid, "delivered", limit_s=900)["results"][0]
+    assert result["analysed"] is True and len(result["embedding"]) == 512
