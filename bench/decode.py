@@ -6,7 +6,7 @@
 FILE: a DICOM image in any compressed transfer syntax; without it a CT-like picture of 512 x 512 is made and coded as
 JPEG 2000 lossless (needs Pillow). Its first frame is repeated --frames times in one object, which `cardioscribe pixels`
 decodes in the sandboxed worker. Rounds alternate, so that other work on the machine hits all alike; the best round
-counts. The time is the worker's own (decode_s): opening the file, decoding, writing the values; not its start.
+counts, the median tells how much it was disturbed. The time is the worker's own (decode_s): opening the file, decoding, writing the values; not its start.
 Needs pydicom. Prints what the machine is; figures of other machines do not compare, ratios do.
 """
 import argparse
@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import platform
+import statistics
 import subprocess
 import tempfile
 
@@ -87,22 +88,24 @@ def main():
     given = words.parse_args()
     cli = pathlib.Path(given.build) / "cli" / "cardioscribe"
     image, frame = read_image(given.file) if given.file else made_image()
-    best = {1: float("inf"), given.threads: float("inf")}
+    taken = {1: [], given.threads: []}
     with tempfile.TemporaryDirectory() as folder:
         path, out = os.path.join(folder, "frames.dcm"), os.path.join(folder, "frames.raw")
         write_frames(image, frame, given.frames, path)
         for _ in range(given.rounds):
-            for threads in best:
-                best[threads] = min(best[threads], decode_s(cli, path, out, threads))
+            for threads in taken:
+                taken[threads].append(decode_s(cli, path, out, threads))
     print(f"machine   {processor()}, {len(os.sched_getaffinity(0))} cores usable, load {os.getloadavg()[0]:.1f}, "
           f"{platform.platform()}")
     print(f"versions  {first_line(cli, '--version')}, OpenJPEG {version_of('libopenjp2-7')}, "
           f"DCMTK {version_of('libdcmtk17')}")
     print(f"input     {given.frames} frames of {image.Rows} x {image.Columns}, {image.file_meta.TransferSyntaxUID.name}, "
-          f"{len(frame)} bytes each; best of {given.rounds} rounds")
-    for threads, seconds in best.items():
-        print(f"threads   {threads:2}  {given.frames / seconds:8.1f} slices/s  {seconds:.3f} s")
-    print(f"ratio     {best[1] / best[given.threads]:.2f}")
+          f"{len(frame)} bytes each; {given.rounds} rounds")
+    for threads, seconds in taken.items():
+        print(f"threads   {threads:2}  {given.frames / min(seconds):8.1f} slices/s  best {min(seconds):.3f} s, "
+              f"median {statistics.median(seconds):.3f} s")
+    best, middle = (how(taken[1]) / how(taken[given.threads]) for how in (min, statistics.median))
+    print(f"ratio     {best:.2f} of the best, {middle:.2f} of the medians")
 
 
 if __name__ == "__main__":
