@@ -124,14 +124,9 @@ static bool explain(struct chosen *chosen, const struct err *first, struct arena
     if (stack != best && !warn(chosen, arena, err, "passed_over: series %d would have come first: %s",
                                series_number(chosen, best), first->reason))
         return false;
-    if (stack->split_by &&
-        !warn(chosen, arena, err, "split: %d of %d images of the series were analysed (%s)",
-              stack->frame_count, stack->series_images, stack->split_by))
-        return false;
-    return stack->dropped_images == 0 ||
-           warn(chosen, arena, err,
-                "phases_equalised: %d images left out where slices had more phases than others",
-                stack->dropped_images);
+    return !stack->split_by ||
+           warn(chosen, arena, err, "split: %d of %d images of the series were analysed (%s)",
+                stack->frame_count, stack->series_images, stack->split_by);
 }
 
 /* ---- the search ---- */

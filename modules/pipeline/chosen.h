@@ -11,7 +11,7 @@
 struct chosen {
     struct study_choice *choice;     /* NULL when it could not even be made */
     const struct study_stack *stack; /* of the choice */
-    struct volume_plan *plan; /* "passed_over", "split" and "phases_equalised" are among its warnings */
+    struct volume_plan *plan;        /* "passed_over" and "split" are among its warnings */
 };
 
 /* in:  limits: the model's modality and gate; NULL: any modality, no gate, to look at rather than to analyse.

@@ -324,10 +324,6 @@ static bool describe_warnings(struct result *result, const struct exam_view *vie
         !warn(result, arena, err, "joined: %s: %d series of one slice each are one stack", name,
               stack->series_count))
         return false;
-    if (stack->dropped_images > 0 &&
-        !warn(result, arena, err, "phases_equalised: %s: %d images left out where slices had more phases",
-              name, stack->dropped_images))
-        return false;
     return warn_of_frames(result, view, frames, arena, err);
 }
 

@@ -34,7 +34,6 @@ struct study_stack {
     struct study_shape shape;
     const char *split_by; /* what sets it apart from the rest of its series, "kernel"; NULL: it is whole */
     int series_images;    /* images of all its series */
-    int dropped_images;   /* left out where joined slices had a phase or two more than others */
 };
 
 struct study_choice {

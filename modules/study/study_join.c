@@ -134,7 +134,7 @@ static bool is_regular(const struct slices *slices)
     for (int i = 0; i < count; i++)
         steps[i] = slices->list[i + 1].along - slices->list[i].along;
     qsort(steps, (size_t)count, sizeof *steps, by_value);
-    double step = steps[count / 2];
+    double step = steps[(count - 1) / 2]; /* the lower, for one that is missing makes a step longer */
     for (int i = 0; i < count; i++) {
         double times = fmax(1, round(steps[i] / step));
         if (fabs(steps[i] - times * step) > irregular_share * times * step)
@@ -145,61 +145,27 @@ static bool is_regular(const struct slices *slices)
 
 /* ---- one stack of them ---- */
 
-static int by_time(const void *left, const void *right)
-{
-    const struct dicom_frame_ref *a = left, *b = right;
-    const struct dicom_frame *at = study_frame(a), *bt = study_frame(b);
-    if (at->has_trigger && bt->has_trigger && at->trigger_ms != bt->trigger_ms)
-        return at->trigger_ms < bt->trigger_ms ? -1 : 1;
-    if (at->has_temporal_index && bt->has_temporal_index && at->temporal_index != bt->temporal_index)
-        return at->temporal_index < bt->temporal_index ? -1 : 1;
-    if (at->has_time && bt->has_time && at->time_s != bt->time_s)
-        return at->time_s < bt->time_s ? -1 : 1;
-    if (a->head->instance_number != b->head->instance_number)
-        return a->head->instance_number < b->head->instance_number ? -1 : 1;
-    return a->frame - b->frame;
-}
-
-/* `count` frames of a slice in the order of time, evenly over its cycle. */
-static void take_phases(const struct study_stack *slice, int count, struct dicom_frame_ref *to)
-{
-    qsort(slice->frames, (size_t)slice->frame_count, sizeof *slice->frames, by_time);
-    for (int i = 0; i < count; i++)
-        to[i] = slice->frames[(2 * i + 1) * slice->frame_count / (2 * count)];
-}
-
 static bool join(struct study_stacks *stacks, const struct slices *slices, struct arena *arena)
 {
-    int phases = slices->least, count = slices->count;
+    int count = slices->count, frame_count = 0;
+    for (int i = 0; i < count; i++)
+        frame_count += slices->list[i].frame_count;
     int *series = ARENA_ARRAY(arena, int, (size_t)count);
-    struct dicom_frame_ref *frames =
-        ARENA_ARRAY(arena, struct dicom_frame_ref, (size_t)count * (size_t)phases);
+    struct dicom_frame_ref *frames = ARENA_ARRAY(arena, struct dicom_frame_ref, (size_t)frame_count);
     struct study_stack *joined = study_stacks_add(stacks, arena);
     if (!series || !frames || !joined)
         return false;
     *joined = (struct study_stack){.frames = frames, .series = series, .series_count = count};
-    joined->frame_count = count * phases;
+    joined->series_images = frame_count;
     joined->shape.directions = 1;
     for (int i = 0; i < count; i++) {
         struct study_stack *slice = &stacks->list[slices->list[i].stack];
-        take_phases(slice, phases, frames + (size_t)i * (size_t)phases);
+        memcpy(frames + joined->frame_count, slice->frames, (size_t)slice->frame_count * sizeof *frames);
+        joined->frame_count += slice->frame_count;
         series[i] = slice->series[0];
-        joined->series_images += slice->frame_count;
-        joined->dropped_images += slice->frame_count - phases;
         slice->reason = "joined";
     }
     return true;
-}
-
-static void recount(struct slices *slices, int kept)
-{
-    slices->count = kept;
-    slices->least = slices->most = slices->list[0].frame_count;
-    for (int i = 1; i < kept; i++) {
-        int count = slices->list[i].frame_count;
-        slices->least = count < slices->least ? count : slices->least;
-        slices->most = count > slices->most ? count : slices->most;
-    }
 }
 
 bool study_join(struct study_stacks *stacks, struct arena *arena)
@@ -215,7 +181,7 @@ bool study_join(struct study_stacks *stacks, struct arena *arena)
         collect(stacks, i, known, done, slices);
         for (int s = 0; s < slices->count; s++)
             done[slices->list[s].stack] = true;
-        recount(slices, distinct(slices));
+        slices->count = distinct(slices);
         if (slices->count >= LEAST_SLICES && is_regular(slices) && !join(stacks, slices, arena))
             return false;
     }

@@ -7,10 +7,10 @@
 
 /* Add a stack for every set of MR stacks of one position each that together are one: same frame of reference,
  * parallel, alike in technique and in the letters of their description, phases no more than two apart, at
- * least three positions on a regular grid. Of two at one position the later series counts. Where phases
- * differ, each keeps as many as the shortest has, those nearest in its cycle (dropped_images). Those joined
- * get the reason "joined". in: stacks measured and judged; out: the new ones are neither. False: out of
- * memory. source: docs/volumes.md, section 2, "Stacks". */
+ * least three positions on a regular grid. Of two at one position the later series counts. All its frames
+ * come along: volume_plan evens out phases. Those joined get the reason "joined".
+ * in: stacks measured and judged; out: the new ones are neither. False: out of memory.
+ * source: docs/volumes.md, section 2, "Stacks". */
 bool study_join(struct study_stacks *stacks, struct arena *arena);
 
 #endif
