@@ -1,0 +1,463 @@
+/* Series that hold several stacks, and stacks that came as several series. */
+#include "made_study.h"
+
+#include <math.h>
+
+/* The stack number `i` of all. */
+static const struct study_stack *stack(const struct made *made, int i)
+{
+    assert_true(i < made->choice->all_count);
+    return &made->choice->stacks[i];
+}
+
+static void assert_stacks(const struct made *made, int count, int images, const char *split_by)
+{
+    assert_int_equal(made->choice->all_count, count);
+    assert_int_equal(stack(made, 0)->frame_count, images);
+    if (split_by) {
+        assert_non_null(stack(made, 0)->split_by);
+        assert_string_equal(stack(made, 0)->split_by, split_by);
+    } else {
+        assert_null(stack(made, 0)->split_by);
+    }
+}
+
+/* ---- splitting ---- */
+
+static void set_kernel(struct dicom_head *head)
+{
+    strcpy(head->kernel, "B70f");
+}
+
+static void set_contrast(struct dicom_head *head)
+{
+    strcpy(head->contrast_agent, "IOMERON");
+}
+
+static void set_echo(struct dicom_head *head)
+{
+    head->echo_ms = 5;
+}
+
+static void set_inversion(struct dicom_head *head)
+{
+    head->inversion_ms = 280;
+}
+
+static void set_velocity(struct dicom_head *head)
+{
+    head->velocity_cm_s = 150;
+}
+
+static void set_type(struct dicom_head *head)
+{
+    strcpy(head->image_type, "ORIGINAL\\PRIMARY\\M\\ND");
+}
+
+static void set_frame_kind(struct dicom_head *head)
+{
+    head->frames->kind_hash = 7;
+}
+
+static void set_reference(struct dicom_head *head)
+{
+    strcpy(head->id.frame_of_reference, "1.2.9");
+}
+
+static void set_class(struct dicom_head *head)
+{
+    strcpy(head->id.sop_class, "1.2.840.10008.5.1.4.1.1.4.1");
+}
+
+static void set_size(struct dicom_head *head)
+{
+    head->rows = 256;
+}
+
+static void set_spacing(struct dicom_head *head)
+{
+    head->frames->spacing_y_mm = 0.5;
+}
+
+static void set_colour(struct dicom_head *head)
+{
+    strcpy(head->photometric, "PALETTE COLOR");
+}
+
+static void set_late_type(struct dicom_head *head)
+{
+    strcpy(head->image_type, "ORIGINAL\\PRIMARY\\AXIAL\\ND\\NORM");
+}
+
+static const struct {
+    void (*set)(struct dicom_head *head);
+    const char *word;
+    bool of_technique; /* slices that differ in it may still be one stack's */
+} kinds[] = {
+    {set_kernel, "kernel", true},
+    {set_contrast, "contrast agent", true},
+    {set_echo, "echo time", true},
+    {set_inversion, "inversion time", true},
+    {set_velocity, "velocity encoding", true},
+    {set_type, "image type", true},
+    {set_frame_kind, "frame type", true},
+    {set_reference, "frame of reference", true},
+    {set_class, "object class", false},
+    {set_size, "image size", false},
+    {set_spacing, "pixel spacing", false},
+    {set_colour, "colour", false},
+};
+enum { KIND_COUNT = sizeof kinds / sizeof *kinds };
+
+/* Twelve slices of one kind and ten of another at the same places. */
+static void two_kinds_at_the_same_places_are_two_stacks(void **state)
+{
+    struct made *made = *state;
+    for (int k = 0; k < KIND_COUNT; k++) {
+        made->count = 0;
+        add_stack(made, DICOM_KIND_MR, 1, 12, 2);
+        struct dicom_head *second = add_stack(made, DICOM_KIND_MR, 1, 10, 2);
+        for (int i = 0; i < 10; i++)
+            kinds[k].set(&second[i]);
+        choose(made, "MR");
+        assert_int_equal(made->choice->all_count, 2);
+        assert_int_equal(stack(made, 0)->frame_count + stack(made, 1)->frame_count, 22);
+        assert_int_equal(stack(made, 0)->series_images, 22);
+        assert_string_equal(stack(made, 0)->split_by, kinds[k].word);
+        assert_string_equal(reason_of(made, 1), "chosen");
+        for (int i = 0; i < 12; i++) /* now all are of the second kind */
+            kinds[k].set(&made->heads[i]);
+        choose(made, "MR");
+        assert_int_equal(made->choice->all_count, 1);
+        assert_null(stack(made, 0)->split_by);
+    }
+}
+
+/* Every second slice of another kind: half of them would be a volume, but not the one that was acquired. */
+static void slices_that_fill_each_others_gaps_stay_together(void **state)
+{
+    struct made *made = *state;
+    for (int k = 0; k < KIND_COUNT; k++) {
+        made->count = 0;
+        struct dicom_head *first = add_stack(made, DICOM_KIND_MR, 1, 13, 2);
+        for (int i = 1; i < 13; i += 2)
+            kinds[k].set(&first[i]);
+        choose(made, "MR");
+        assert_int_equal(made->choice->all_count, kinds[k].of_technique ? 1 : 2);
+    }
+}
+
+/* One range after the other, as of chest and abdomen. */
+static void ranges_one_after_the_other_are_two_stacks(void **state)
+{
+    struct made *made = *state;
+    struct dicom_head *first = add_stack(made, DICOM_KIND_CT, 1, 40, 2);
+    for (int i = 25; i < 40; i++)
+        set_kernel(&first[i]);
+    choose(made, "CT");
+    assert_stacks(made, 2, 25, "kernel");
+}
+
+static void the_inversion_time_may_change_along_a_stack(void **state)
+{
+    struct made *made = *state;
+    struct dicom_head *first = add_stack(made, DICOM_KIND_MR, 1, 12, 8);
+    for (int i = 0; i < 12; i++)
+        first[i].inversion_ms = 260 + 10 * (i / 4);
+    choose(made, "MR");
+    assert_stacks(made, 1, 12, NULL);
+}
+
+static void a_stray_image_does_not_win(void **state)
+{
+    struct made *made = *state;
+    add_stack(made, DICOM_KIND_CT, 1, 200, 2);
+    for (int i = 0; i < 2; i++) /* which alone would be angiography */
+        set_contrast(add(made, DICOM_KIND_CT, 1, i * 0.5));
+    choose(made, "CT");
+    assert_stacks(made, 2, 200, "contrast agent");
+    assert_string_equal(made->choice->series[0].role, "ct");
+    made->count = 201; /* a single one may not even be tried */
+    choose(made, "CT");
+    assert_int_equal(made->choice->stack_count, 1);
+    assert_string_equal(stack(made, 1)->reason, "single_image");
+}
+
+static void three_directions_are_three_stacks(void **state)
+{
+    struct made *made = *state;
+    struct dicom_head *first = add_stack(made, DICOM_KIND_MR, 1, 60, 8);
+    for (int i = 0; i < 60; i++) {
+        struct dicom_frame *frame = first[i].frames;
+        frame->row_lps[0] = i % 3 != 1;
+        frame->row_lps[1] = i % 3 == 1;
+        frame->column_lps[1] = i % 3 == 0;
+        frame->column_lps[2] = i % 3 != 0;
+        memcpy(frame->position_lps, (double[]){i, i, i}, sizeof frame->position_lps);
+    }
+    choose(made, "MR");
+    assert_stacks(made, 3, 20, "direction");
+    assert_true(stack(made, 0)->shape.directions == 3);
+}
+
+static void directions_within_a_thousandth_are_one(void **state)
+{
+    struct made *made = *state;
+    struct dicom_head *first = add_stack(made, DICOM_KIND_CT, 1, 20, 2);
+    for (int i = 0; i < 20; i++)
+        first[i].frames->row_lps[1] = 1e-4 * (i % 5);
+    choose(made, "CT");
+    assert_stacks(made, 1, 20, NULL);
+    first[7].frames->row_lps[1] = 0.03; /* one slice turned: nothing to analyse apart */
+    choose(made, "CT");
+    assert_stacks(made, 1, 20, NULL);
+}
+
+/* As anonymised LIDC-IDRI and Sunnybrook are. */
+static void references_of_their_own_say_nothing(void **state)
+{
+    struct made *made = *state;
+    struct dicom_head *first = add_stack(made, DICOM_KIND_CT, 1, 40, 2);
+    for (int i = 0; i < 40; i++)
+        snprintf(first[i].id.frame_of_reference, sizeof first[i].id.frame_of_reference, "1.2.3.%d", i);
+    choose(made, "CT");
+    assert_stacks(made, 1, 40, NULL);
+}
+
+static void the_end_of_image_type_splits_only_whole_repetitions(void **state)
+{
+    struct made *made = *state;
+    add_stack(made, DICOM_KIND_CT, 1, 12, 2);
+    struct dicom_head *second = add_stack(made, DICOM_KIND_CT, 1, 12, 2);
+    for (int i = 0; i < 24; i++)
+        strcpy(made->heads[i].image_type, "ORIGINAL\\PRIMARY\\AXIAL\\ND");
+    for (int i = 0; i < 12; i++)
+        set_late_type(&second[i]);
+    choose(made, "CT");
+    assert_stacks(made, 2, 12, "image type");
+    made->count = 12;
+    for (int i = 4; i < 12; i++)
+        set_late_type(&made->heads[i]);
+    choose(made, "CT");
+    assert_stacks(made, 1, 12, NULL);
+}
+
+static void acquisitions_split_what_is_uneven(void **state)
+{
+    struct made *made = *state;
+    for (int i = 0; i < 30; i++)
+        add(made, DICOM_KIND_CT, 1, 2 * i)->acquisition_number = 1;
+    for (int i = 10; i < 40; i++)
+        add(made, DICOM_KIND_CT, 1, 2 * i)->acquisition_number = 2;
+    choose(made, "CT");
+    assert_stacks(made, 2, 30, "acquisition");
+    /* every slice an acquisition of its own, evenly: one stack */
+    made->count = 30;
+    for (int i = 0; i < 30; i++)
+        made->heads[i].acquisition_number = i;
+    choose(made, "CT");
+    assert_stacks(made, 1, 30, NULL);
+    /* a slice or two taken again: the plan keeps the newer */
+    for (int i = 0; i < 2; i++)
+        add(made, DICOM_KIND_CT, 1, 2 * i)->acquisition_number = 99;
+    choose(made, "CT");
+    assert_stacks(made, 1, 32, NULL);
+}
+
+static void a_stack_id_for_each_slice_names_slices(void **state)
+{
+    struct made *made = *state;
+    struct dicom_head *first = add_stack(made, DICOM_KIND_MR, 1, 12, 8);
+    for (int i = 0; i < 12; i++)
+        first[i].frames->stack_id_hash = 1 + i;
+    choose(made, "MR");
+    assert_stacks(made, 1, 12, NULL);
+    for (int i = 0; i < 12; i++)
+        first[i].frames->stack_id_hash = 1 + (i >= 7);
+    choose(made, "MR");
+    assert_stacks(made, 2, 7, "stack");
+}
+
+static void what_differs_everywhere_splits_nothing(void **state)
+{
+    struct made *made = *state;
+    struct dicom_head *first = add_stack(made, DICOM_KIND_MR, 1, 200, 0);
+    for (int i = 0; i < 200; i++)
+        first[i].echo_ms = i;
+    choose(made, "MR");
+    assert_int_equal(made->choice->all_count, 1);
+}
+
+/* ---- shape ---- */
+
+static void a_stack_is_measured(void **state)
+{
+    struct made *made = *state;
+    for (int z = 0; z < 10; z++)
+        for (int phase = 0; phase < 20; phase++) {
+            struct dicom_head *head = add(made, DICOM_KIND_MR, 1, 8 * z + 1e-3 * (phase % 2));
+            head->slice_thickness_mm = 6;
+            head->columns = 256;
+            head->frames->has_trigger = true;
+            head->frames->trigger_ms = 40 * phase;
+            head->frames->has_phase_percent = true;
+            head->frames->phase_percent = 5 * phase;
+        }
+    choose(made, "MR");
+    const struct study_shape *shape = &stack(made, 0)->shape;
+    assert_true(shape->images == 200 && shape->positions == 10 && shape->images_per_position == 20);
+    assert_float_equal(shape->spacing_mm, 8, 1e-3);
+    assert_float_equal(shape->length_mm, 72, 2e-3);
+    assert_float_equal(shape->field_mm, 256 * 0.7, 1e-6);
+    assert_true(shape->trigger_times == 20 && shape->thickness_mm == 6 && shape->timed == 1);
+    assert_true(isnan(shape->percent) && isnan(shape->kv) && isnan(shape->kernel_number));
+    assert_float_equal(shape->normal_lps[2], 1, 1e-9);
+    for (int i = 0; i < 200; i++)
+        made->frames[i].phase_percent = 73 + i % 5;
+    choose(made, "MR");
+    assert_float_equal(stack(made, 0)->shape.percent, 75, 1e-9);
+}
+
+/* ---- joining ---- */
+
+/* Slices of a short axis, one series each, `phases[i]` images; series numbers from 1. */
+static void add_slices(struct made *made, const int *phases, int count)
+{
+    for (int z = 0; z < count; z++)
+        for (int phase = 0; phase < phases[z]; phase++) {
+            struct dicom_head *head = add(made, DICOM_KIND_MR, 1 + z, 8 * z);
+            snprintf(head->id.series_description, sizeof head->id.series_description, "SA cine_%d", z);
+            strcpy(head->id.frame_of_reference, "1.2.3");
+            head->frames->has_trigger = true;
+            head->frames->trigger_ms = 1000.0 * phase / phases[z];
+            head->instance_number = 500 - made->count; /* against the order of time */
+        }
+}
+
+static void slices_of_one_series_each_are_joined(void **state)
+{
+    struct made *made = *state;
+    add_slices(made, (const int[]){20, 20, 20, 20, 20, 20}, 6);
+    choose(made, "MR");
+    assert_int_equal(stack(made, 0)->series_count, 6);
+    assert_int_equal(stack(made, 0)->frame_count, 120);
+    assert_int_equal(stack(made, 0)->series_images, 120);
+    assert_null(stack(made, 0)->split_by);
+    assert_string_equal(stack(made, 0)->role, "cine");
+    assert_int_equal(made->choice->stack_count, 1);
+    assert_string_equal(stack(made, 1)->reason, "joined");
+    for (int number = 1; number <= 6; number++)
+        assert_string_equal(reason_of(made, number), "chosen");
+}
+
+static void phases_two_apart_are_joined_with_all_their_images(void **state)
+{
+    struct made *made = *state;
+    add_slices(made, (const int[]){20, 22, 21, 20}, 4);
+    choose(made, "MR");
+    assert_int_equal(stack(made, 0)->series_count, 4);
+    assert_int_equal(stack(made, 0)->frame_count, 83);
+}
+
+static void phases_three_apart_are_not_joined(void **state)
+{
+    struct made *made = *state;
+    add_slices(made, (const int[]){20, 23, 20, 20}, 4);
+    choose(made, "MR");
+    assert_int_equal(stack(made, 0)->series_count, 3); /* a gap that the plan will see */
+}
+
+static void the_later_take_of_a_slice_is_joined(void **state)
+{
+    struct made *made = *state;
+    add_slices(made, (const int[]){20, 20, 20, 20, 20}, 5);
+    for (int i = 80; i < 100; i++)
+        made->frames[i].position_lps[2] = 16; /* series 5 is slice 3 again */
+    choose(made, "MR");
+    assert_int_equal(stack(made, 0)->series_count, 4);
+    assert_string_equal(reason_of(made, 3), "not_chosen");
+    assert_string_equal(reason_of(made, 5), "chosen");
+}
+
+static void assert_not_joined(struct made *made)
+{
+    choose(made, "MR");
+    for (int i = 0; i < made->choice->all_count; i++)
+        assert_int_equal(stack(made, i)->series_count, 1);
+}
+
+static void only_slices_of_one_kind_are_joined(void **state)
+{
+    struct made *made = *state;
+    const int phases[] = {20, 20, 20};
+    struct dicom_head *last = &made->heads[40]; /* without it there are two */
+    add_slices(made, phases, 3);
+    choose(made, "MR");
+    assert_int_equal(stack(made, 0)->series_count, 3);
+    for (int change = 0; change < 7; change++) {
+        made->count = 0;
+        add_slices(made, phases, 3);
+        for (int i = 0; i < 20; i++) {
+            if (change == 0)
+                strcpy(last[i].id.frame_of_reference, "1.2.4");
+            if (change == 1)
+                strcpy(last[i].id.series_description, "LA cine_2");
+            if (change == 2)
+                last[i].frames->row_lps[1] = 0.01;
+            if (change == 3)
+                last[i].rows = 256;
+            if (change == 4)
+                last[i].echo_ms = 3;
+            if (change == 5)
+                last[i].frames->position_lps[2] = 20; /* 8 and 12 mm apart */
+            if (change == 6)
+                last[i].kind = DICOM_KIND_CT;
+        }
+        assert_not_joined(made);
+    }
+    for (int i = 0; i < 60; i++)
+        *made->heads[i].id.frame_of_reference = '\0';
+    assert_not_joined(made);
+}
+
+static void what_is_left_out_of_one_stack_is_left_in_all_its_series(void **state)
+{
+    struct made *made = *state;
+    add_slices(made, (const int[]){20, 20, 20}, 3);
+    struct err err = ERR_INIT;
+    assert_true(study_choose(made->list, made->count, "MR", made->rules, made->arena, &made->choice, &err));
+    study_leave(made->choice, stack(made, 0), "missing_slices");
+    for (int number = 1; number <= 3; number++)
+        assert_string_equal(reason_of(made, number), "missing_slices");
+    study_leave(made->choice, stack(made, 0), "gantry_tilt"); /* the first reason stays */
+    assert_string_equal(reason_of(made, 2), "missing_slices");
+    study_take(made->choice, stack(made, 0));
+    study_leave(made->choice, stack(made, 0), "gantry_tilt");
+    assert_string_equal(reason_of(made, 2), "chosen");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(two_kinds_at_the_same_places_are_two_stacks),
+        T(slices_that_fill_each_others_gaps_stay_together),
+        T(ranges_one_after_the_other_are_two_stacks),
+        T(the_inversion_time_may_change_along_a_stack),
+        T(a_stray_image_does_not_win),
+        T(three_directions_are_three_stacks),
+        T(directions_within_a_thousandth_are_one),
+        T(references_of_their_own_say_nothing),
+        T(the_end_of_image_type_splits_only_whole_repetitions),
+        T(acquisitions_split_what_is_uneven),
+        T(a_stack_id_for_each_slice_names_slices),
+        T(what_differs_everywhere_splits_nothing),
+        T(a_stack_is_measured),
+        T(slices_of_one_series_each_are_joined),
+        T(phases_two_apart_are_joined_with_all_their_images),
+        T(phases_three_apart_are_not_joined),
+        T(the_later_take_of_a_slice_is_joined),
+        T(only_slices_of_one_kind_are_joined),
+        T(what_is_left_out_of_one_stack_is_left_in_all_its_series),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
