@@ -105,7 +105,8 @@ static bool find_stacks(struct study_choice *choice, enum dicom_kind wanted, con
     return true;
 }
 
-/* What may be analysed first, best first; between equals the lower series number, then the larger. */
+/* What may be analysed first, best first; between equals the lower series number, then the larger, then the
+ * earlier echo or inversion. */
 static int by_rank(const void *left, const void *right)
 {
     const struct study_stack *a = left, *b = right;
@@ -117,7 +118,12 @@ static int by_rank(const void *left, const void *right)
         return a->series[0] - b->series[0];
     if (a->frame_count != b->frame_count)
         return b->frame_count - a->frame_count;
-    return strcmp(a->frames[0].head->id.sop_uid, b->frames[0].head->id.sop_uid);
+    const struct dicom_head *ah = a->frames[0].head, *bh = b->frames[0].head;
+    if (ah->echo_ms != bh->echo_ms)
+        return ah->echo_ms < bh->echo_ms ? -1 : 1;
+    if (ah->inversion_ms != bh->inversion_ms)
+        return ah->inversion_ms < bh->inversion_ms ? -1 : 1;
+    return strcmp(ah->id.sop_uid, bh->id.sop_uid);
 }
 
 /* ---- verdicts ---- */
