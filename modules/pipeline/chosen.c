@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Voxels of one phase, at most: 4 GiB of float. */
+/* Voxels of one phase, at most: 2 GiB at 16 bits; they are never held. source: docs/volumes.md. */
 static const int64_t max_voxels = (int64_t)1 << 30;
 
 /* What a study's most telling reason means, as the end of a sentence. */

@@ -60,13 +60,12 @@ static bool make_grey(const struct exam_view *view, const struct preprocess *pre
     const struct volume_plan *plan = view->picked;
     int side = preprocess->frames.double_resize[1];
     size_t count = (size_t)plan->geometry.zyx[0] * (size_t)side * (size_t)side;
-    float *voxels = ARENA_ARRAY(arena, float, tensor_voxels(plan->geometry.zyx));
     float *squares = ARENA_ARRAY(arena, float, count);
     double low_high[2];
-    if (!voxels || !squares)
+    if (!squares)
         return no_memory(err);
-    if (!prepare_voxels(plan, 0, source, voxels, err) ||
-        !cut_frames(&plan->geometry, voxels, side, squares, arena, err) ||
+    float *voxels = prepare_voxels(plan, 0, source, arena, err);
+    if (!voxels || !cut_frames(&plan->geometry, voxels, side, squares, arena, err) ||
         !grey_range(squares, count, preprocess->percentile, low_high, arena, err))
         return err_prefix(err, "view %s", study_view_names[view->wish->view]);
     grey_of(squares, count, low_high, grey);

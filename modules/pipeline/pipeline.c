@@ -114,7 +114,7 @@ static bool make_pictures(struct run *run, struct err *err)
 {
     const struct preprocess *preprocess = model_preprocess(run->model);
     const struct vision_config *vision = model_vision(run->model);
-    float *voxels, *values;
+    float *values;
     if (vision->channels > PREPROCESS_CHANNELS_MAX)
         return err_decline(err, "no_study_path",
                            "a grey picture becomes up to %d channels, the model takes %d",
@@ -123,9 +123,8 @@ static bool make_pictures(struct run *run, struct err *err)
         return false;
     run->phase = 0;
     const int *zyx = run->plan->geometry.zyx;
-    voxels = room(run->arena, tensor_voxels(zyx), sizeof *voxels, err);
-    if (!voxels || !prepare_voxels(run->plan, run->phase, &run->source, voxels, err) ||
-        !pictures_prepare(preprocess, vision, zyx, voxels, run->arena, &values, err))
+    const float *voxels = prepare_voxels(run->plan, run->phase, &run->source, run->arena, err);
+    if (!voxels || !pictures_prepare(preprocess, vision, zyx, voxels, run->arena, &values, err))
         return false;
     run->input = (struct encoder_input){
         .values = values, .items = zyx[0], .zyx = {1, vision->input_zyx[1], vision->input_zyx[2]}};

@@ -68,12 +68,23 @@ static bool fill_outside(const struct volume_plan *plan, float *values, size_t c
     return true;
 }
 
-bool prepare_voxels(const struct volume_plan *plan, int phase, struct source *source, float *voxels,
-                    struct err *err)
+float *prepare_voxels(const struct volume_plan *plan, int phase, struct source *source, struct arena *arena,
+                      struct err *err)
 {
     struct volume_reader reader = source_reader(source);
-    return volume_fill_padded(plan, phase, &reader, NAN, voxels, err) &&
-           fill_outside(plan, voxels, tensor_voxels(plan->geometry.zyx), err);
+    const int *zyx = plan->geometry.zyx;
+    size_t count = tensor_voxels(zyx);
+    if (count > VOLUME_HELD_MAX) {
+        err_decline(err, "volume_too_large", "%d slices of %d x %d are too large to be pictures", zyx[0],
+                    zyx[1], zyx[2]);
+        return NULL;
+    }
+    float *voxels = ARENA_ARRAY(arena, float, count);
+    if (!voxels)
+        err_fail(err, ERR_NOMEM, "no memory for %zu voxels", count);
+    bool ok = voxels && volume_fill_padded(plan, phase, &reader, NAN, voxels, err) &&
+              fill_outside(plan, voxels, count, err);
+    return ok ? voxels : NULL;
 }
 
 bool prepare_sample(const struct volume_plan *plan, int phase, struct source *source,

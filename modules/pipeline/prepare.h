@@ -2,6 +2,7 @@
 #ifndef PIPELINE_PREPARE_H
 #define PIPELINE_PREPARE_H
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "pipeline/model.h"
 #include "pipeline/source.h"
@@ -17,13 +18,13 @@ int prepare_choose_phase(const struct volume_plan *plan, double *ret_spread);
 
 enum { PREPARE_MAX_PHASE_SPREAD = 5 }; /* points of percent; source: docs/volumes.md */
 
-/* One phase in rescaled units: every voxel of the plan, or its values at the voxels of a grid (volume.h).
- * Padding, and what lies outside the field of view, is air (-1024 HU) in CT; in MR the lowest value there is
- * otherwise, so that it cannot widen the range.
+/* One phase in rescaled units: every voxel of the plan, in arena, or the values at the voxels of a grid
+ * (volume.h). Padding, and what lies outside the field of view, is air (-1024 HU) in CT; in MR the lowest
+ * value there is otherwise, so that it cannot widen the range.
  * errors: those of volume_fill and volume_sample with source_reader; ERR_INPUT "constant_volume" when all of
- * it is padding or outside. */
-bool prepare_voxels(const struct volume_plan *plan, int phase, struct source *source, float *voxels,
-                    struct err *err);
+ * it is padding or outside, "volume_too_large" (more than VOLUME_HELD_MAX voxels). */
+float *prepare_voxels(const struct volume_plan *plan, int phase, struct source *source, struct arena *arena,
+                      struct err *err);
 bool prepare_sample(const struct volume_plan *plan, int phase, struct source *source,
                     const struct volume_geometry *grid, float *values, struct err *err);
 

@@ -99,6 +99,18 @@ static void phases_of_mixed_percentages_are_not_chosen_by_them(void **state)
     assert_float_equal(spread, 6, 1e-9);
 }
 
+static void pictures_that_nobody_can_hold_are_declined(void **state)
+{
+    struct arena *arena = arena_new();
+    struct err err = ERR_INIT;
+    struct source source = {0};
+    struct volume_plan plan = {.geometry = {.zyx = {64, 2048, 2049}, .phases = 1}};
+    assert_null(prepare_voxels(&plan, 0, &source, arena, &err));
+    assert_int_equal(err.code, ERR_INPUT);
+    assert_string_equal(err.reason, "volume_too_large");
+    arena_free(arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -109,6 +121,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_normalised_is_declined),
         cmocka_unit_test(the_phase_nearest_to_75_percent_is_taken),
         cmocka_unit_test(phases_of_mixed_percentages_are_not_chosen_by_them),
+        cmocka_unit_test(pictures_that_nobody_can_hold_are_declined),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
