@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+import cmr
 import grounded
 from counterparts import code, concept, content, dciodvfy_errors, send, texts
 from service import CLI, ROOT, TIME_FACTOR
@@ -27,7 +28,7 @@ SMALL_INPUT = {"cardiac-clip": "8,8,8", "fvlm": "8,8,16", "radar": "16,64,96", "
 FULL_INPUT = {"ct-glip": "96,256,384"}  # of the others the converter knows it
 MASKED = {"fvlm": ["heart", "lung"], "ct-glip": ["aorta", "liver"]}
 PARTS = [(slice(3, 7), slice(20, 24), slice(22, 28)), (slice(2, 10), slice(30, 33), slice(30, 36))]
-FAMILIES = ["cardiac-clip", "radclip", "clip", "fvlm", "radar", "ct-glip"]
+FAMILIES = ["cardiac-clip", "cmr-clip", "radclip", "clip", "fvlm", "radar", "ct-glip"]
 
 
 def vocabulary(folder, pairs):
@@ -85,6 +86,16 @@ def model(family, full, tmp_path):
     shutil.rmtree(folder)
 
 
+def study_for(family):
+    """One with what its model asks for."""
+    if family == "cmr-clip":
+        study, _ = cmr.six_views(shape=(48, 48))
+        return study, study.objects
+    study = ct_study(slices=12)
+    masks = [grounded.segmentation(study.objects, dict(zip(MASKED[family], PARTS)))] if family in MASKED else []
+    return study, [*study.objects, *masks]
+
+
 def vectors(result):
     """What was computed, by organ, or of the whole study."""
     organs = {one["id"]: one["embedding"] for one in result["organs"] if "embedding" in one}
@@ -95,7 +106,11 @@ def judge_report(document, result):
     given = result["model"]
     said = texts(document)
     assert any(f"family={given['family']};" in text and f"weights sha256={given['weights_sha256']}" in text for text in said)
-    assert any(text.startswith("Input: 1 of ") for text in said) and any(text.startswith("Series 1 taken: ") for text in said)
+    taken = [one["series_number"] for one in result["input"]["series"] if one["taken"]]
+    assert any(text.startswith(f"Input: {len(taken)} of ") for text in said)
+    assert all(any(text.startswith(f"Series {number} taken: ") for text in said) for number in taken)
+    for view in result["input"]["views"]:
+        assert any(text.startswith(f"View analysed: {view['name']}: series ") for text in said), view
     (evaluations,) = [item for item in content(document) if concept(item) == "C0034375"]
     answers = [item for item in evaluations.ContentSequence if item.ValueType == "CODE" and concept(item) != "111017"]
     states = {"present": "52101004", "absent": "272519000"}
@@ -112,15 +127,14 @@ def test_a_family_from_store_to_report(start_daemon, start_pacs, model, family, 
     limit_s = 3000 if full else 120
     daemon = start_daemon(peers=[pacs.peer()], models=[{"name": "one", "folder": model}],
                           keys={"pool.job_timeout_s": int(limit_s * TIME_FACTOR), "pool.memory_mb": 16384})
-    study = ct_study(slices=12)
-    objects = list(study.objects)
-    if family in MASKED:
-        objects.append(grounded.segmentation(study.objects, dict(zip(MASKED[family], PARTS))))
+    study, objects = study_for(family)
     send(daemon, objects)
     daemon.wait_state(study.uid, "delivered", limit_s=limit_s)
     (result,) = daemon.get(f"/api/v1/studies/{study.uid}", embedding=1)["results"]
     assert result["analysed"] and result["model"]["family"] == family
-    assert {one["sop_uid"] for one in result["input"]["instances"]} == {str(one.SOPInstanceUID) for one in objects}
+    used, sent = {one["sop_uid"] for one in result["input"]["instances"]}, {str(one.SOPInstanceUID) for one in objects}
+    assert used and used <= sent if family == "cmr-clip" else used == sent
+    assert [one["reason"] for one in result["input"]["views"]] == ([None] * 6 if family == "cmr-clip" else [])
     assert full and family == "radar" or len({len(vector) for vector in vectors(result).values()}) == 1, result["organs"]
     assert all(abs(np.linalg.norm(vector) - 1) < 1e-3 for vector in vectors(result).values())
     if family in MASKED:
