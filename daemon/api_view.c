@@ -301,6 +301,31 @@ static void tell_parked(const struct story *story)
     tell_deliveries(story);
 }
 
+static void tell_missing_views(const struct story *story, const json_t *result)
+{
+    json_t *view;
+    size_t i;
+    json_array_foreach(json_object_get(json_object_get(result, "input"), "views"), i, view)
+    {
+        if (*text_of(view, "reason"))
+            fprintf(story->to, " View %s was not analysed (%s).", text_of(view, "name"),
+                    text_of(view, "reason"));
+    }
+}
+
+static void tell_analysed(const struct story *story)
+{
+    json_t *result;
+    size_t i;
+    fputs("It was analysed.", story->to);
+    json_array_foreach(json_object_get(story->study, "results"), i, result)
+    {
+        if (number_of(result, "revision") == number_of(story->study, "revision"))
+            tell_missing_views(story, result);
+    }
+    tell_deliveries(story);
+}
+
 static void tell(const struct story *story, int64_t receiving_ms)
 {
     const char *state = text_of(story->study, "state");
@@ -317,8 +342,7 @@ static void tell(const struct story *story, int64_t receiving_ms)
         tell_reason(story, "It was not analysed");
         tell_deliveries(story);
     } else {
-        fputs("It was analysed.", story->to);
-        tell_deliveries(story);
+        tell_analysed(story);
     }
 }
 

@@ -352,7 +352,10 @@ def test_what_was_looked_at_is_shown_and_an_older_row_too(start_daemon):
         daemon.stop()
         change_result(daemon, change)
         daemon.start()
-        (result,) = ask(daemon, STUDY, id=study.uid)["results"]
+        shown = ask(daemon, STUDY, id=study.uid)
+        (result,) = shown["results"]
+        missing = "It was analysed. View lge_3ch was not analysed (missing). "
+        assert shown["explanation"].startswith(missing) == (change is in_views) and "cine_sa" not in shown["explanation"]
         said = daemon.cli("study", study.uid).stdout
         if change is in_views:
             assert result["input"]["views"] == VIEWS and result["input"]["box"] == BOX
