@@ -10,9 +10,9 @@ ON_DEMAND = {"no_such_series"}  # the service never asks for one series
 
 
 def documented():
-    """Of section 2, the first column of its table; of section 3, the word of each row that declines."""
+    """Of the verdicts on series, the first column; of section 3, the word of each row that declines."""
     text = read("docs/volumes.md")
-    for line in text[text.index("\n## 2."):text.index("\n## 4.")].split("\n"):
+    for line in text[text.index("\n### Verdicts\n"):text.index("\n## 4.")].split("\n"):
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if not line.startswith("|") or len(cells) < 2:
             continue
@@ -34,7 +34,8 @@ def declined_by_code():
 def test_every_reason_of_a_decline_is_counted_by_its_name():
     (table,) = re.findall(r"\*const reasons\[\] = \{(.*?)\}", read("daemon/metrics.c"), re.DOTALL)
     counted = re.findall(r'"(\w+)"', table)
-    assert {"localizer", "bad_rescale"} <= set(documented()), "the tables are not found"
+    assert {"no_geometry", "bad_rescale"} <= set(documented()), "the tables are not found"
+    assert {"localizer", "map"} <= left_by_rules()
     assert {"several_studies", "spacing_too_coarse"} <= set(declined_by_code()), "the code is not found"
     known = {*documented(), *left_by_rules(), *declined_by_code()} - NO_REASON_OF_A_STUDY - ON_DEMAND
     assert len(set(counted)) == len(counted) and counted[-1] == "other"
