@@ -118,8 +118,9 @@ bool volume_box(const struct volume_geometry *geometry, const double centre_lps[
  * of view (half a voxel round the outermost centres) edges are clamped, beyond it a value is `outside`, which
  * may be NAN. So is one with padding or a place outside its frame among the voxels it is made of.
  * in:  grid: any whose axes run along those of the plan, in any order and direction.
- * out: [z][y][x] of the grid. Only slices that the grid needs are read, each once; holds up to five slices
- *      a seat (one as the grid cuts it), never the volume. Does not depend on the number of seats.
+ * out: [z][y][x] of the grid. Only slices that the grid needs are read, each once (a frame that two
+ *      interpolated slices share, for both); holds up to five slices a seat (one as the grid cuts it), never
+ *      the volume. Does not depend on the number of seats.
  * errors: those of volume_fill; ERR_BUG for a grid that is turned against the plan. */
 bool volume_sample(const struct volume_plan *plan, int phase, const struct volume_reader *reader,
                    const struct volume_geometry *grid, float outside, float *out, struct err *err);
