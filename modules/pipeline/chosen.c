@@ -47,7 +47,7 @@ static bool is_taken_role(const struct preprocess *limits, const char *role)
 }
 
 /* What can be said before the stack is laid out. */
-static bool pass_stack(const struct study_stack *stack, const struct preprocess *limits, struct err *err)
+bool chosen_gate_stack(const struct study_stack *stack, const struct preprocess *limits, struct err *err)
 {
     if (!limits)
         return true;
@@ -61,7 +61,7 @@ static bool pass_stack(const struct study_stack *stack, const struct preprocess 
     return true;
 }
 
-static bool pass_volume(const struct volume_geometry *geometry, const struct preprocess *limits,
+bool chosen_gate_volume(const struct volume_geometry *geometry, const struct preprocess *limits,
                         struct err *err)
 {
     const int *zyx = geometry->zyx;
@@ -137,9 +137,9 @@ static bool try_stack(struct chosen *chosen, const struct study_stack *stack, co
 {
     struct volume_plan *plan;
     int least_positions = limits ? 2 : 1; /* a single view may be looked at */
-    if (pass_stack(stack, limits, err) &&
+    if (chosen_gate_stack(stack, limits, err) &&
         volume_plan(stack->frames, stack->frame_count, least_positions, arena, &plan, err) &&
-        pass_volume(&plan->geometry, limits, err)) {
+        chosen_gate_volume(&plan->geometry, limits, err)) {
         chosen->plan = plan;
         chosen->stack = stack;
         study_take(chosen->choice, stack);

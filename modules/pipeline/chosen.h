@@ -23,6 +23,12 @@ struct chosen {
 bool chosen_find(const struct source *source, const struct preprocess *limits, struct arena *arena,
                  struct chosen *ret, struct err *err);
 
+/* The model's gate, before a stack is laid out and after. limits NULL: none but the size. errors: ERR_INPUT
+ * as above. */
+bool chosen_gate_stack(const struct study_stack *stack, const struct preprocess *limits, struct err *err);
+bool chosen_gate_volume(const struct volume_geometry *geometry, const struct preprocess *limits,
+                        struct err *err);
+
 /* The error of a choice in which no stack may be analysed. modality: as study_choose got it. Always false. */
 bool chosen_none(const struct study_choice *choice, const char *modality, struct err *err);
 

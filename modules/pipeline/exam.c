@@ -106,7 +106,9 @@ static bool try_stack(struct search *search, struct exam_view *view, int stack, 
     int count;
     view->stack = &search->exam->choice->stacks[stack];
     view->how = search->looks[stack].how;
-    if (!volume_plan(view->stack->frames, view->stack->frame_count, 1, search->arena, &plan, &why)) {
+    if (!chosen_gate_stack(view->stack, search->preprocess, &why) ||
+        !volume_plan(view->stack->frames, view->stack->frame_count, 1, search->arena, &plan, &why) ||
+        !chosen_gate_volume(&plan->geometry, search->preprocess, &why)) {
         *ret_reason = arena_strdup(search->arena, why.reason);
         *err = why;
         return why.code == ERR_INPUT && (*ret_reason || no_memory(err));

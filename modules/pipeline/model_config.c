@@ -55,8 +55,8 @@ static void set_grounded(const struct encoder_sections *sections, struct preproc
     }
 }
 
-static bool read_frames(const struct encoder_sections *sections, const json_t *section, struct frames *ret,
-                        struct err *err)
+static bool read_frames(const struct encoder_sections *sections, const json_t *section,
+                        struct preprocess *ret, struct err *err)
 {
     const char *arch = json_string_value(json_object_get(sections->vision, "arch"));
     const json_t *axes = json_object_get(sections->vision, "input"); /* checked by the encoder */
@@ -67,7 +67,9 @@ static bool read_frames(const struct encoder_sections *sections, const json_t *s
         json_int_t side = json_integer_value(json_array_get(axes, i));
         input[i] = side > 0 && side <= 1024 ? (int)side : 0;
     }
-    return model_frames_read(section, input, ret, err);
+    if (ret->has_hu_clip)
+        return err_fail(err, ERR_INPUT, "preprocess.hu_clip: not with arch spacetime_vit");
+    return model_frames_read(section, input, &ret->frames, err);
 }
 
 static bool check_grounded(const struct preprocess *preprocess, bool grounded, bool asked, struct err *err)
@@ -149,7 +151,7 @@ static bool read_preprocess(const struct encoder_sections *sections, const json_
     ret->refuse_lossy = lossy == 1;
     if (!read_roles(roles, ret, err))
         return false;
-    if (!read_pad(pad, ret, err) || !read_frames(sections, frames, &ret->frames, err) ||
+    if (!read_pad(pad, ret, err) || !read_frames(sections, frames, ret, err) ||
         !check_grounded(ret, sections->organ, has_spacing || has_crop || has_margin || pad, err))
         return false;
     if (has_mean != has_std)

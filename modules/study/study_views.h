@@ -30,9 +30,9 @@ extern const char *const study_view_names[];
 enum { STUDY_VIEW_COUNT = 10 };
 bool study_view_is_cine(int view);
 
-/* The stacks that show a view, best first: as the view's plane is told (4-chamber before others for "lax"),
- * of the wanted reconstruction, most positions, most frames, in order of series. Stacks named in `taken` are
- * left out. out: *ret: their indices, in arena; returns how many, or -1 when there is no memory. */
+/* The stacks that show a view, best first: its plane ("lax": 4-chamber before others), most phase-sensitive
+ * (or least), most positions, most frames, lowest series. Stacks marked in `taken` are left out.
+ * out: *ret: their indices, in arena. returns how many, or -1 when there is no memory. */
 int study_views_candidates(const struct study_choice *choice, const struct study_look *looks, int view,
                            bool phase_sensitive, const bool *taken, struct arena *arena, int **ret);
 

@@ -106,7 +106,7 @@ def six_views(seed=0, words=True, slices=10, lge_slices=10, phases=30, **options
     return study, made
 
 
-def model(folder, frames=None, n=64, side=32, seed=0, name="tiny-cmr", threshold=0.0):
+def model(folder, frames=None, n=64, side=32, seed=0, name="tiny-cmr", threshold=0.0, **preprocess):
     """A CMR-CLIP of one block, with demo-ct's text tower. frames: preprocess.frames. trained, so that it decides."""
     draw, width, dim, mlp, patch = np.random.default_rng(seed), 32, 64, 64, 16
     cells = (side // patch) ** 2
@@ -128,7 +128,7 @@ def model(folder, frames=None, n=64, side=32, seed=0, name="tiny-cmr", threshold
                    "ln_eps": 1e-6, "pre_ln": False, "attn": "divided_time_space", "time_pos": n, "proj_pre": "relu",
                    "proj_dim": dim},
         "text": {**demo["text"], "type_emb": False}, "score": {"mode": "cosine_mean", "threshold": threshold},
-        "preprocess": {"modality": "MR", "norm": "meanstd", "mean": MEAN, "std": STD}}
+        "preprocess": {"modality": "MR", "norm": "meanstd", "mean": MEAN, "std": STD, **preprocess}}
     if frames is not None:
         config["preprocess"]["frames"] = frames
     folder.mkdir(parents=True)

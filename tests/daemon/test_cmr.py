@@ -292,6 +292,21 @@ def test_a_stack_that_cannot_be_laid_out_gives_way_to_the_next(model, tmp_path):
     assert left[0]["reason"] == "missing_slices"
 
 
+def test_the_gate_holds_for_every_view(tmp_path):
+    study, _ = cmr.six_views()
+    study.series("lge", "3ch", "LGE 3CH", spacing=(5.0, 5.0))
+    folder = cmr.model(tmp_path / "m", min_field_mm=300, frames={"missing": "skip"}, side=SIDE)
+    views = views_of(encode(tmp_path / "s", study, folder))
+    assert {name: one.get("reason") for name, one in views.items()} == {
+        **{name: "field_too_small" for name in cmr.VIEWS}, "lge_3ch": None}
+
+
+def test_a_window_in_hounsfield_units_does_not_fit(tmp_path):
+    folder = cmr.model(tmp_path / "m", hu_clip=[0, 100], side=SIDE)
+    done = subprocess.run([CLI, "model", "check", folder], capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and "preprocess.hu_clip: not with arch spacetime_vit" in done.stderr
+
+
 @pytest.mark.parametrize("frames, words", [
     ({"views": []}, "preprocess.frames.views: 1 to 10"),
     ({"views": [{"name": "lge_5ch"}]}, "preprocess.frames.views[0].name"),
@@ -303,6 +318,7 @@ def test_a_stack_that_cannot_be_laid_out_gives_way_to_the_next(model, tmp_path):
     ({"double_resize": [256, 224]}, "preprocess.frames.double_resize"),
     ({"missing": "guess"}, "preprocess.frames.missing"),
     ({"colour": 1}, "preprocess.frames.colour: unknown key"),
+    ({"double_resize": [256]}, "preprocess.frames.double_resize: two numbers"),
 ])
 def test_a_key_that_does_not_fit_is_named(tmp_path, frames, words):
     folder = cmr.model(tmp_path / "m", frames=frames, side=SIDE)
