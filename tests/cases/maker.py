@@ -26,6 +26,7 @@ AXES = {"axial": ([1, 0, 0], [0, 1, 0]), "coronal": ([1, 0, 0], [0, 0, -1]), "sa
         "feet_first": ([-1, 0, 0], [0, 1, 0])}
 GRADIENT = np.array([1.3, 11, 61])  # of the field, per mm: distinct in every direction
 PER_PHASE = 40
+PLACE, NUMBER = "7777.7777", "77777777"  # of an image that is repeated: what each copy has another of
 
 
 def field(points, phase, base):
@@ -39,6 +40,7 @@ class Image:
         self.data, self.z, self.phase, self.base = data, z, phase, base
         self.origin, self.row, self.column, self.spacing_yx = map(np.array, (origin, row, column, spacing_yx))
         self.offset, self.corner, self.values, self.junk, self.older = 0, None, None, 0, False
+        self.cut, self.repeated = 0, None
 
     def place(self):
         """Write into the header where the image is."""
@@ -352,6 +354,14 @@ def cut_file(study, image, bytes_left_out):
     image.cut = bytes_left_out
 
 
+def repeat(study, count, step):
+    """Very many slices, each a copy of the latest image, `step` mm apart; too many to make one by one."""
+    (image,) = study.latest()
+    image.repeated = count, step
+    x, y, _ = image.data.ImagePositionPatient
+    image.data.ImagePositionPatient, image.data.SOPInstanceUID = [x, y, PLACE], f"2.25.{NUMBER}"
+
+
 def merge(study, series, into):
     """Two series sent under one Series Instance UID."""
     target = study.latest(into)[0].data
@@ -480,7 +490,7 @@ def set_object(study, number=0, **tags):
 VERBS = {"ct": ct, "mr": mr, "real": real, "set": set_tags, "set_each": set_each, "same_uids": same_uids, "raw": raw,
          "delete": delete, "drop": drop, "double": double, "shift_trigger": shift_trigger, "move": move,
          "jitter": jitter, "tilt": tilt, "pad": pad, "bits": bits, "lut": lut, "colour": colour,
-         "short_pixels": short_pixels, "cut_file": cut_file, "merge": merge, "series_per": series_per,
+         "short_pixels": short_pixels, "cut_file": cut_file, "repeat": repeat, "merge": merge, "series_per": series_per,
          "enhance": enhance, "drop_object": drop_object, "set_object": set_object}
 
 
@@ -494,16 +504,28 @@ def follow(recipe, shared=None):
     return study
 
 
+def write_copies(path, count, step):
+    raw = path.read_bytes()
+    path.unlink()
+    for number in range(count):
+        one = raw.replace(PLACE.encode(), f"{number * step:09.4f}".encode())
+        path.with_name(f"{path.stem}-{number}.dcm").write_bytes(
+            one.replace(NUMBER.encode(), str(10000000 + number).encode()))
+
+
 def write(study, folder):
     """One file an object, in an order that says nothing."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True)
-    objects = [(one.data, getattr(one, "cut", 0)) for one in study.images] + [(data, 0) for data in study.wrapped]
+    objects = [(one.data, one.cut, one.repeated) for one in study.images]
+    objects += [(data, 0, None) for data in study.wrapped]
     for number, place in enumerate(study.draw.permutation(len(objects))):
-        data, cut = objects[place]
+        data, cut, repeated = objects[place]
         data.file_meta.MediaStorageSOPClassUID = data.get("SOPClassUID", CLASSES["CT"])
         data.file_meta.MediaStorageSOPInstanceUID = data.get("SOPInstanceUID", "1.2.3")
         path = folder / f"{number:05}.dcm"
         pydicom.dcmwrite(path, data, write_like_original=False)
+        if repeated:
+            write_copies(path, *repeated)
         if cut:
             path.write_bytes(path.read_bytes()[:-cut])
