@@ -228,6 +228,17 @@ static void a_field_about_the_heart_is_better_than_all_of_the_chest_or_a_detail(
     chosen_is(made, 2);
 }
 
+static void magnitude_is_better_than_phase(void **state)
+{
+    struct made *made = *state;
+    add_stack(made, DICOM_KIND_MR, 1, 12, 8);
+    add_stack(made, DICOM_KIND_MR, 1, 14, 8);
+    for (int i = 0; i < 26; i++)
+        strcpy(made->heads[i].image_type, i < 12 ? "ORIGINAL\\PRIMARY\\M\\FFE" : "ORIGINAL\\PRIMARY\\P\\FFE");
+    choose(made, "MR");
+    assert_int_equal(made->choice->stacks[0].frame_count, 12);
+}
+
 static void without_a_rule_nothing_is_analysed(void **state)
 {
     struct made *made = *state;
@@ -263,6 +274,7 @@ int main(void)
         T(the_phase_nearest_mid_diastole_wins),
         T(the_best_systole_is_better_than_none),
         T(a_field_about_the_heart_is_better_than_all_of_the_chest_or_a_detail),
+        T(magnitude_is_better_than_phase),
         T(without_a_rule_nothing_is_analysed),
         T(most_images_name_a_stack),
     };
