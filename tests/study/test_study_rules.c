@@ -81,6 +81,8 @@ static const struct shot shots[] = {
     {"mr", "an MR", false, MR, 10, 5, .step_mm = 8, .timed = true},
     {"lge", "inversion recovery", false, MR, 10, 1, .step_mm = 8, .sequence = "GR\\IR", .inversion_ms = 300},
     {"mr", "an MR", false, MR, 10, 1, .step_mm = 8, .sequence = "SE\\IR", .inversion_ms = 2500},
+    {"mr", "an MR", false, MR, 10, 1, .step_mm = 8, .sequence = "SE\\IR", .inversion_ms = 170, .description = "STIR SAX"},
+    {"tagging", "the description", false, MR, 3, 20, .step_mm = 8, .timed = true, .description = "SPAMM SAX"},
     {"localizer", "few images", true, MR, 3, 1, .directions = 3},
     {"cine", "the description", false, MR, 1, 10, .directions = 3, .description = "cine LAX"},
 };
