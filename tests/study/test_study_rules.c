@@ -25,6 +25,7 @@ static const struct shot shots[] = {
     {"localizer", "the description", true, CT, 2, 1, .protocol = "Topogram 0.6 T20f"},
     {"burnt_in", "text", true, CT, 20, 1, .burnt_in = true},
     {"derived", "Image Type says secondary", true, CT, 20, 1, .type = "ORIGINAL\\SECONDARY\\AXIAL"},
+    {"ct", "a CT", false, CT, 20, 1, .type = "ORIGINAL\\PRIMARY\\SECONDARY"},
     {"derived", "Image Type says projection", true, CT, 20, 1, .type = "ORIGINAL\\PRIMARY\\PROJECTION IMAGE"},
     {"derived", "Image Type says projection", true, CT, 20, 1, .type = "ORIGINAL\\PRIMARY\\AXIAL\\MIP"},
     {"other_body_part", "Body Part", true, CT, 20, 1, .body_part = "HEAD"},
@@ -241,6 +242,24 @@ static void magnitude_is_better_than_phase(void **state)
     assert_int_equal(made->choice->stacks[0].frame_count, 12);
 }
 
+static void a_preference_has_its_most(void **state)
+{
+    struct made *made = *state;
+    static const char *const texts[] = {"{\"rules\":[{\"role\":\"a\",\"why\":\"b\",\"rank\":7}],\"prefer\":[{"
+                                        "\"add\":2,\"each\":\"images\",\"most\":30}]}",
+                                        "{\"rules\":[{\"role\":\"a\",\"why\":\"b\",\"rank\":7}],\"prefer\":[{"
+                                        "\"add\":2,\"each\":\"images\"}]}"};
+    for (int i = 0; i < 2; i++) {
+        struct err err = ERR_INIT;
+        made->count = 0;
+        assert_true(series_rules_parse(texts[i], strlen(texts[i]), "", made->arena, &made->rules, &err));
+        add_stack(made, DICOM_KIND_CT, 1, 10, 2);
+        add_stack(made, DICOM_KIND_CT, 2, 20, 2);
+        choose(made, "CT");
+        assert_true(rank_of(made, 1) == 27 && rank_of(made, 2) == (i ? 47 : 37));
+    }
+}
+
 static void without_a_rule_nothing_is_analysed(void **state)
 {
     struct made *made = *state;
@@ -277,6 +296,7 @@ int main(void)
         T(the_best_systole_is_better_than_none),
         T(a_field_about_the_heart_is_better_than_all_of_the_chest_or_a_detail),
         T(magnitude_is_better_than_phase),
+        T(a_preference_has_its_most),
         T(without_a_rule_nothing_is_analysed),
         T(most_images_name_a_stack),
     };

@@ -211,6 +211,12 @@ static void directions_within_a_thousandth_are_one(void **state)
     first[7].frames->row_lps[1] = 0.03; /* one slice turned: nothing to analyse apart */
     choose(made, "CT");
     assert_stacks(made, 1, 20, NULL);
+    struct dicom_head *second = add_stack(made, DICOM_KIND_CT, 1, 12, 2); /* all of it again, turned */
+    for (int i = 0; i < 12; i++)
+        second[i].frames->row_lps[1] = 0.03;
+    first[7].frames->row_lps[1] = 0;
+    choose(made, "CT");
+    assert_stacks(made, 2, 20, "direction");
 }
 
 /* As anonymised LIDC-IDRI and Sunnybrook are. */
@@ -278,6 +284,17 @@ static void a_stack_id_for_each_slice_names_slices(void **state)
     assert_stacks(made, 2, 7, "stack");
 }
 
+/* A cine in two breath-holds is even as it is. */
+static void acquisitions_of_an_even_series_split_nothing(void **state)
+{
+    struct made *made = *state;
+    for (int z = 0; z < 10; z++)
+        for (int phase = 0; phase < 20; phase++)
+            add(made, DICOM_KIND_MR, 1, 8 * z)->acquisition_number = 1 + (z >= 6);
+    choose(made, "MR");
+    assert_stacks(made, 1, 200, NULL);
+}
+
 static void what_differs_everywhere_splits_nothing(void **state)
 {
     struct made *made = *state;
@@ -286,6 +303,21 @@ static void what_differs_everywhere_splits_nothing(void **state)
         first[i].echo_ms = i;
     choose(made, "MR");
     assert_int_equal(made->choice->all_count, 1);
+}
+
+static void the_largest_stack_names_a_series_of_which_none_will_do(void **state)
+{
+    struct made *made = *state;
+    struct dicom_head *first = add_stack(made, DICOM_KIND_CT, 1, 9, 2);
+    for (int i = 0; i < 9; i++)
+        strcpy(first[i].image_type, i < 4 ? "ORIGINAL\\PRIMARY\\LOCALIZER" : "DERIVED\\SECONDARY\\AXIAL");
+    for (int i = 0; i < 4; i++)
+        set_contrast(&first[i]); /* which ranks them first */
+    choose(made, "CT");
+    assert_int_equal(made->choice->stack_count, 0);
+    assert_string_equal(stack(made, 0)->role, "localizer");
+    assert_string_equal(made->choice->series[0].role, "derived");
+    assert_string_equal(reason_of(made, 1), "derived");
 }
 
 /* ---- shape ---- */
@@ -415,6 +447,8 @@ static void only_slices_of_one_kind_are_joined(void **state)
         }
         assert_not_joined(made);
     }
+    made->count = 0;
+    add_slices(made, phases, 3);
     for (int i = 0; i < 60; i++)
         *made->heads[i].id.frame_of_reference = '\0';
     assert_not_joined(made);
@@ -450,7 +484,9 @@ int main(void)
         T(the_end_of_image_type_splits_only_whole_repetitions),
         T(acquisitions_split_what_is_uneven),
         T(a_stack_id_for_each_slice_names_slices),
+        T(acquisitions_of_an_even_series_split_nothing),
         T(what_differs_everywhere_splits_nothing),
+        T(the_largest_stack_names_a_series_of_which_none_will_do),
         T(a_stack_is_measured),
         T(slices_of_one_series_each_are_joined),
         T(phases_two_apart_are_joined_with_all_their_images),
