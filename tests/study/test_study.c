@@ -143,11 +143,11 @@ static void to_look_at_a_derived_series_will_do(void **state)
     add_stack(made, DICOM_KIND_CT, 2, 5, 3);
     choose(made, NULL);
     assert_string_equal(reason_of(made, 2), "chosen");
-    head = add_stack(made, DICOM_KIND_CT, 3, 90, 0.5);
-    strcpy(head->image_type, "DERIVED\\SECONDARY\\AXIAL");
-    strcpy(head->contrast_agent, "IOMERON"); /* it would be preferred, were it not derived */
-    same_for_all(made, head);
-    choose(made, NULL);
+    static const char rules[] = "{\"rules\":[{\"role\":\"left\",\"why\":\"w\",\"take\":false,\"rank\":5000,"
+                                "\"modality\":\"MR\"},{\"role\":\"a\",\"why\":\"w\"}]}";
+    struct err err = ERR_INIT;
+    assert_true(series_rules_parse(rules, strlen(rules), "", made->arena, &made->rules, &err));
+    choose(made, NULL); /* after all others, however it ranks */
     assert_string_equal(reason_of(made, 2), "chosen");
 }
 
