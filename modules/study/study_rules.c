@@ -20,8 +20,8 @@ const struct study_measure study_measures[] = {
     NUMBER(length_mm),  NUMBER(percent),       NUMBER(trigger_times),
     NUMBER(echo_ms),    NUMBER(inversion_ms),  NUMBER(velocity_cm_s),
     NUMBER(kv),         NUMBER(kernel_number), NUMBER(directions),
-    FLAG(contrast),     FLAG(gated),           FLAG(timed),
-    FLAG(burnt_in),     FLAG(lossy),
+    NUMBER(inversions), FLAG(contrast),        FLAG(gated),
+    FLAG(timed),        FLAG(burnt_in),        FLAG(lossy),
 };
 const int study_measure_count = sizeof study_measures / sizeof *study_measures;
 

@@ -20,8 +20,9 @@ struct study_shape {
     double percent;       /* of the R-R interval, of a single phase: one percentage within 5 points */
     double trigger_times; /* different trigger times at the first position; NAN without any */
     double echo_ms, inversion_ms, velocity_cm_s, kv;
-    double kernel_number;                           /* 36 of Siemens' "Br36d\3", which has a letter before */
-    double directions;                              /* of the whole series: how many ways its images lie */
+    double kernel_number; /* 36 of Siemens' "Br36d\3", which has a letter before */
+    double directions;    /* of the whole series: how many ways its images lie */
+    double inversions;    /* of the whole series: inversion times at one place; 0: one */
     double contrast, gated, timed, burnt_in, lossy; /* 1 or 0 */
     double normal_lps[3];                           /* row x column; NAN without */
 };

@@ -389,6 +389,15 @@ static int count_directions(const struct study_stacks *stacks, int from)
     return count;
 }
 
+/* Stacks number `from` and up that lie at the same positions but for their inversion time. */
+static int count_inversions(const struct study_stacks *stacks, int from)
+{
+    int count = 0;
+    for (int s = from; s < stacks->count; s++)
+        count += stacks->list[s].split_by && strcmp(stacks->list[s].split_by, "inversion time") == 0;
+    return count;
+}
+
 static bool add_whole(const struct study_series *series, int index, struct arena *arena,
                       struct study_stacks *stacks)
 {
@@ -425,8 +434,10 @@ bool study_split(const struct study_series *series, int index, struct arena *are
                 return false;
         }
     }
-    int directions = count_directions(stacks, from);
-    for (int s = from; s < stacks->count; s++)
+    int directions = count_directions(stacks, from), inversions = count_inversions(stacks, from);
+    for (int s = from; s < stacks->count; s++) {
         stacks->list[s].shape.directions = directions;
+        stacks->list[s].shape.inversions = inversions;
+    }
     return true;
 }

@@ -8,6 +8,7 @@ header says they are stored; damage to the header alone (`set`, `raw`, `delete`)
 import copy
 import math
 import pathlib
+import shutil
 
 import numpy as np
 import pydicom
@@ -87,7 +88,7 @@ class Study:
     def __init__(self, shared=None, seed=1):
         self.shared, self.draw = shared, np.random.default_rng(seed)
         self.uid, self.reference = generate_uid(None), generate_uid(None)
-        self.images, self.wrapped, self.wrapped_images, self.series = [], [], [], 0
+        self.images, self.wrapped, self.wrapped_images, self.copied, self.series = [], [], [], [], 0
         self.real = False
 
     def latest(self, series=None, z=None, phase=None, every=None):
@@ -194,6 +195,14 @@ def real(study, files, first=None, reference=None):
         for image in made:
             image.data.FrameOfReferenceUID = study.reference
     study.images += [one for one in made if first is None or one.z < first]
+
+
+def files(study, files):
+    """Files of the shared data as they are."""
+    study.real = True
+    found = sorted((study.shared / "data").glob(files))
+    assert found, files
+    study.copied += found
 
 
 # ---- damage ----
@@ -487,7 +496,7 @@ def set_object(study, number=0, **tags):
         setattr(study.wrapped[number], name, value)
 
 
-VERBS = {"ct": ct, "mr": mr, "real": real, "set": set_tags, "set_each": set_each, "same_uids": same_uids, "raw": raw,
+VERBS = {"ct": ct, "mr": mr, "real": real, "files": files, "set": set_tags, "set_each": set_each, "same_uids": same_uids, "raw": raw,
          "delete": delete, "drop": drop, "double": double, "shift_trigger": shift_trigger, "move": move,
          "jitter": jitter, "tilt": tilt, "pad": pad, "bits": bits, "lut": lut, "colour": colour,
          "short_pixels": short_pixels, "cut_file": cut_file, "repeat": repeat, "merge": merge, "series_per": series_per,
@@ -529,3 +538,5 @@ def write(study, folder):
             write_copies(path, *repeated)
         if cut:
             path.write_bytes(path.read_bytes()[:-cut])
+    for number, source in enumerate(study.copied):
+        shutil.copy(source, folder / f"copied{number}.dcm")

@@ -38,7 +38,7 @@ HALF = 0.51  # stored values are whole numbers
 
 
 def is_real(case):
-    return any("real" in step for step in case["make"])
+    return any("real" in step or "files" in step for step in case["make"])
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ struct shot {
     bool left;              /* never analysed */
     enum dicom_kind kind;
     int positions, each; /* images at each position */
-    double step_mm, pixel_mm, thickness_mm, kv, inversion_ms, velocity_cm_s;
+    double step_mm, pixel_mm, thickness_mm, kv, inversion_ms, inversion_step_ms, velocity_cm_s;
     const char *type, *description, *protocol, *kernel, *contrast, *sequence, *body_part, *sync;
     bool burnt_in, timed, same_trigger;
     int directions; /* 3: the images lie in three ways */
@@ -58,6 +58,8 @@ static const struct shot shots[] = {
 
     {"map", "Image Type", true, MR, 3, 1, .type = "DERIVED\\PRIMARY\\M\\T1 MAP"},
     {"map", "the description", true, MR, 3, 8, .description = "T1Map_LongT1_SAX"},
+    {"map", "three inversion", true, MR, 1, 20, .sequence = "GR\\IR", .inversion_ms = 100, .inversion_step_ms = 25},
+    {"lge", "inversion", false, MR, 10, 2, .sequence = "GR\\IR", .inversion_ms = 280, .inversion_step_ms = 40},
     {"flow", "velocity", false, MR, 1, 30, .timed = true, .velocity_cm_s = 150, .type = "ORIGINAL\\PRIMARY\\M\\RETRO"},
     {"flow_phase", "velocity", false, MR, 1, 30, .timed = true, .velocity_cm_s = 150, .type = "ORIGINAL\\PRIMARY\\P\\RETRO"},
     {"flow", "the description", false, MR, 1, 30, .timed = true, .description = "Flow AO", .type = "ORIGINAL\\PRIMARY\\M"},
@@ -117,7 +119,7 @@ static void set_image(struct dicom_head *head, const struct shot *shot, int phas
     copy(head->cardiac_sync, sizeof head->cardiac_sync, shot->sync);
     head->slice_thickness_mm = shot->thickness_mm;
     head->tube_kv = shot->kv;
-    head->inversion_ms = shot->inversion_ms;
+    head->inversion_ms = shot->inversion_ms + phase * shot->inversion_step_ms;
     head->velocity_cm_s = shot->velocity_cm_s;
     head->burnt_in = shot->burnt_in;
     head->frames->has_trigger = shot->timed;
