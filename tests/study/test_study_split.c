@@ -470,6 +470,69 @@ static void what_is_left_out_of_one_stack_is_left_in_all_its_series(void **state
     assert_string_equal(reason_of(made, 2), "chosen");
 }
 
+/* ---- whatever comes ---- */
+
+static unsigned pick(unsigned *seed, unsigned choices)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return (*seed >> 16) % choices;
+}
+
+static void scramble(struct dicom_head *head, unsigned *seed)
+{
+    static const char *const types[] = {"ORIGINAL\\PRIMARY\\M", "ORIGINAL\\PRIMARY\\P", ""};
+    static const char *const words[] = {"", "cine_1", "cine_2", "LGE", "scout"};
+    struct dicom_frame *frame = head->frames;
+    strcpy(head->image_type, types[pick(seed, 3)]);
+    strcpy(head->id.series_description, words[pick(seed, 5)]);
+    snprintf(head->id.frame_of_reference, sizeof head->id.frame_of_reference, "1.%u", pick(seed, 3));
+    head->echo_ms = pick(seed, 8) ? 1 : pick(seed, 100);
+    head->inversion_ms = pick(seed, 4) * 100;
+    head->acquisition_number = (int)pick(seed, 3);
+    frame->stack_id_hash = (int)pick(seed, 3);
+    frame->has_trigger = pick(seed, 4);
+    frame->trigger_ms = pick(seed, 20) * 50;
+    frame->position_lps[2] = pick(seed, 2) ? 8 * pick(seed, 12) : pick(seed, 3000) / 7.0;
+    frame->has_position = pick(seed, 50);
+    frame->has_orientation = pick(seed, 50);
+    if (!pick(seed, 6)) {
+        frame->row_lps[0] = 0;
+        frame->row_lps[pick(seed, 2) + 1] = 1;
+    }
+    if (!pick(seed, 30))
+        head->frame_count = head->has_pixels = 0;
+}
+
+/* Every image of a series that is wanted lies in one stack, or in one and what it was joined to. */
+static void no_image_is_lost_or_doubled(void **state)
+{
+    struct made *made = *state;
+    unsigned seed = 7;
+    for (int round = 0; round < 300; round++) {
+        int seen[MOST] = {0}, joined[MOST] = {0};
+        struct arena *arena = made->arena;
+        made->arena = arena_new();
+        made->count = 0;
+        for (int i = 0, count = 1 + (int)pick(&seed, MOST - 1), series = 1 + (int)pick(&seed, 12); i < count;
+             i++)
+            scramble(add(made, DICOM_KIND_MR, 1 + (int)pick(&seed, (unsigned)series), 0), &seed);
+        choose(made, pick(&seed, 4) ? "MR" : NULL);
+        for (int i = 0; i < made->choice->all_count; i++) {
+            const struct study_stack *one = stack(made, i);
+            assert_true(one->frame_count > 0 && one->series_count > 0);
+            assert_int_equal(!one->reason, i < made->choice->stack_count);
+            for (int f = 0; f < one->frame_count; f++)
+                (one->series_count > 1 ? joined : seen)[one->frames[f].head - made->heads]++;
+        }
+        for (int i = 0; i < made->count; i++) {
+            assert_int_equal(seen[i], made->heads[i].has_pixels);
+            assert_true(joined[i] <= 1);
+        }
+        arena_free(made->arena);
+        made->arena = arena;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -494,6 +557,7 @@ int main(void)
         T(the_later_take_of_a_slice_is_joined),
         T(only_slices_of_one_kind_are_joined),
         T(what_is_left_out_of_one_stack_is_left_in_all_its_series),
+        T(no_image_is_lost_or_doubled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
