@@ -65,6 +65,8 @@ bool study_shape_places(const struct dicom_frame_ref *frames, int count, const d
 
 /* ---- what heads say ---- */
 
+static const char no_contrast[] = "no|none|n|n/a|native|without|w/o|0"; /* as technologists enter it */
+
 /* Siemens' kernels are a letter or two and a number; other vendors' numbers mean something else. */
 static double kernel_number(const char *kernel)
 {
@@ -78,10 +80,11 @@ static double known(double number)
     return number > 0 ? number : NAN;
 }
 
-static bool is_gated(const struct dicom_head *head)
+static bool is_gated(const struct dicom_head *head, const struct dicom_frame *at)
 {
     const char *sync = head->cardiac_sync;
-    return (*sync && strcmp(sync, "NONE") != 0) || (head->frame_count && head->frames[0].has_phase_percent) ||
+    return (*sync && strcmp(sync, "NONE") != 0) || at->has_phase_percent ||
+           (at->has_trigger && head->interval_ms > 0) ||
            study_text_has(head->scan_options, 0, "cg|ppg|ecg") ||
            study_text_mentions(head->id.series_description, "gated|ecg");
 }
@@ -127,8 +130,8 @@ static void measure_head(struct study_shape *shape, const struct dicom_head *hea
     shape->velocity_cm_s = known(head->velocity_cm_s);
     shape->kv = known(head->tube_kv);
     shape->kernel_number = kernel_number(head->kernel);
-    shape->contrast = *head->contrast_agent != '\0';
-    shape->gated = is_gated(head);
+    shape->contrast = *head->contrast_agent && !study_text_has(head->contrast_agent, 0, no_contrast);
+    shape->gated = is_gated(head, at);
     shape->timed = at->has_trigger || at->has_temporal_index;
     shape->burnt_in = head->burnt_in;
     shape->lossy = strcmp(head->lossy, "01") == 0;
@@ -149,6 +152,8 @@ bool study_shape_measure(struct study_stack *stack, struct arena *arena)
     measure_head(shape, stack->frames[0].head);
     shape->percent = shared_percent(stack);
     shape->trigger_times = trigger_times(stack, &places, arena);
+    if (shape->trigger_times > 1)
+        shape->gated = 1;
     for (int i = 0; !oriented && i < 3; i++)
         shape->normal_lps[i] = NAN;
     return true;

@@ -342,8 +342,23 @@ static void a_stack_is_measured(void **state)
     assert_float_equal(shape->length_mm, 72, 2e-3);
     assert_float_equal(shape->field_mm, 256 * 0.7, 1e-6);
     assert_true(shape->trigger_times == 20 && shape->thickness_mm == 6 && shape->timed == 1);
+    assert_true(shape->gated == 1 && shape->contrast == 0);
     assert_true(isnan(shape->percent) && isnan(shape->kv) && isnan(shape->kernel_number));
     assert_float_equal(shape->normal_lps[2], 1, 1e-9);
+    for (int i = 0; i < 200; i++)
+        made->frames[i].has_phase_percent = false;
+    choose(made, "MR");
+    assert_true(stack(made, 0)->shape.gated == 1);
+    for (int i = 0; i < 200; i++)
+        made->frames[i].trigger_ms = 300; /* one, and no interval: it may mean anything */
+    choose(made, "MR");
+    assert_true(stack(made, 0)->shape.gated == 0);
+    for (int i = 0; i < 200; i++)
+        made->heads[i].interval_ms = 900;
+    choose(made, "MR");
+    assert_true(stack(made, 0)->shape.gated == 1);
+    for (int i = 0; i < 200; i++)
+        made->frames[i].has_phase_percent = true;
     for (int i = 0; i < 200; i++)
         made->frames[i].phase_percent = 73 + i % 5;
     choose(made, "MR");
