@@ -265,6 +265,12 @@ def model_config():
     root["preprocess"] = {"modality": "MR", "norm": "meanstd", "mean": 1.5, "std": 2}
     root["score"] = {"mode": "pair_softmax", "scale_mode": "exp", "threshold": 0.5}
     seeds["meanstd"] = json.dumps(root, indent=1)
+    frames = {"n": 6, "views": [{"name": "cine_lax", "from": "phases"}, {"name": "lge_sa", "from": "slices"},
+                                {"name": "lge_2ch", "from": "repeat"}], "phases": 30, "phases_policy": "exact",
+              "slices": [10, 15], "slices_policy": "resample", "missing": "blank", "lge": "magnitude",
+              "sampling": "uniform", "double_resize": [20, 16]}
+    video = {**root["vision"], "arch": "spacetime_vit", "attn": "divided_time_space", "input": [7, 16, 16], "patch": [8, 8]}
+    seeds["frames"] = json.dumps({**root, "vision": video, "preprocess": {**root["preprocess"], "frames": frames}})
     root["vision"]["input"] = [7, 2000000000, -1]
     seeds["bad-input"] = json.dumps(root)
     root["license"], root["score"] = None, {"scale_mode": "raw", "scale": 1e308}
