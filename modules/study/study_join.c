@@ -45,13 +45,35 @@ static bool same_plane(const struct study_stack *a, const struct study_stack *b)
     return parallel(left->row_lps, right->row_lps) && parallel(left->column_lps, right->column_lps);
 }
 
+static unsigned hash_on(unsigned hash, char c)
+{
+    return (hash ^ (unsigned char)c) * 16777619u; /* FNV-1a */
+}
+
+/* Unlike keys do not belong together, which is quickly seen of ten thousand series; 0: it may not be joined.
+ */
+static unsigned key_of(const struct study_stack *stack)
+{
+    const struct dicom_identity *id = &stack->frames[0].head->id;
+    unsigned hash = 2166136261u;
+    if (!may_join(stack))
+        return 0;
+    for (const char *at = stack->role; *at; at++)
+        hash = hash_on(hash, *at);
+    for (const char *at = id->frame_of_reference; *at; at++)
+        hash = hash_on(hash, *at);
+    for (const char *at = id->series_description; *at; at++)
+        hash = isalpha((unsigned char)*at) ? hash_on(hash, (char)tolower((unsigned char)*at)) : hash;
+    return hash | 1;
+}
+
 static bool belong(const struct study_stack *a, const struct study_stack *b)
 {
     const struct dicom_identity *left = &a->frames[0].head->id, *right = &b->frames[0].head->id;
     return strcmp(a->role, b->role) == 0 && a->series[0] != b->series[0] &&
            strcmp(left->frame_of_reference, right->frame_of_reference) == 0 && same_plane(a, b) &&
-           study_split_alike(&a->frames[0], &b->frames[0]) &&
-           same_stem(left->series_description, right->series_description);
+           same_stem(left->series_description, right->series_description) &&
+           study_split_alike(&a->frames[0], &b->frames[0]);
 }
 
 /* ---- a set of slices ---- */
@@ -85,17 +107,21 @@ static void add_slice(struct slices *slices, const struct study_stacks *stacks, 
     slices->most = slices->most > stack->frame_count ? slices->most : stack->frame_count;
 }
 
-static void collect(const struct study_stacks *stacks, int first, int known, const bool *done,
+/* The stacks that may be joined to number `first`; their keys become 0. */
+static void collect(const struct study_stacks *stacks, int first, int known, unsigned *keys,
                     struct slices *ret)
 {
+    unsigned key = keys[first];
     ret->count = 0;
     ret->least = ret->most = stacks->list[first].frame_count;
-    add_slice(ret, stacks, first);
-    for (int i = first + 1; i < known && ret->count < MOST_SLICES; i++) {
+    for (int i = first; i < known && ret->count < MOST_SLICES; i++) {
         const struct study_stack *stack = &stacks->list[i];
-        if (!done[i] && may_join(stack) && belong(&stacks->list[first], stack) &&
-            same_cycle(ret, stack->frame_count))
+        bool fits = i == first || (keys[i] == key && belong(&stacks->list[first], stack) &&
+                                   same_cycle(ret, stack->frame_count));
+        if (fits) {
             add_slice(ret, stacks, i);
+            keys[i] = 0;
+        }
     }
 }
 
@@ -171,16 +197,16 @@ static bool join(struct study_stacks *stacks, const struct slices *slices, struc
 bool study_join(struct study_stacks *stacks, struct arena *arena)
 {
     int known = stacks->count;
-    bool *done = ARENA_ARRAY(arena, bool, (size_t)known + 1);
+    unsigned *keys = ARENA_ARRAY(arena, unsigned, (size_t)known + 1);
     struct slices *slices = ARENA_NEW(arena, struct slices);
-    if (!done || !slices)
+    if (!keys || !slices)
         return false;
+    for (int i = 0; i < known; i++)
+        keys[i] = key_of(&stacks->list[i]);
     for (int i = 0; i < known; i++) {
-        if (done[i] || !may_join(&stacks->list[i]))
+        if (!keys[i])
             continue;
-        collect(stacks, i, known, done, slices);
-        for (int s = 0; s < slices->count; s++)
-            done[slices->list[s].stack] = true;
+        collect(stacks, i, known, keys, slices);
         slices->count = distinct(slices);
         if (slices->count >= LEAST_SLICES && is_regular(slices) && !join(stacks, slices, arena))
             return false;
