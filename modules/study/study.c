@@ -167,24 +167,28 @@ static bool speaks(const struct study_stack *a, const struct study_stack *b)
 }
 
 /* Each series has the verdict on its best stack; when none may be analysed, on its largest. */
-static void find_verdicts(struct study_choice *choice)
+static bool find_verdicts(struct study_choice *choice, struct arena *arena)
 {
+    const struct study_stack **speakers =
+        ARENA_ARRAY(arena, const struct study_stack *, (size_t)choice->series_count + 1);
+    if (!speakers)
+        return false;
+    for (int i = 0; i < choice->all_count; i++) {
+        const struct study_stack *stack = &choice->stacks[i];
+        for (int k = 0; k < stack->series_count; k++) {
+            if (speaks(stack, speakers[stack->series[k]]))
+                speakers[stack->series[k]] = stack;
+        }
+    }
     for (int s = 0; s < choice->series_count; s++) {
         struct study_series *series = &choice->series[s];
-        const struct study_stack *speaker = NULL;
-        for (int i = 0; !series->reason && i < choice->all_count; i++) {
-            const struct study_stack *stack = &choice->stacks[i];
-            for (int k = 0; k < stack->series_count; k++) {
-                if (stack->series[k] == s && speaks(stack, speaker))
-                    speaker = stack;
-            }
-        }
-        if (!speaker)
+        if (series->reason || !speakers[s])
             continue;
-        series->role = speaker->role;
-        series->why = speaker->why;
-        series->reason = speaker->reason ? speaker->reason : "not_chosen";
+        series->role = speakers[s]->role;
+        series->why = speakers[s]->why;
+        series->reason = speakers[s]->reason ? speakers[s]->reason : "not_chosen";
     }
+    return true;
 }
 
 bool study_choose(const struct dicom_head *const *heads, int head_count, const char *modality,
@@ -208,7 +212,8 @@ bool study_choose(const struct dicom_head *const *heads, int head_count, const c
         qsort(choice->stacks, (size_t)choice->all_count, sizeof *choice->stacks, by_rank);
     while (choice->stack_count < choice->all_count && !choice->stacks[choice->stack_count].reason)
         choice->stack_count++;
-    find_verdicts(choice);
+    if (!find_verdicts(choice, arena))
+        return err_fail(err, ERR_NOMEM, "out of memory for %d objects", head_count);
     if (choice->stack_count == 0)
         find_reason(choice);
     *ret = choice;
