@@ -6,6 +6,7 @@ case.json has `what` and `why` (the rule it stands for), `make` (the recipe, see
   zyx, phases, spacing, warnings (their words), files, skipped
   series     verdict on each series by its number, or [verdict, ...] of all that have the number
   roles      the role of each series by its number
+  gate       keys of the model's configuration, section preprocess
   as         another case: the embedding must be that one's, but for rounding where the voxels come in another order
   shows      of `volume`: false, or what else than the whole field, every place in the patient as it was made:
              series (whose images, as numbered when they were made), phases (which, in what order), shift (so much more everywhere), more
@@ -46,10 +47,15 @@ def models(tmp_path_factory):
     """The model in the box, taking little slices, for either modality."""
     folder = tmp_path_factory.mktemp("models")
     for name, modality in MODELS.items():
-        shutil.copytree(ROOT / "models" / "demo-ct", folder / name)
-        config = json.loads((folder / name / "config.json").read_text())
-        config["preprocess"].update(modality=modality, min_slices=2, max_spacing_z_mm=20)
-        (folder / name / "config.json").write_text(json.dumps(config))
+        copy_model(ROOT / "models" / "demo-ct", folder / name, modality=modality, min_slices=2, max_spacing_z_mm=20)
+    return folder
+
+
+def copy_model(source, folder, **preprocess):
+    shutil.copytree(source, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["preprocess"].update(preprocess)
+    (folder / "config.json").write_text(json.dumps(config))
     return folder
 
 
@@ -152,14 +158,17 @@ def verdicts(answer, key):
     return {number: words[0] if len(set(words)) == 1 else sorted(words) for number, words in found.items()}
 
 
-def encode(models, name, folder):
-    done = call("encode", "--model", models / name, "--json", folder)
+def encode(model, folder):
+    done = call("encode", "--model", model, "--json", folder)
     assert done.stdout, done.stderr
     return json.loads(done.stdout)
 
 
 def judge_encode(expect, name, models, folder, tmp_path):
-    answer = encode(models, name, folder)
+    model = models / name
+    if "gate" in expect:
+        model = copy_model(model, tmp_path / "model", **expect["gate"])
+    answer = encode(model, folder)
     if "declined" in expect:
         assert answer["analysed"] is False, verdicts(answer, "reason")
         assert answer["reason"] == expect["declined"] and answer["reason_text"]
@@ -174,7 +183,7 @@ def judge_encode(expect, name, models, folder, tmp_path):
         assert answer["input"]["source_zyx"] == expect["zyx"]
     if "as" in expect:
         maker.write(maker.follow(CASES[expect["as"]]["make"], SHARED), tmp_path / "other")
-        other = encode(models, name, tmp_path / "other")
+        other = encode(model, tmp_path / "other")
         np.testing.assert_allclose(answer["embedding"], other["embedding"], atol=ROUNDING)
         assert answer["input"]["manifest_sha256"] != other["input"]["manifest_sha256"]
 
@@ -202,4 +211,4 @@ def test_every_case_is_whole():
         for command, expect in case["expect"].items():
             assert command == "volume" or command in MODELS, name
             assert not set(expect) - {"declined", "zyx", "phases", "spacing", "warnings", "files", "skipped", "series",
-                                      "roles", "as", "shows"}, (name, expect)
+                                      "roles", "gate", "as", "shows"}, (name, expect)
