@@ -3,11 +3,13 @@
 The heart lies as most do: the frame of apex (base to apex), right (horizontal, to the right ventricle) and up, in LPS.
 Long-axis planes hold the apex direction and cut the short axis at an angle from `right` towards `up`.
 """
+import copy
 import json
 import shutil
 
 import numpy as np
-from pydicom.uid import generate_uid
+from pydicom.dataset import Dataset
+from pydicom.uid import EnhancedMRImageStorage, generate_uid
 from safetensors.numpy import save_file
 
 from grounded import text_tower
@@ -89,6 +91,37 @@ class Cmr(Study):
             one.InversionTime = 320
         one.PixelData = pixels.tobytes()
         return one
+
+
+def item(**tags):
+    one = Dataset()
+    for name, value in tags.items():
+        setattr(one, name, value)
+    return [one]
+
+
+def enhanced(objects):
+    """Images of one series as one Enhanced MR object, in the order given."""
+    whole = copy.deepcopy(objects[0])
+    for name in ("ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "TriggerTime",
+                 "EchoTime"):
+        if name in whole:
+            del whole[name]
+    whole.SOPClassUID = whole.file_meta.MediaStorageSOPClassUID = EnhancedMRImageStorage
+    whole.NumberOfFrames = len(objects)
+    whole.SharedFunctionalGroupsSequence = item(
+        PlaneOrientationSequence=item(ImageOrientationPatient=objects[0].ImageOrientationPatient),
+        PixelMeasuresSequence=item(PixelSpacing=objects[0].PixelSpacing, SliceThickness=objects[0].SliceThickness),
+        MRImageFrameTypeSequence=item(FrameType=objects[0].ImageType))
+    frames = []
+    for one in objects:
+        frames += item(PlanePositionSequence=item(ImagePositionPatient=one.ImagePositionPatient))
+        if "TriggerTime" in one:
+            delay = item(NominalCardiacTriggerDelayTime=float(one.TriggerTime))
+            frames[-1].CardiacSynchronizationSequence = delay
+    whole.PerFrameFunctionalGroupsSequence = frames
+    whole.PixelData = b"".join(one.PixelData for one in objects)
+    return whole
 
 
 def six_views(seed=0, words=True, slices=10, lge_slices=10, phases=30, **options):

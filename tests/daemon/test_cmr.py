@@ -140,6 +140,27 @@ def test_a_stack_serves_for_one_view(tmp_path):
     assert views["cine_3ch"]["reason"] == "not_found"
 
 
+def test_enhanced_objects_give_the_same_views(model, tmp_path):
+    """Frames in any order; the key slice is a frame."""
+    study, made = cmr.six_views()
+    single = encode(tmp_path / "single", study, model)
+    draw, wanted = random.Random(2), reference.from_base_to_apex(made["cine_sa"])[5][0]
+    for view, slices in made.items():
+        images = [one for phases in slices for one in phases]
+        draw.shuffle(images)
+        key = images.index(wanted) + 1 if view == "cine_sa" else 0
+        uids = {one.SOPInstanceUID for one in images}
+        study.objects = [one for one in study.objects if one.SOPInstanceUID not in uids] + [cmr.enhanced(images)]
+        if key:
+            key_frame = key
+    result = encode(tmp_path / "enhanced", study, model)
+    assert result["analysed"] is True and result["embedding"] == single["embedding"]
+    assert len(result["input"]["instances"]) == 6
+    key = result["input"]["key"]
+    assert key["frame"] == key_frame
+    assert result["input"]["instances"][key["instance"]]["series_uid"] == wanted.SeriesInstanceUID
+
+
 def test_series_that_only_look_like_a_view(model, tmp_path):
     """Oedema images are inversion recovery too, a tagged cine has phases too; both have more of them here."""
     study, made = cmr.six_views(words=False)
