@@ -137,9 +137,11 @@ static bool try_stack(struct chosen *chosen, const struct study_stack *stack, co
 {
     struct volume_plan *plan;
     int least_positions = limits ? 2 : 1; /* a single view may be looked at */
-    if (chosen_gate_stack(stack, limits, err) &&
-        volume_plan(stack->frames, stack->frame_count, least_positions, arena, &plan, err) &&
-        chosen_gate_volume(&plan->geometry, limits, err)) {
+    bool laid_out = chosen_gate_stack(stack, limits, err) &&
+                    volume_plan(stack->frames, stack->frame_count, least_positions, arena, &plan, err);
+    if (laid_out && stack == &chosen->choice->stacks[0])
+        chosen->plan = plan;
+    if (laid_out && chosen_gate_volume(&plan->geometry, limits, err)) {
         chosen->plan = plan;
         chosen->stack = stack;
         study_take(chosen->choice, stack);

@@ -11,7 +11,8 @@
 struct chosen {
     struct study_choice *choice;     /* NULL when it could not even be made */
     const struct study_stack *stack; /* of the choice */
-    struct volume_plan *plan;        /* "passed_over" and "split" are among its warnings */
+    struct volume_plan *plan;        /* "passed_over" and "split" are among its warnings; when nothing was
+                                        chosen: of the best, if that could be laid out, else NULL */
 };
 
 /* in:  limits: the model's modality and gate; NULL: any modality, no gate, to look at rather than to analyse.

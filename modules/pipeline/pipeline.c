@@ -76,14 +76,16 @@ static bool choose_stack(struct run *run, struct err *err)
     bool ok = chosen_find(&run->source, model_preprocess(run->model), run->arena, &chosen, &why);
     if (chosen.choice && !describe_series(run->result, chosen.choice, run->arena, err))
         return false;
-    if (!ok) {
-        *err = why;
-        return false;
-    }
     double spread;
     run->plan = chosen.plan;
-    run->phase = prepare_choose_phase(run->plan, &spread);
-    return describe_volume(run->result, run->plan, run->phase, spread, run->arena, err);
+    if (chosen.plan) {
+        run->phase = prepare_choose_phase(run->plan, &spread);
+        if (!describe_volume(run->result, run->plan, run->phase, spread, run->arena, err))
+            return false;
+    }
+    if (!ok)
+        *err = why;
+    return ok;
 }
 
 static bool takes_exams(const struct run *run)
