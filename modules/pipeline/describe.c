@@ -335,6 +335,7 @@ bool describe_exam(struct result *result, const struct exam *exam, const struct 
     if (!result->views)
         return no_memory(err);
     result->view_count = exam->view_count;
+    result->input_zyx[0] = frames->n;
     for (int i = 0; i < exam->view_count; i++) {
         describe_view(&result->views[i], &exam->views[i]);
         if (!describe_warnings(result, &exam->views[i], frames, arena, err))

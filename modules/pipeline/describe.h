@@ -39,9 +39,9 @@ bool describe_used(struct result *result, const struct volume_plan *plan, int ph
 bool describe_segmentations(struct result *result, const struct grounded *grounded, struct arena *arena,
                             struct err *err);
 
-/* The views, present and missing; the size and spacing of the key view (the short-axis cine, else the first
- * there is); what had to be made up for: every view that is missing, phases and slices that are not those of
- * the model, warnings of the views' volumes. */
+/* The views, present and missing; how many frames the encoder gets; the size and spacing of the key view (the
+ * short-axis cine, else the first there is); what had to be made up for: every view that is missing, phases
+ * and slices that are not those of the model, warnings of the views' volumes. */
 bool describe_exam(struct result *result, const struct exam *exam, const struct frames *frames,
                    struct arena *arena, struct err *err);
 

@@ -213,6 +213,14 @@ def test_checkpoints_of_fewer_views_or_frames(tmp_path, views, n):
     assert_same(ours, reference.video({name: made[name] for name in views}, SIDE, n))
 
 
+def test_fewer_frames_than_the_encoder_takes(tmp_path):
+    folder = cmr.model(tmp_path / "m", frames={"n": 20}, side=SIDE)
+    study, made = cmr.six_views(seed=8)
+    ours, result = encoder_input(tmp_path / "s", study, folder)
+    assert result["input"]["input_zyx"] == [20, SIDE, SIDE]
+    assert_same(ours, reference.video({name: made[name] for name in cmr.VIEWS}, SIDE, 20))
+
+
 def test_the_end_of_a_short_video_is_zero(tmp_path):
     folder = cmr.model(tmp_path / "m", frames={"views": [{"name": "cine_sa"}]}, side=SIDE)
     study, made = cmr.six_views(seed=6)
