@@ -296,6 +296,9 @@ static bool warn_of_frames(struct result *result, const struct exam_view *view, 
 {
     const char *name = study_view_names[view->wish->view];
     int slices = view->plan->geometry.zyx[0], phases = view->plan->geometry.phases;
+    if (view->wish->from != FRAMES_PHASES && phases > 1 &&
+        !warn(result, arena, err, "one_phase: %s: the first of %d phases was taken", name, phases))
+        return false;
     switch (view->wish->from) {
     case FRAMES_PHASES:
         return phases == frames->phases || warn(result, arena, err, "phases_resampled: %s: %d phases as %d",

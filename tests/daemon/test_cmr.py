@@ -325,6 +325,20 @@ def test_other_numbers_of_phases_and_slices_as_configured(tmp_path, model):
     assert encode(tmp_path / "p", cmr.six_views()[0], exact)["analysed"] is True
 
 
+def test_late_enhancement_that_was_taken_twice(model, tmp_path):
+    study, made = without("lge_sa", "lge_2ch")
+    twice = study.series("lge", "sa", "LGE SAX", slices=10, phases=2)
+    several = study.series("lge", "2ch", "LGE 2CH", slices=3)
+    for number, phases in enumerate(twice):
+        for take, one in enumerate(phases):
+            one.AcquisitionTime = one.ContentTime = f"10{take:02}{number:02}"
+    ours, result = encoder_input(tmp_path / "s", study, model)
+    assert ["one_phase", "lge_sa: the first of 2 phases was taken"] in warnings_of(result)
+    assert ["one_slice", "lge_2ch: slice 2 of 3 was taken"] in warnings_of(result)
+    made |= {"lge_sa": twice, "lge_2ch": [several[1]]}
+    assert_same(ours, reference.video({name: made[name] for name in cmr.VIEWS}, SIDE))
+
+
 def test_a_stack_that_cannot_be_laid_out_gives_way_to_the_next(model, tmp_path):
     study, made = cmr.six_views()
     more = study.series("cine", "sa", "CINE SAX again", slices=14, phases=30)
