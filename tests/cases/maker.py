@@ -491,16 +491,11 @@ def drop_object(study, number):
     del study.wrapped[number]
 
 
-def set_object(study, number=0, **tags):
-    for name, value in tags.items():
-        setattr(study.wrapped[number], name, value)
-
-
 VERBS = {"ct": ct, "mr": mr, "real": real, "files": files, "set": set_tags, "set_each": set_each, "same_uids": same_uids, "raw": raw,
          "delete": delete, "drop": drop, "double": double, "shift_trigger": shift_trigger, "move": move,
          "jitter": jitter, "tilt": tilt, "pad": pad, "bits": bits, "lut": lut, "colour": colour,
          "short_pixels": short_pixels, "cut_file": cut_file, "repeat": repeat, "merge": merge, "series_per": series_per,
-         "enhance": enhance, "drop_object": drop_object, "set_object": set_object}
+         "enhance": enhance, "drop_object": drop_object}
 
 
 def follow(recipe, shared=None):
