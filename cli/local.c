@@ -30,6 +30,7 @@ static const struct option known[] = {
     {"timeout", required_argument, NULL, 'l'}, {"raw", required_argument, NULL, 'r'},
     {"frame", required_argument, NULL, 'f'},   {"series", required_argument, NULL, 'S'},
     {"series-rules", required_argument, NULL, 'R'}, {"dump-input", required_argument, NULL, 'd'},
+    {"picture", required_argument, NULL, 'p'},
     {NULL, 0, NULL, 0},
 };
 // clang-format on
@@ -47,6 +48,8 @@ static bool read_option(int which, const char *value, struct local_settings *to)
         to->raw = value;
     else if (which == 'd')
         to->input = value;
+    else if (which == 'p')
+        to->picture = value;
     else if (which == 'S')
         to->series = value;
     else if (which == 'R')

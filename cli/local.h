@@ -12,7 +12,7 @@
 struct local_settings {
     const char *model, *tensor, *nifti, *raw;
     const char *series, *series_rules; /* number or UID; a file */
-    const char *input;                 /* where the encoder's input goes */
+    const char *input, *picture;       /* where the encoder's input goes, or a picture of it */
     bool json, stats;
     int threads, timeout_s, frame; /* frame from 1; 0: all */
     char *const *rest;             /* what is no option */

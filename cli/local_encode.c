@@ -143,7 +143,8 @@ static json_t *job_of(const struct local_settings *settings, struct err *err)
                                    : local_study_job(settings, "study", err);
     if (job && json_object_set_new(job, "model", json_string(settings->model)) == 0 &&
         (!settings->stats || json_object_set_new(job, "stats", json_true()) == 0) &&
-        (!settings->input || json_object_set_new(job, "input_fd", json_integer(WORKER_PASSED_FD)) == 0))
+        (!settings->input || json_object_set_new(job, "input_fd", json_integer(WORKER_PASSED_FD)) == 0) &&
+        (!settings->picture || json_object_set_new(job, "picture_fd", json_integer(WORKER_PASSED_FD)) == 0))
         return job;
     if (job || settings->tensor)
         err_fail(err, ERR_INPUT, "an argument is not UTF-8");
@@ -155,21 +156,23 @@ enum cli_exit local_encode(int count, char **arguments)
 {
     struct err err = ERR_INIT;
     struct local_settings settings = {0};
-    if (!local_options(count, arguments, "mtjsTlSRd", &settings))
+    if (!local_options(count, arguments, "mtjsTlSRdp", &settings))
         return cli_usage("encode", "an option is wrong");
     if (!settings.model)
         return cli_usage("encode", "--model is missing");
     if ((settings.rest_count == 0) == !settings.tensor)
         return cli_usage("encode", "give either files or one --tensor");
-    if (settings.tensor && (settings.series || settings.series_rules || settings.input))
+    if (settings.tensor && (settings.series || settings.series_rules || settings.input || settings.picture))
         return cli_usage("encode", "a tensor has no series, and is the input");
+    if (settings.input && settings.picture)
+        return cli_usage("encode", "give either --dump-input or --picture");
     settings.paths = settings.rest;
     settings.path_count = settings.rest_count;
+    const char *out = settings.input ? settings.input : settings.picture;
     json_t *job = job_of(&settings, &err);
     json_t *answer = NULL;
     if (job)
-        answer = settings.input ? local_job_into(&settings, job, settings.input, &err)
-                                : local_job(&settings, job, &err);
+        answer = out ? local_job_into(&settings, job, out, &err) : local_job(&settings, job, &err);
     if (!answer)
         return cli_failed(&err);
     enum cli_exit end = show_result(&settings, answer);

@@ -10,7 +10,7 @@ static const struct command {
     const char *name, *arguments, *help;
     cli_run run;
 } commands[] = {
-    {"encode",   "--model DIR [--series N|UID] [--series-rules FILE] [--dump-input OUT] [--json] [--stats] [--threads N] [--timeout S] PATH...",
+    {"encode",   "--model DIR [--series N|UID] [--series-rules FILE] [--dump-input OUT | --picture OUT.png] [--json] [--stats] [--threads N] [--timeout S] PATH...",
                  "one study's files or folders in, embedding and findings out", local_encode},
     {"encode",   "--model DIR --tensor FILE.safetensors [--json] [--stats] [--threads N] [--timeout S]",
                  "the same from a preprocessed tensor named \"input\"", local_encode},

@@ -217,15 +217,32 @@ static bool still_the_same(const struct model *model, struct err *err)
     return false;
 }
 
-struct input_file {
+/* Where a study's input, or a picture of it, is written. */
+struct study_file {
     const struct model *model;
     int fd;
 };
 
 static bool write_input(void *to, const struct encoder_input *input, struct err *err)
 {
-    const struct input_file *file = to;
+    const struct study_file *file = to;
     return job_tensor_write(file->model, input, file->fd, err);
+}
+
+static bool write_picture(void *to, const struct preview *seen, struct arena *arena, struct err *err)
+{
+    const struct study_file *file = to;
+    return preview_write(seen, file->fd, arena, err);
+}
+
+static bool job_watch(const json_t *job, struct study_file *file, struct pipeline_watch *ret, struct err *err)
+{
+    bool input = json_object_get(job, "input_fd"), picture = json_object_get(job, "picture_fd");
+    *ret = (struct pipeline_watch){input ? write_input : NULL, picture ? write_picture : NULL, file};
+    if (input && picture)
+        return err_fail(err, ERR_INPUT, "a job writes to one descriptor, \"input_fd\" or \"picture_fd\"");
+    return (!input || job_number(job, "input_fd", 3, 1023, &file->fd, err)) &&
+           (!picture || job_number(job, "picture_fd", 3, 1023, &file->fd, err));
 }
 
 static bool do_study(struct job_bench *bench, const json_t *job, struct arena *arena, json_t **ret,
@@ -234,16 +251,14 @@ static bool do_study(struct job_bench *bench, const json_t *job, struct arena *a
     struct result *result;
     struct pipeline_study study = {0};
     struct model *model = job_model(bench, job, err);
-    struct input_file file = {model, 0};
-    const struct pipeline_watch watch = {write_input, &file};
-    bool wants_input = json_object_get(job, "input_fd");
-    if (!model || !job_study(job, arena, &study, err) ||
-        (wants_input && !job_number(job, "input_fd", 3, 1023, &file.fd, err)))
+    struct study_file file = {model, 0};
+    struct pipeline_watch watch;
+    if (!model || !job_study(job, arena, &study, err) || !job_watch(job, &file, &watch, err))
         return false;
-    study.watch = wants_input ? &watch : NULL;
+    study.watch = &watch;
     if (!pipeline_run(model, bench->crew, &study, arena, &result, err))
         return false;
-    if (wants_input && !result->analysed)
+    if (file.fd > 0 && !result->analysed)
         return err_decline(err, result->reason, "%s", result->reason_text);
     return still_the_same(model, err) &&
            answered(json_pack("{s:b,s:o}", "ok", 1, "result", result_to_json(result)), ret, err);

@@ -19,7 +19,8 @@
  *       -> frames, rows, columns, bits_allocated, bits_stored, signed, decode_s
  *
  * "study" may hold "input_fd":N: the encoder's input is written to the inherited descriptor N as a
- * .safetensors (job_tensor.h), and a study that is not analysed is an error with its reason. "study" and
+ * .safetensors (job_tensor.h); or "picture_fd":N: a PNG of what the encoder saw is (preview.h). A study that
+ * is not analysed is an error with its reason then. "study" and
  * "volume" may hold "rules": the text of a file of series rules (series_rules.h; without it, what is built
  * in), and "series": the number or UID of the only series whose images are looked at. A job with a model may
  * hold "text_cache": DIR, a folder where text embeddings are kept between workers. The answer to "model" has

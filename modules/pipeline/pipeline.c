@@ -183,6 +183,25 @@ static bool describe_what_was_used(struct run *run, struct err *err)
            describe_segmentations(run->result, &run->grounded, run->arena, err);
 }
 
+static bool show_input(struct run *run, const struct pipeline_watch *watch, struct err *err)
+{
+    return !watch || !watch->input || watch->input(watch->to, &run->input, err);
+}
+
+static bool show_seen(struct run *run, const struct pipeline_watch *watch, struct err *err)
+{
+    if (!watch || !watch->seen)
+        return true;
+    const struct preview seen = {.model = run->model,
+                                 .result = run->result,
+                                 .input = &run->input,
+                                 .source = &run->source,
+                                 .plan = run->plan,
+                                 .phase = run->phase,
+                                 .exam = takes_exams(run) ? &run->exam : NULL};
+    return watch->seen(watch->to, &seen, run->arena, err);
+}
+
 static bool analyse(struct run *run, const struct pipeline_study *study, struct err *err)
 {
     if (!read_study(run, study, err))
@@ -190,9 +209,9 @@ static bool analyse(struct run *run, const struct pipeline_study *study, struct 
     int64_t start_ms = clock_monotonic_ms();
     bool ok = takes_exams(run) ? make_exam(run, err) : choose_stack(run, err) && make_input(run, err);
     run->result->volume_s = (double)(clock_monotonic_ms() - start_ms) / 1000;
-    return ok && (!study->watch || study->watch->input(study->watch->to, &run->input, err)) &&
+    return ok && show_input(run, study->watch, err) &&
            encode(run->model, &run->input, &run->grounded, run->arena, run->result, err) &&
-           describe_what_was_used(run, err);
+           describe_what_was_used(run, err) && show_seen(run, study->watch, err);
 }
 
 /* Make a result of what went wrong, when it is about the study; false with err kept when it is about us. */

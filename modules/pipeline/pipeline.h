@@ -11,11 +11,15 @@
 #include "findings/result.h"
 #include "pipeline/chosen.h"
 #include "pipeline/model.h"
+#include "pipeline/preview.h"
 #include "volume/volume.h"
 
 /* Somebody who looks on; what they get is borrowed for the call, and false fails the run, err set. */
 struct pipeline_watch {
-    bool (*input)(void *to, const struct encoder_input *input, struct err *err); /* before it is encoded */
+    /* Before it is encoded; NULL: not wanted. */
+    bool (*input)(void *to, const struct encoder_input *input, struct err *err);
+    /* After everything, while the study's files are still open; NULL: not wanted. */
+    bool (*seen)(void *to, const struct preview *seen, struct arena *arena, struct err *err);
     void *to;
 };
 
