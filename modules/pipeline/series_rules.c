@@ -12,7 +12,7 @@
 
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
-enum { RULES_MAX = 1000, TEXT_MAX = 400, NAME_SIZE = 60 };
+enum { RULES_MAX = 1000, TEXT_MAX = 600, NAME_SIZE = 60 };
 static const double largest = 1e9;
 
 struct reading {
@@ -59,21 +59,30 @@ static int find_text(const char *name)
     return -1;
 }
 
+static bool are_words(const char *text)
+{
+    bool blank = true;
+    for (; *text; text++) {
+        if (*text < ' ' || *text > '~' || (*text == '|' && blank))
+            return false;
+        blank = *text == '|' || (blank && *text == ' ');
+    }
+    return !blank;
+}
+
 static bool read_words(struct reading *reading, const char *key, const json_t *value,
                        struct study_condition *ret)
 {
     const char *text = json_string_value(value);
     if (!text || !*text || strlen(text) > TEXT_MAX)
         return wrong(reading, key, "not text, empty or too long");
+    if (!are_words(text))
+        return wrong(reading, key, "words are ASCII, with one | between two, and none is blank");
     char *words = arena_strdup(reading->arena, text);
     if (!words)
         return no_memory(reading);
-    for (char *at = words; *at; at++) {
-        bool bar = *at == '|' && (at == words || at[1] == '\0' || at[1] == '|');
-        if (*at < ' ' || *at > '~' || bar)
-            return wrong(reading, key, "words are ASCII, with one | between two");
+    for (char *at = words; *at; at++)
         *at = (char)tolower((unsigned char)*at);
-    }
     ret->words = words;
     return true;
 }

@@ -42,12 +42,17 @@ const char *const study_text_names[STUDY_TEXT_COUNT] = {
 
 /* ---- texts ---- */
 
+/* Series Description; Protocol Name, which may name the whole examination, only where there is none. */
+static const char *name_of(const struct dicom_head *head)
+{
+    return *head->id.series_description ? head->id.series_description : head->id.protocol_name;
+}
+
 static bool head_says(const struct dicom_head *head, enum study_text text, const char *words)
 {
     switch (text) {
     case STUDY_WORDS:
-        return study_text_mentions(head->id.series_description, words) ||
-               study_text_mentions(head->id.protocol_name, words);
+        return study_text_mentions(name_of(head), words);
     case STUDY_DESCRIPTION:
         return study_text_mentions(head->id.series_description, words);
     case STUDY_COMMENTS:

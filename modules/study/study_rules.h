@@ -22,7 +22,8 @@ struct study_shape {
     double echo_ms, inversion_ms, velocity_cm_s, kv;
     double kernel_number; /* 36 of Siemens' "Br36d\3", which has a letter before */
     double directions;    /* of the whole series: how many ways its images lie */
-    double inversions;    /* of the whole series: inversion times at one place; 0: one */
+    double inversions;    /* of the series, where most positions have several inversion times: how many, on
+                             average; 0: one */
     double contrast, gated, timed, burnt_in, lossy; /* 1 or 0 */
     double normal_lps[3];                           /* row x column; NAN without */
 };
@@ -38,7 +39,7 @@ extern const int study_measure_count;
 
 /* What words are looked for in. */
 enum study_text {
-    STUDY_WORDS,       /* Series Description or Protocol Name contains one */
+    STUDY_WORDS,       /* Series Description, Protocol Name when it is empty, contains one */
     STUDY_DESCRIPTION, /* Series Description alone */
     STUDY_COMMENTS,    /* Image Comments */
     STUDY_KERNEL,
@@ -56,7 +57,7 @@ extern const char *const study_text_names[STUDY_TEXT_COUNT];
 
 /* One condition. Of texts more than half of the stack's objects must meet it. */
 struct study_condition {
-    const char *words; /* alternatives joined by "|", ASCII in lower case; NULL: a number is asked */
+    const char *words; /* alternatives as in study_text.h, ASCII in lower case; NULL: a number is asked */
     enum study_text text;
     bool unwanted; /* none of the words may be there */
     const struct study_measure *measure;

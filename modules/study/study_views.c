@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEAST_POSITIONS = 3 };
+enum { LEAST_POSITIONS = 3, PHASES_ENOUGH = 20 };
 
 static unsigned said_of(const struct dicom_head *head)
 {
@@ -249,6 +249,13 @@ static int by_worth(const void *left, const void *right)
     return a->series != b->series ? a->series - b->series : a->stack - b->stack;
 }
 
+/* Images that speak for a stack: beyond 20 phases of a cine more are no better, only interpolated finer. */
+static int frames_that_count(const struct study_stack *stack, int positions)
+{
+    int enough = PHASES_ENOUGH * positions;
+    return is_cine(stack) && positions > 0 && stack->frame_count > enough ? enough : stack->frame_count;
+}
+
 int study_views_candidates(const struct study_choice *choice, const struct study_look *looks, int view,
                            bool phase_sensitive, const bool *taken, struct arena *arena, int **ret)
 {
@@ -263,8 +270,12 @@ int study_views_candidates(const struct study_choice *choice, const struct study
         if (taken[i] || rank < 0 || !(study_view_is_cine(view) ? is_cine(stack) : is_lge(stack)))
             continue;
         int how = study_view_is_cine(view) ? 0 : looks[i].phase_sensitive;
-        list[count++] = (struct candidate){
-            i, rank, phase_sensitive ? -how : how, looks[i].positions, stack->frame_count, stack->series[0]};
+        list[count++] = (struct candidate){.stack = i,
+                                           .plane_rank = rank,
+                                           .reconstruction = phase_sensitive ? -how : how,
+                                           .positions = looks[i].positions,
+                                           .frames = frames_that_count(stack, looks[i].positions),
+                                           .series = stack->series[0]};
     }
     qsort(list, (size_t)count, sizeof *list, by_worth);
     for (int i = 0; i < count; i++)
