@@ -35,8 +35,9 @@ struct config_model {
     char description_match[CONFIG_TEXT]; /* words, any of which the series or study description must have; ""
                                             all */
     bool live;
-    char modality[17]; /* filled at start from the model folder; "" when it does not open */
-    bool needs_mask;   /* likewise: a study must bring its organs' masks */
+    char modality[17];   /* filled at start from the model folder; "" when it does not open */
+    bool needs_mask;     /* likewise: a study must bring its organs' masks */
+    bool crops_to_heart; /* likewise: it looks for the heart, in segmentations first */
 };
 
 struct config {

@@ -7,6 +7,7 @@
 #include "dicom/dicom_head.h"
 #include "dicom/dicom_part10.h"
 #include "dicom/dicom_seg.h"
+#include "pipeline/heart.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -32,6 +33,7 @@ struct arrival {
     char relative[SPOOL_RELATIVE_SIZE];
     int64_t size_bytes;
     int64_t now_ms;
+    bool feeds_encoder;
 };
 
 static bool refuse(struct verdict *verdict, uint16_t status, const char *word, const char *comment,
@@ -122,6 +124,32 @@ static void choose_place(struct arrival *arrival)
     spool_object_path(key, arrival->relative);
 }
 
+static bool shows_heart(const struct arrival *arrival, const char *path, struct arena *arena)
+{
+    struct err none = ERR_INIT;
+    const struct dicom_segmentation *record;
+    struct dicom_seg *seg = dicom_seg_open(path, arrival->head, arena, &record, &none);
+    bool shows = seg && heart_is_named(record);
+    dicom_seg_close(seg);
+    return shows;
+}
+
+/* Images; and segmentations where a model needs the organs' masks, or looks for a heart that they show.
+ * Elsewhere these change no result, and a late one would make a new revision for nothing. */
+static bool feeds_encoder(const struct arrival *arrival, const char *path, struct arena *arena)
+{
+    const struct config *config = arrival->service->config;
+    if (arrival->head->kind == DICOM_KIND_CT || arrival->head->kind == DICOM_KIND_MR)
+        return true;
+    bool organs = false, heart = false;
+    for (int i = 0; i < config->model_count; i++) {
+        organs |= config->models[i].needs_mask;
+        heart |= config->models[i].crops_to_heart;
+    }
+    return dicom_is_seg(arrival->head->id.sop_class) &&
+           (organs || (heart && shows_heart(arrival, path, arena)));
+}
+
 static bool read_object(struct arrival *arrival, const char *path, uint64_t offset, struct arena *arena,
                         struct verdict *verdict)
 {
@@ -135,20 +163,8 @@ static bool read_object(struct arrival *arrival, const char *path, uint64_t offs
         return refuse_error(verdict, &err);
     arrival->size_bytes = stat(path, &status) == 0 ? (int64_t)status.st_size : 0;
     choose_place(arrival);
+    arrival->feeds_encoder = feeds_encoder(arrival, path, arena);
     return true;
-}
-
-/* Images; and segmentations where a model needs the organs' masks. Elsewhere these change no result, and a
- * late one would make a new revision for nothing. */
-static bool feeds_encoder(const struct arrival *arrival)
-{
-    const struct config *config = arrival->service->config;
-    if (arrival->head->kind == DICOM_KIND_CT || arrival->head->kind == DICOM_KIND_MR)
-        return true;
-    bool needed = false;
-    for (int i = 0; i < config->model_count; i++)
-        needed |= config->models[i].needs_mask;
-    return needed && dicom_is_seg(arrival->head->id.sop_class);
 }
 
 static bool record_object(struct arrival *arrival, struct verdict *verdict)
@@ -157,7 +173,7 @@ static bool record_object(struct arrival *arrival, struct verdict *verdict)
     struct store_put put;
     struct store_object object = {
         .id = &arrival->head->id,
-        .feeds_encoder = feeds_encoder(arrival),
+        .feeds_encoder = arrival->feeds_encoder,
         .data_sha256 = arrival->data_sha256,
         .path = arrival->relative,
         .size_bytes = arrival->size_bytes,

@@ -424,6 +424,7 @@ static bool learn_model(struct pool *pool, struct worker_process *worker, struct
     if (ok && modality) {
         snprintf(model->modality, sizeof model->modality, "%s", modality);
         model->needs_mask = json_is_true(json_object_get(answer, "needs_mask"));
+        model->crops_to_heart = json_is_true(json_object_get(answer, "crops_to_heart"));
         known->name = model->name;
         const char *digest = json_string_value(json_object_get(answer, "text_digest"));
         known->text_digest = arena_strdup(pool->arena, digest ? digest : "");

@@ -129,6 +129,15 @@ bool describe_volume(struct result *result, const struct volume_plan *plan, int 
     return warn(result, arena, err, "one_phase: phase %d of %d was analysed", phase + 1, geometry->phases);
 }
 
+bool describe_unused_heart(struct result *result, const char *reason, struct arena *arena, struct err *err)
+{
+    static const char *const none[] = {"no_segmentation", "organ_not_segmented", "segment_code_unknown"};
+    for (size_t i = 0; reason && i < sizeof none / sizeof *none; i++)
+        if (strcmp(reason, none[i]) == 0)
+            return true;
+    return warn(result, arena, err, "heart_segmentation: not used, %s", reason ? reason : "too small");
+}
+
 bool describe_grounded(struct result *result, const struct grounded *grounded, struct arena *arena,
                        struct err *err)
 {
@@ -201,11 +210,13 @@ static void describe_manifest(struct result *result, const char sources[DIGEST_H
 {
     const int *zyx = result->input_zyx, *margin = p->crop_margin_zyx, *pad = p->pad_size_zyx;
     const double *spacing = p->spacing_zyx_mm, *mean = p->mean, *std = p->std;
+    const double *centre = result->box.centre_lps, *size = result->box.size_zyx_mm;
     // clang-format off
     const double numbers[] = {phase, zyx[0], zyx[1], zyx[2], spacing[0], spacing[1], spacing[2],
         p->has_hu_clip, p->hu_clip[0], p->hu_clip[1], p->percentile[0], p->percentile[1],
         p->norm, mean[0], mean[1], mean[2], std[0], std[1], std[2],
-        p->crop, margin[0], margin[1], margin[2], p->pad_both, p->pad_value, pad[0], pad[1], pad[2]};
+        p->crop, margin[0], margin[1], margin[2], p->pad_both, p->pad_value, pad[0], pad[1], pad[2],
+        centre[0], centre[1], centre[2], size[0], size[1], size[2]};
     // clang-format on
     enum { COUNT = sizeof numbers / sizeof *numbers, NUMBER_SIZE = 32 };
     char text[DIGEST_HEX_SIZE + COUNT * NUMBER_SIZE];

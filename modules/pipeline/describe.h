@@ -26,6 +26,9 @@ bool describe_series(struct result *result, const struct study_choice *choice, s
 bool describe_volume(struct result *result, const struct volume_plan *plan, int phase, double spread,
                      struct arena *arena, struct err *err);
 
+/* A warning when segmentations show a heart that could not be used; reason: heart_find's. */
+bool describe_unused_heart(struct result *result, const char *reason, struct arena *arena, struct err *err);
+
 /* The size of what the encoder gets; warnings when organs have no mask, or several. */
 bool describe_grounded(struct result *result, const struct grounded *grounded, struct arena *arena,
                        struct err *err);

@@ -139,7 +139,8 @@ bool grounded_prepare(const struct model *model, struct source *source, const st
         return false;
     if (model_needs_mask(model)) {
         work.numbers = room(arena, tensor_voxels(work.grid.zyx), 1, err);
-        if (!work.numbers || !grounded_mask(model, source, plan, &work.grid, arena, work.numbers, ret, err))
+        if (!work.numbers || !grounded_mask(model_organs(model), model_segments(model), source, plan,
+                                            &work.grid, arena, work.numbers, ret, err))
             return false;
     }
     return cut_and_pad(&work, arena, &ret->input, err);

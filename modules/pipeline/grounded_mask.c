@@ -171,16 +171,13 @@ static void explain(struct painter *painter)
     }
 }
 
-bool grounded_mask(const struct model *model, const struct source *source, const struct volume_plan *plan,
+bool grounded_mask(const struct organ_config *organs, const struct segments *segments,
+                   const struct source *source, const struct volume_plan *plan,
                    const struct volume_geometry *grid, struct arena *arena, uint8_t *numbers,
                    struct grounded *ret, struct err *err)
 {
-    struct painter painter = {.organs = model_organs(model),
-                              .segments = model_segments(model),
-                              .grid = grid,
-                              .arena = arena,
-                              .numbers = numbers,
-                              .ret = ret};
+    struct painter painter = {
+        .organs = organs, .segments = segments, .grid = grid, .arena = arena, .numbers = numbers, .ret = ret};
     ret->reasons = ARENA_ARRAY(arena, const char *, (size_t)painter.organs->count);
     if (!ret->reasons)
         return err_fail(err, ERR_NOMEM, "no memory for organs");

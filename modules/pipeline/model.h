@@ -58,6 +58,7 @@ struct preprocess {
     double min_field_mm;     /* smaller side of an image below it: declined "field_too_small"; 0 = no limit */
     double min_length_mm;    /* slices over less: declined "stack_too_short"; 0 = no limit */
     bool gated;              /* others: declined "not_gated" */
+    bool complete;           /* images are missing by what the others say: declined "incomplete_series" */
     bool refuse_lossy;       /* compressed with loss: declined "lossy_images" */
     const char *roles[PREPROCESS_ROLES_MAX]; /* others: declined "other_role"; see docs/volumes.md */
     int role_count;                          /* 0: all */
@@ -68,9 +69,16 @@ struct preprocess {
     /* Of a 2D tower's slices: */
     int max_slices;
     double percentile[2]; /* what becomes black and white when there is no hu_clip */
-    /* Of an organ-grounded tower's volume: */
+    /* Of a volume: */
     double spacing_zyx_mm[3]; /* it is resampled to; 0: not given */
-    enum { PREPROCESS_CROP_NONE, PREPROCESS_CROP_MASK, PREPROCESS_CROP_NONZERO } crop;
+    enum {
+        PREPROCESS_CROP_NONE,
+        PREPROCESS_CROP_MASK,    /* organ-grounded: the box of the organs' masks */
+        PREPROCESS_CROP_NONZERO, /* organ-grounded: of what is not 0 */
+        PREPROCESS_CROP_HEART    /* a cube: the heart's box, heart.h */
+    } crop;
+    double crop_margin_mm; /* round the heart */
+    /* Of an organ-grounded tower's volume: */
     int crop_margin_zyx[3];
     int pad_size_zyx[3];  /* at least; 0: none */
     bool pad_both;        /* on both sides; else at the end */

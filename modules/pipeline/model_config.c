@@ -45,6 +45,8 @@ static void set_grounded(const struct encoder_sections *sections, struct preproc
     static const int margin_zyx[3] = {5, 20, 20};
     const char *arch = json_string_value(json_object_get(sections->vision, "arch"));
     bool vit = !arch || strcmp(arch, "vit") == 0;
+    if (!sections->organ)
+        return;
     memcpy(ret->crop_margin_zyx, margin_zyx, sizeof margin_zyx);
     ret->crop = vit ? PREPROCESS_CROP_MASK : PREPROCESS_CROP_NONZERO;
     ret->pad_both = vit;
@@ -72,13 +74,47 @@ static bool read_frames(const struct encoder_sections *sections, const json_t *s
     return model_frames_read(section, input, &ret->frames, err);
 }
 
-static bool check_grounded(const struct preprocess *preprocess, bool grounded, bool asked, struct err *err)
+/* Is the model's input a whole volume, without organs? */
+static bool takes_cubes(const struct encoder_sections *sections)
 {
-    if (asked && !grounded)
-        return err_fail(err, ERR_INPUT, "preprocess.spacing, crop, crop_margin and pad: only with organs");
+    const char *arch = json_string_value(json_object_get(sections->vision, "arch"));
+    const json_t *input = json_object_get(sections->vision, "input");
+    return !sections->organ && arch && strcmp(arch, "vit") == 0 && json_array_size(input) == 3 &&
+           json_integer_value(json_array_get(input, 0)) > 1;
+}
+
+/* Which keys the preprocess section has. */
+struct asked {
+    bool spacing, crop, margin, margin_mm, pad;
+};
+
+static bool check_crop(const struct preprocess *preprocess, const struct encoder_sections *sections,
+                       const struct asked *asked, struct err *err)
+{
+    bool grounded = sections->organ, cubes = takes_cubes(sections);
+    bool heart = preprocess->crop == PREPROCESS_CROP_HEART;
+    if ((asked->margin || asked->pad) && !grounded)
+        return err_fail(err, ERR_INPUT, "preprocess.crop_margin and pad: only with organs");
+    if ((asked->spacing || asked->crop) && !grounded && !cubes)
+        return err_fail(err, ERR_INPUT, "preprocess.spacing and crop: only with organs, or a vit of volumes");
     if (grounded && !(preprocess->spacing_zyx_mm[0] > 0))
         return err_fail(err, ERR_INPUT, "preprocess.spacing: required with organs");
+    if (asked->crop && !(grounded ? !heart : heart || preprocess->crop == PREPROCESS_CROP_NONE))
+        return err_fail(err, ERR_INPUT,
+                        "preprocess.crop: none, mask or nonzero with organs; else none or heart");
+    if (heart && strcmp(preprocess->modality, "CT") != 0)
+        return err_fail(err, ERR_INPUT, "preprocess.crop: the heart is only found in CT");
+    if ((asked->margin_mm || (asked->spacing && cubes)) && !heart)
+        return err_fail(err, ERR_INPUT, "preprocess.crop_margin_mm and spacing: only with crop heart");
     return true;
+}
+
+/* source: models.md's reading of Cardiac-CLIP, which takes volumes that are already cut; ours otherwise. */
+static void set_heart(const struct encoder_sections *sections, bool asked, struct preprocess *ret)
+{
+    bool ct = strcmp(ret->modality, "CT") == 0;
+    if (!asked && ct && takes_cubes(sections) && strcmp(sections->family, "cardiac-clip") == 0)
+        ret->crop = PREPROCESS_CROP_HEART;
 }
 
 /* Words of the series rules; which there are, a site decides. */
@@ -99,9 +135,9 @@ static bool read_roles(const json_t *list, struct preprocess *ret, struct err *e
 static bool read_preprocess(const struct encoder_sections *sections, const json_t *section,
                             struct preprocess *ret, struct err *err)
 {
-    static const char *const crops[] = {"none", "mask", "nonzero", NULL};
+    static const char *const crops[] = {"none", "mask", "nonzero", "heart", NULL};
     const json_t *pad = NULL, *frames = NULL;
-    bool has_spacing = false, has_crop = false, has_margin = false;
+    struct asked asked = {0};
     static const char *const norms[] = {"minmax", "range01", "meanstd", NULL};
     static const char *const orientations[] = {"lps", NULL};
     static const char *const resizes[] = {"trilinear", NULL};
@@ -110,7 +146,8 @@ static bool read_preprocess(const struct encoder_sections *sections, const json_
     const json_t *roles = NULL;
     int ignored = 0, modality = 0, lossy = 0, norm = PREPROCESS_MINMAX;
     bool has_mean = false, has_std = false;
-    *ret = (struct preprocess){.min_slices = 1, .std = {1, 1, 1}, .max_slices = 64, .percentile = {1, 99}};
+    *ret = (struct preprocess){
+        .min_slices = 1, .std = {1, 1, 1}, .max_slices = 64, .percentile = {1, 99}, .crop_margin_mm = 5};
     set_grounded(sections, ret);
     int crop = ret->crop;
     // clang-format off
@@ -121,6 +158,7 @@ static bool read_preprocess(const struct encoder_sections *sections, const json_
         {"min_field_mm",     SECTION_NUMBER,  &ret->min_field_mm,     false, 0, 1000},
         {"min_length_mm",    SECTION_NUMBER,  &ret->min_length_mm,    false, 0, 3000},
         {"gated",            SECTION_BOOL,    &ret->gated,            false},
+        {"complete",         SECTION_BOOL,    &ret->complete,         false},
         {"lossy",            SECTION_WORD,    &lossy,                 false, .words = lossies},
         {"roles",            SECTION_LIST,    &roles,                 false},
         {"hu_clip",          SECTION_NUMBER2, ret->hu_clip,           false, -1e6, 1e6,
@@ -132,10 +170,11 @@ static bool read_preprocess(const struct encoder_sections *sections, const json_
          .most = 3},
         {"max_slices",       SECTION_INT,     &ret->max_slices,       false, 1, 4096},
         {"percentile",       SECTION_NUMBER2, ret->percentile,        false, 0, 100},
-        {"spacing",          SECTION_NUMBERS, ret->spacing_zyx_mm,    false, 0.05, 100, .present = &has_spacing,
+        {"spacing",          SECTION_NUMBERS, ret->spacing_zyx_mm,    false, 0.05, 100, .present = &asked.spacing,
          .most = 3},
-        {"crop",             SECTION_WORD,    &crop,                  false, .words = crops, .present = &has_crop},
-        {"crop_margin",      SECTION_INT3,    ret->crop_margin_zyx,   false, 0, 2048, .present = &has_margin},
+        {"crop",             SECTION_WORD,    &crop,                  false, .words = crops, .present = &asked.crop},
+        {"crop_margin",      SECTION_INT3,    ret->crop_margin_zyx,   false, 0, 2048, .present = &asked.margin},
+        {"crop_margin_mm",   SECTION_NUMBER,  &ret->crop_margin_mm,   false, 0, 200, .present = &asked.margin_mm},
         {"pad",              SECTION_OBJECT,  &pad,                   false},
         {"frames",           SECTION_OBJECT,  &frames,                false},
         {"orientation",      SECTION_WORD,    &ignored,               false, .words = orientations},
@@ -149,10 +188,10 @@ static bool read_preprocess(const struct encoder_sections *sections, const json_
     ret->norm = norm;
     ret->crop = crop;
     ret->refuse_lossy = lossy == 1;
-    if (!read_roles(roles, ret, err))
-        return false;
-    if (!read_pad(pad, ret, err) || !read_frames(sections, frames, ret, err) ||
-        !check_grounded(ret, sections->organ, has_spacing || has_crop || has_margin || pad, err))
+    set_heart(sections, asked.crop, ret);
+    asked.pad = pad;
+    if (!read_roles(roles, ret, err) || !read_pad(pad, ret, err) ||
+        !read_frames(sections, frames, ret, err) || !check_crop(ret, sections, &asked, err))
         return false;
     if (has_mean != has_std)
         return err_fail(err, ERR_INPUT, "preprocess.mean and std: one without the other");

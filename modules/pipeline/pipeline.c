@@ -144,6 +144,17 @@ static bool make_grounded(struct run *run, struct err *err)
     return describe_grounded(run->result, &run->grounded, run->arena, err);
 }
 
+static bool make_cube(struct run *run, struct err *err)
+{
+    struct grounded *heart = &run->grounded;
+    if (!cube_prepare(run->model, &run->source, run->plan, run->phase, run->arena, &run->input,
+                      &run->result->box, heart, err))
+        return false;
+    const char *const *unused = heart->reasons;
+    heart->reasons = NULL; /* they are no organs' */
+    return !unused || describe_unused_heart(run->result, unused[0], run->arena, err);
+}
+
 static bool make_input(struct run *run, struct err *err)
 {
     const struct vision_config *vision = model_vision(run->model);
@@ -153,8 +164,7 @@ static bool make_input(struct run *run, struct err *err)
         if (vision->input_zyx[0] == 1)
             return make_pictures(run, err);
         if (vision->channels == 1)
-            return cube_prepare(run->model, &run->source, run->plan, run->phase, run->arena, &run->input,
-                                err);
+            return make_cube(run, err);
     }
     return err_decline(err, "no_study_path", "studies cannot be prepared for a model of this kind");
 }

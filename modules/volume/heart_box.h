@@ -1,0 +1,34 @@
+/* Where the heart lies in a CT of the chest: a deterministic estimate from the lungs, for cropping. It is no
+ * segmentation and says nothing about the heart.
+ *
+ * On a coarse grid in canonical orientation, Hounsfield units. Row by row of every slice the stretch between
+ * the right and the left lung is measured. Before the waist in front of the spine it is widest at the heart;
+ * slices belong to the heart while the area between the lungs is at least half of its maximum. Further down,
+ * where the liver takes the place of the right lung, they do while the left lung still flanks the heart.
+ * source: ours; docs/volumes.md has the steps, what was measured, and where it fails. */
+#ifndef VOLUME_HEART_BOX_H
+#define VOLUME_HEART_BOX_H
+
+#include "volume/volume.h"
+
+struct heart_box {
+    double centre_lps[3];  /* mm */
+    double size_zyx_mm[3]; /* along the grid's axes */
+    double confidence; /* 0..1: how much of what the steps rely on was there, and whether the size is one a
+                          heart has; HEART_BOX_CONFIDENT and above: to be used */
+};
+
+#define HEART_BOX_CONFIDENT 0.5
+
+/* The grid to estimate on: the whole field of view, voxels of about 4 mm. errors: those of volume_regrid. */
+bool heart_box_grid(const struct volume_geometry *geometry, struct volume_geometry *ret, struct err *err);
+
+/* in:  hu [z][y][x] of such a grid. out: the box, clipped to the grid; confidence 0 (and the whole grid) when
+ *      there is nothing to go by. threads: any. errors: ERR_NOMEM. */
+bool heart_box_estimate(const struct volume_geometry *grid, const float *hu, struct heart_box *ret,
+                        struct err *err);
+
+/* The box of all voxels that are not 0. False: there is none. */
+bool heart_box_of_mask(const struct volume_geometry *grid, const uint8_t *mask, struct heart_box *ret);
+
+#endif
