@@ -252,11 +252,12 @@ static bool do_study(struct job_bench *bench, const json_t *job, struct arena *a
 {
     struct result *result;
     struct pipeline_study study = {0};
-    struct model *model = job_model(bench, job, err);
-    struct study_file file = {model, 0};
+    struct study_file file = {0};
     struct pipeline_watch watch;
-    if (!model || !job_study(job, arena, &study, err) || !job_watch(job, &file, &watch, err))
+    struct model *model = job_watch(job, &file, &watch, err) ? job_model(bench, job, err) : NULL;
+    if (!model || !job_study(job, arena, &study, err))
         return false;
+    file.model = model;
     study.watch = &watch;
     if (!pipeline_run(model, bench->crew, &study, arena, &result, err))
         return false;

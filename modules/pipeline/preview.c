@@ -33,9 +33,9 @@ static void name_box(const struct result_box *box, char *text, size_t size)
     if (!box->source)
         snprintf(text, size, "no box: the whole field of view");
     else if (strcmp(box->source, "estimate") == 0)
-        snprintf(text, size, "box: estimate, confidence %.2f", box->confidence);
+        snprintf(text, size, "heart's box: estimate, confidence %.2f", box->confidence);
     else
-        snprintf(text, size, "box: %s",
+        snprintf(text, size, "heart's box: %s",
                  strcmp(box->source, "field_of_view") == 0 ? "field of view" : box->source);
 }
 

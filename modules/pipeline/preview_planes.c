@@ -268,7 +268,7 @@ static bool source_range(const struct block *block, bool ct, double ret[2], stru
 }
 
 /* "axial at F 12.3 mm"; where the volume lies aslant, no one coordinate says it. */
-static void title_source(const struct block *block, struct preview_page *page)
+static void name_planes(const struct block *block, struct preview_page *page)
 {
     for (int i = 0; i < 3; i++) {
         const int through = planes[i].through, lps = 2 - through;
@@ -284,22 +284,36 @@ static void title_source(const struct block *block, struct preview_page *page)
     }
 }
 
-/* The box, and round it what the encoder got when that is more, or less. */
-static bool draw_boxes(const struct preview *preview, const struct block *block, struct preview_page *page,
-                       struct err *err)
+/* Was more cut out round the box, or less? */
+static bool cut_differs(const struct preview *preview, double ret_mm[3])
 {
     const struct result_box *box = &preview->result->box;
-    double size_mm[3], differs = 0;
-    if (!box->source)
-        return true;
-    if (!input_size(preview, size_mm, err))
+    struct err why = ERR_INIT;
+    double differs = 0;
+    if (!box->source || !input_size(preview, ret_mm, &why))
         return false;
     for (int i = 0; i < 3; i++)
-        differs = fmax(differs, fabs(size_mm[i] - box->size_zyx_mm[i]));
-    if (differs > 0.5)
+        differs = fmax(differs, fabs(ret_mm[i] - box->size_zyx_mm[i]));
+    return differs > 0.5;
+}
+
+static void draw_boxes(const struct preview *preview, const struct block *block, struct preview_page *page)
+{
+    const struct result_box *box = &preview->result->box;
+    double size_mm[3];
+    if (cut_differs(preview, size_mm))
         draw_box(block, box->centre_lps, size_mm, preview_cyan, page);
-    draw_box(block, box->centre_lps, box->size_zyx_mm, preview_yellow, page);
-    return true;
+    if (box->source)
+        draw_box(block, box->centre_lps, box->size_zyx_mm, preview_yellow, page);
+}
+
+static void title_source(const struct preview *preview, const double low_high[2], bool ct,
+                         struct preview_page *page)
+{
+    double size_mm[3];
+    preview_line(page, preview_dim, "The volume as acquired, black %.4g to white %.4g%s%s", low_high[0],
+                 low_high[1], ct ? " HU" : "",
+                 cut_differs(preview, size_mm) ? "; yellow: the box, cyan: what the encoder got" : "");
 }
 
 static bool draw_source(const struct preview *preview, struct preview_page *page, struct err *err)
@@ -322,14 +336,12 @@ static bool draw_source(const struct preview *preview, struct preview_page *page
             return false;
     if (!source_range(&block, ct, low_high, page->arena, err))
         return false;
-    preview_line(page, preview_dim, "The volume as acquired, black %.4g to white %.4g%s", low_high[0],
-                 low_high[1], ct ? " HU" : "");
+    title_source(preview, low_high, ct, page);
     place_panels(&block, page);
     if (!draw_panels(&block, low_high, page, err))
         return false;
-    title_source(&block, page);
-    if (!draw_boxes(preview, &block, page, err))
-        return false;
+    name_planes(&block, page);
+    draw_boxes(preview, &block, page);
     draw_marks(&block, page);
     return true;
 }

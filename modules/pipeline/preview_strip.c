@@ -24,7 +24,7 @@ static struct tiles tiles_of(const struct preview *preview)
     tiles.width = tiles.width > most ? most : tiles.width;
     tiles.width = tiles.width < TILE_LEAST ? TILE_LEAST : tiles.width;
     tiles.height = (int)((double)yx[0] * tiles.width / yx[1] + 0.5);
-    tiles.height = tiles.height < 1 ? 1 : tiles.height > WIDTH_MOST ? WIDTH_MOST : tiles.height;
+    tiles.height = tiles.height < 1 ? 1 : tiles.height > 2 * tiles.width ? 2 * tiles.width : tiles.height;
     tiles.scale = tiles.width >= TILE_USUAL ? PREVIEW_SCALE : 1;
     return tiles;
 }
