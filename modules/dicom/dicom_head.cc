@@ -75,7 +75,6 @@ void read_acquisition(DcmDataset *dataset, struct dicom_head *head)
     charset.copy(FIELD(head->scanning_sequence), DCM_ScanningSequence);
     charset.copy(FIELD(head->contrast_agent), DCM_ContrastBolusAgent);
     charset.copy(FIELD(head->image_comments), DCM_ImageComments);
-    copy_plain(FIELD(head->patient_position), dataset, DCM_PatientPosition);
     copy_plain(FIELD(head->body_part), dataset, DCM_BodyPartExamined);
     copy_plain(FIELD(head->cardiac_sync), dataset, DCM_CardiacSynchronizationTechnique);
     copy_plain(FIELD(head->lossy), dataset, DCM_LossyImageCompression);
@@ -86,7 +85,6 @@ void read_acquisition(DcmDataset *dataset, struct dicom_head *head)
     head->images_in_acquisition = dicom_value_int(dataset, DCM_ImagesInAcquisition, 0);
     dicom_value_number(dataset, DCM_SliceThickness, &head->slice_thickness_mm, &head->odd_number);
     dicom_value_number(dataset, DCM_EchoTime, &head->echo_ms);
-    dicom_value_number(dataset, DCM_RepetitionTime, &head->repetition_ms);
     dicom_value_number(dataset, DCM_InversionTime, &head->inversion_ms);
     dicom_value_number(dataset, DCM_HeartRate, &head->heart_rate);
     dicom_value_number(dataset, DCM_KVP, &head->tube_kv);
@@ -341,8 +339,10 @@ void read_phase_text(const struct dicom_head *head, struct dicom_frame *frame)
 {
     if (head->kind == DICOM_KIND_CT && !frame->has_phase_percent)
         frame->has_phase_percent = dicom_phase_percent(head->image_comments, &frame->phase_percent) ||
-                                   dicom_phase_percent(head->scan_options, &frame->phase_percent) ||
-                                   dicom_phase_percent(head->id.series_description, &frame->phase_percent);
+                                   dicom_phase_percent(head->scan_options, &frame->phase_percent);
+    if (head->kind == DICOM_KIND_CT && !frame->has_phase_percent)
+        frame->has_phase_percent = frame->percent_of_series =
+            dicom_phase_percent(head->id.series_description, &frame->phase_percent);
 }
 
 // What an enhanced object says in its groups, of the first frame, and a classic one at the top.
@@ -354,7 +354,6 @@ void read_shared_acquisition(const frame_groups &groups, struct dicom_head *head
     } numbers[] = {
         {DCM_PixelMeasuresSequence, DCM_SliceThickness, &head->slice_thickness_mm},
         {DCM_MREchoSequence, DCM_EffectiveEchoTime, &head->echo_ms},
-        {DCM_MRTimingAndRelatedParametersSequence, DCM_RepetitionTime, &head->repetition_ms},
         {DCM_MRModifierSequence, DCM_InversionTimes, &head->inversion_ms},
         {DCM_MRVelocityEncodingSequence, DCM_VelocityEncodingMaximumValue, &head->velocity_cm_s},
         {DCM_CTXRayDetailsSequence, DCM_KVP, &head->tube_kv},

@@ -43,12 +43,13 @@ struct dicom_frame {
     bool has_trigger, has_phase_percent, has_temporal_index, has_acquisition_time, has_time;
     bool is_delay;     /* trigger_ms is a delay after a heartbeat by definition: (0020,9153) or (0020,9252) */
     double trigger_ms; /* enhanced (0020,9153) or (0020,9252); (0018,1060), which may be anything */
-    double phase_percent; /* (0020,9241) Nominal Percentage of Cardiac Phase; of CT also from text */
-    int temporal_index;   /* (0020,0100), enhanced (0020,9128) */
-    double acquisition_s; /* Acquisition Time, as seconds of the day */
-    double time_s;        /* Content Time, else Acquisition Time */
-    int stack_id_hash;    /* 0 when there is no Stack ID */
-    int kind_hash;        /* of an enhanced frame's Frame Type, kernel and echo time; 0 without any */
+    double phase_percent;   /* (0020,9241) Nominal Percentage of Cardiac Phase; of CT also from text */
+    bool percent_of_series; /* it stands in Series Description alone, which may mean anything */
+    int temporal_index;     /* (0020,0100), enhanced (0020,9128) */
+    double acquisition_s;   /* Acquisition Time, as seconds of the day */
+    double time_s;          /* Content Time, else Acquisition Time */
+    int stack_id_hash;      /* 0 when there is no Stack ID */
+    int kind_hash;          /* of an enhanced frame's Frame Type, kernel and echo time; 0 without any */
 };
 
 /* A Modality LUT (PS3.3 C.11.1.1): entries[0] stands for stored values up to `first`, the last entry for
@@ -64,7 +65,7 @@ struct dicom_head {
     enum dicom_kind kind;
     char image_type[129]; /* values joined by backslash */
     char kernel[65], scan_options[129], sequence_variant[65], scanning_sequence[65], contrast_agent[65];
-    char image_comments[129], patient_position[17];
+    char image_comments[129];
     char body_part[17];    /* (0018,0015) Body Part Examined */
     char cardiac_sync[17]; /* (0018,9037) Cardiac Synchronization Technique: "PROSPECTIVE", "NONE" */
     char lossy[3];         /* (0028,2110) */
@@ -73,7 +74,7 @@ struct dicom_head {
     int instance_number, acquisition_number;
     int cardiac_images;        /* (0018,1090) phases of a cine; 0 when absent */
     int images_in_acquisition; /* (0020,1002); 0 when absent */
-    double slice_thickness_mm, echo_ms, repetition_ms, inversion_ms, heart_rate, tube_kv;
+    double slice_thickness_mm, echo_ms, inversion_ms, heart_rate, tube_kv;
     double interval_ms;   /* (0018,1062) Nominal Interval, RR; 0 when absent */
     double velocity_cm_s; /* (0018,9197) or (0018,9217) velocity encoding; 0 when absent */
     /* A concatenation: one multi-frame image cut into several objects (PS3.3 C.7.6.16.2.2.4). */

@@ -4,6 +4,8 @@
 
 #include "volume/volume.h"
 
+enum { STACK_ACQUIRED, STACK_SHOWN };
+
 /* One frame with what sorting needs. */
 struct stack_frame {
     const struct dicom_head *head;
@@ -12,6 +14,7 @@ struct stack_frame {
     double along;          /* mm along the normal */
     double aside_yx_mm[2]; /* of its first pixel, along the columns and rows of stack.axes */
     int position;          /* number of its slice position, from 0 */
+    double clock_s[2];     /* Acquisition Time, Content Time: seconds of the day the stack began */
     double time;           /* the key that ranks phases */
 };
 

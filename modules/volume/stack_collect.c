@@ -9,7 +9,8 @@
 static const double orientation_tolerance = 1e-3; /* of a direction cosine; source: docs/volumes.md */
 static const double orthogonal_tolerance = 1e-4;
 static const double spacing_tolerance_mm = 1e-3;
-static const double farthest_mm = 1e5;
+static const double farthest_mm = 1e5, day_s = 86400;
+enum { MOST_CHANGES = 2 };
 enum { TYPE_VALUES = 4 }; /* of Image Type; the later ones differ between slices of one take */
 
 bool stack_warn(struct stack *stack, struct err *err, const char *fmt, ...)
@@ -99,7 +100,8 @@ static bool add_frame(struct stack *stack, const struct dicom_frame_ref *ref, st
     const struct dicom_frame *at = &head->frames[ref->frame];
     const struct dicom_head *first = stack->frame_count ? stack->frames[0].head : head;
     const struct dicom_frame *first_at = stack->frame_count ? stack->frames[0].at : at;
-    stack->frames[stack->frame_count++] = (struct stack_frame){.head = head, .at = at, .frame = ref->frame};
+    stack->frames[stack->frame_count++] = (struct stack_frame){
+        .head = head, .at = at, .frame = ref->frame, .clock_s = {at->acquisition_s, at->time_s}};
     return check_pixels(head, first, err) && check_place(at, first_at, err) &&
            check_rescale(head, at, first_at, err);
 }
@@ -126,8 +128,6 @@ static const char *difference(const struct stack_frame *left, const struct stack
         return "image type";
     if (strcmp(a->kernel, b->kernel) != 0)
         return "kernel";
-    if (strcmp(a->contrast_agent, b->contrast_agent) != 0)
-        return "contrast agent";
     return fabs(a->echo_ms - b->echo_ms) > 0.01 ? "echo time" : NULL;
 }
 
@@ -142,6 +142,21 @@ static bool check_inversion(struct stack *stack, struct err *err)
     return most - least <= 0.01 ||
            stack_warn(stack, err, "inversion_times: slices differ in inversion time, %.0f to %.0f ms", least,
                       most);
+}
+
+/* The contrast agent is typed in, and sometimes forgotten: along the stack it may change, but not to and fro,
+ * as where two scans fill each other's gaps. At one position it must be one: check_alike. */
+static bool check_contrast(struct stack *stack, struct err *err)
+{
+    int changes = 0;
+    for (int i = 1; i < stack->frame_count; i++) {
+        const struct stack_frame *last = &stack->frames[i - 1], *frame = &stack->frames[i];
+        changes += last->position != frame->position &&
+                   strcmp(last->head->contrast_agent, frame->head->contrast_agent) != 0;
+    }
+    if (changes > MOST_CHANGES)
+        return err_decline(err, "mixed_series", "images of one series differ in contrast agent");
+    return changes == 0 || stack_warn(stack, err, "contrast_agents: slices differ in contrast agent");
 }
 
 static int by_reference(const void *left, const void *right)
@@ -182,7 +197,7 @@ bool stack_check_kinds(struct stack *stack, struct err *err)
         if (word)
             return err_decline(err, "mixed_series", "images of one series differ in %s", word);
     }
-    return check_inversion(stack, err) && check_references(stack, err);
+    return check_inversion(stack, err) && check_contrast(stack, err) && check_references(stack, err);
 }
 
 /* The frame whose axes count, the same in any order. */
@@ -215,6 +230,21 @@ static void set_places(struct stack *stack)
     }
 }
 
+/* What is taken after midnight was taken later all the same. */
+static void pass_midnight(struct stack *stack, int clock)
+{
+    double least = INFINITY, most = -INFINITY;
+    for (int i = 0; i < stack->frame_count; i++) {
+        const struct stack_frame *frame = &stack->frames[i];
+        if (clock == STACK_ACQUIRED ? !frame->at->has_acquisition_time : !frame->at->has_time)
+            continue;
+        least = fmin(least, frame->clock_s[clock]);
+        most = fmax(most, frame->clock_s[clock]);
+    }
+    for (int i = 0; most - least > day_s / 2 && i < stack->frame_count; i++)
+        stack->frames[i].clock_s[clock] += stack->frames[i].clock_s[clock] < day_s / 2 ? day_s : 0;
+}
+
 bool stack_collect(struct stack *stack, const struct dicom_frame_ref *frames, int frame_count,
                    struct err *err)
 {
@@ -230,5 +260,7 @@ bool stack_collect(struct stack *stack, const struct dicom_frame_ref *frames, in
             return false;
     }
     set_places(stack);
+    pass_midnight(stack, STACK_ACQUIRED);
+    pass_midnight(stack, STACK_SHOWN);
     return true;
 }

@@ -1,4 +1,5 @@
 /* Several images at each position: phases, second takes, or a mixture. */
+#include "dicom/dicom_gating.h"
 #include "volume/stack.h"
 
 #include <ctype.h>
@@ -7,7 +8,6 @@
 #include <string.h>
 
 /* source of every number here: docs/volumes.md */
-static const double longest_ms = 3000, beat_slack = 1.25;
 enum { EVEN_LEAST = 8, EVEN_SPREAD = 2 }; /* phases that may be evened out: at least, and by how many */
 
 static int ascending(double a, double b)
@@ -28,39 +28,10 @@ static int by_position_and_time(const void *left, const void *right)
 
 typedef bool (*time_key)(const struct stack_frame *frame, double *time);
 
-static bool has_gate_option(const char *options)
-{
-    static const char *const words[] = {"CG", "PPG", "ECG", "CARD"};
-    for (const char *at = options; *at; at += strcspn(at, "\\") + (at[strcspn(at, "\\")] != 0)) {
-        for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-            if (!strncmp(at, words[i], strlen(words[i])))
-                return true;
-        }
-    }
-    return false;
-}
-
-static bool is_gated(const struct dicom_head *head)
-{
-    if (!strcmp(head->cardiac_sync, "NONE"))
-        return false;
-    return *head->cardiac_sync || head->heart_rate > 0 || head->interval_ms > 0 || head->cardiac_images > 1 ||
-           has_gate_option(head->scan_options);
-}
-
-/* Philips writes other times into Trigger Time of ungated series (dcm2niix issues 395, 408): it counts where
- * something says the heart was the clock, and what it says fits one heartbeat. */
 static bool key_trigger(const struct stack_frame *frame, double *time)
 {
-    const struct dicom_head *head = frame->head;
-    double beat_ms = longest_ms;
-    if (head->interval_ms > 200 && head->interval_ms < longest_ms)
-        beat_ms = beat_slack * head->interval_ms;
-    else if (head->heart_rate > 20 && head->heart_rate < 300)
-        beat_ms = beat_slack * 60000 / head->heart_rate;
     *time = frame->at->trigger_ms;
-    return frame->at->has_trigger &&
-           (frame->at->is_delay || (is_gated(head) && *time >= 0 && *time <= beat_ms));
+    return dicom_trigger_counts(frame->head, frame->at);
 }
 
 static bool key_percent(const struct stack_frame *frame, double *time)
@@ -96,13 +67,13 @@ static bool key_options(const struct stack_frame *frame, double *time)
 
 static bool key_acquired(const struct stack_frame *frame, double *time)
 {
-    *time = frame->at->acquisition_s;
+    *time = frame->clock_s[STACK_ACQUIRED];
     return frame->at->has_acquisition_time;
 }
 
 static bool key_time(const struct stack_frame *frame, double *time)
 {
-    *time = frame->at->time_s;
+    *time = frame->clock_s[STACK_SHOWN];
     return frame->at->has_time;
 }
 
@@ -120,7 +91,7 @@ static bool key_number(const struct stack_frame *frame, double *time)
 
 static const time_key keys[] = {key_trigger, key_percent,  key_index, key_comments,
                                 key_options, key_acquired, key_time,  key_acquisition};
-enum { KEYS = sizeof keys / sizeof *keys };
+enum { KEYS = sizeof keys / sizeof *keys, FIRST_OF_SCAN = KEYS - 3 }; /* from there: when it was taken */
 
 /* ---- phases ---- */
 
@@ -153,7 +124,7 @@ static bool ranks(struct stack *stack, time_key key)
 }
 
 /* Frames at one place that differ in anything but time: two kernels, echoes, magnitude and phase. */
-static bool check_alike(const struct stack *stack, struct err *err)
+static bool check_alike(const struct stack *stack, bool any_inversion, struct err *err)
 {
     for (int i = 1; i < stack->frame_count; i++) {
         const struct dicom_head *a = stack->frames[i - 1].head, *b = stack->frames[i].head;
@@ -164,7 +135,7 @@ static bool check_alike(const struct stack *stack, struct err *err)
             continue;
         if (!alike || strcmp(a->kernel, b->kernel) != 0 || strcmp(a->image_type, b->image_type) != 0 ||
             strcmp(a->contrast_agent, b->contrast_agent) != 0 || fabs(a->echo_ms - b->echo_ms) > 0.01 ||
-            fabs(a->inversion_ms - b->inversion_ms) > 0.01)
+            (!any_inversion && fabs(a->inversion_ms - b->inversion_ms) > 0.01))
             return err_decline(
                 err, "mixed_phases",
                 "images at one position differ in image type, kernel, contrast, echo or inversion time");
@@ -178,13 +149,35 @@ static bool decline_mixed(int fewest, int most, const struct stack *stack, struc
                        stack->position_count);
 }
 
+/* CT whose positions all have the same acquisitions, one image of each, and that says no phase: the whole
+ * scan was taken several times. The last is kept. */
+static bool drop_scans(struct stack *stack, struct err *err)
+{
+    int scans = stack->phases;
+    if (stack->frames[0].head->kind != DICOM_KIND_CT || stack->frame_count != scans * stack->position_count ||
+        !ranks(stack, key_acquisition))
+        return true;
+    for (int i = 0; i < stack->frame_count; i++) {
+        if (stack->frames[i].time != stack->frames[i % scans].time)
+            return true;
+    }
+    for (int z = 0; z < stack->position_count; z++)
+        stack->frames[z] = stack->frames[(z + 1) * scans - 1];
+    stack->frame_count = stack->position_count;
+    stack->phases = 1;
+    return stack_warn(stack, err, "scan_repeated: the scan was taken %d times; the last is used", scans);
+}
+
 bool stack_phases(struct stack *stack, struct err *err)
 {
-    if (!check_alike(stack, err))
+    if (!check_alike(stack, false, err))
         return false;
     for (int i = 0; i < KEYS; i++) {
-        if (ranks(stack, keys[i]))
-            return true;
+        if (ranks(stack, keys[i])) {
+            if (i < FIRST_OF_SCAN)
+                return true;
+            return drop_scans(stack, err) && (stack->phases == 1 || ranks(stack, keys[i]));
+        }
     }
     if (!ranks(stack, key_number))
         return err_decline(err, "mixed_phases", "several images at a position and nothing tells them apart");
@@ -198,8 +191,8 @@ bool stack_newer(const struct stack_frame *a, const struct stack_frame *b)
 {
     if (a->head->acquisition_number != b->head->acquisition_number)
         return a->head->acquisition_number > b->head->acquisition_number;
-    if (a->at->has_time && b->at->has_time && a->at->time_s != b->at->time_s)
-        return a->at->time_s > b->at->time_s;
+    if (a->at->has_time && b->at->has_time && a->clock_s[STACK_SHOWN] != b->clock_s[STACK_SHOWN])
+        return a->clock_s[STACK_SHOWN] > b->clock_s[STACK_SHOWN];
     if (a->head->instance_number != b->head->instance_number)
         return a->head->instance_number > b->head->instance_number;
     return stack_by_uid(a, b) > 0;
@@ -236,6 +229,16 @@ static bool key_none(const struct stack_frame *frame, double *time)
     return true;
 }
 
+/* A new inversion time is a new take, of as many slices as it may be of fewer than half. */
+static bool differ_in_inversion(const struct stack *stack)
+{
+    for (int i = 1; i < stack->frame_count; i++) {
+        if (fabs(stack->frames[i].head->inversion_ms - stack->frames[0].head->inversion_ms) > 0.01)
+            return true;
+    }
+    return false;
+}
+
 /* A few moments have a second take: keep the newest of each. Without phases every position is one moment. */
 static bool drop_older(struct stack *stack, bool *ret_done, struct err *err)
 {
@@ -246,11 +249,12 @@ static bool drop_older(struct stack *stack, bool *ret_done, struct err *err)
         if (!sort_by(stack, i < 0 ? key_none : keys[i]))
             continue;
         int count = newest(stack, kept), dropped = stack->frame_count - count;
-        bool few = dropped <= 2 || 50 * dropped <= count;
+        bool new_times = i < 0 && differ_in_inversion(stack);
+        bool few = dropped <= 2 || 50 * dropped <= count || new_times;
         if (!few || 2 * dropped >= count || !is_even(stack, kept, count))
             continue;
         *ret_done = true;
-        if (!check_alike(stack, err) ||
+        if (!check_alike(stack, new_times, err) ||
             !stack_warn(stack, err, "duplicates: %d older images of a place and time were left out", dropped))
             return false;
         memcpy(stack->frames, kept, (size_t)count * sizeof *kept);

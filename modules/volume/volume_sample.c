@@ -84,9 +84,9 @@ static void cut_plane(const struct sample *sample, const float *slice, float *li
     int columns = sample->room.slice_yx[1];
     for (int b = 0; b < sample->counts[1]; b++, plane += sample->counts[2]) {
         const struct tap *y = &sample->taps[1][b];
-        const float *low = slice + (ptrdiff_t)y->low * columns, *high = slice + (ptrdiff_t)y->high * columns;
         for (int x = 0; y->low >= 0 && x < columns; x++)
-            line[x] = tap_mix(low[x], high[x], y->share);
+            line[x] = tap_mix(slice[(size_t)y->low * (size_t)columns + (size_t)x],
+                              slice[(size_t)y->high * (size_t)columns + (size_t)x], y->share);
         for (int c = 0; c < sample->counts[2]; c++) {
             const struct tap *x = &sample->taps[2][c];
             plane[c] = y->low < 0 || x->low < 0 ? NAN : tap_mix(line[x->low], line[x->high], x->share);

@@ -26,7 +26,7 @@ struct slice_room {
     int frame_yx[2];     /* of every frame */
     int slice_yx[2];     /* of every slice */
     int32_t *stored;     /* [seat][frame] */
-    float *frame, *next; /* [seat][frame], [seat][slice]; next: NULL when no slice is interpolated */
+    float *frame, *next; /* [seat][frame], [seat][slice] */
 };
 
 /* in: plan has at least one slice. Accepted by slice_room_done whatever it returns. errors: ERR_NOMEM. */

@@ -403,6 +403,23 @@ static void the_inversion_time_may_differ_from_slice_to_slice(void **state)
     assert_true(warned(series, "inversion_times: slices differ in inversion time, 280 to 300 ms"));
 }
 
+/* It is typed in. */
+static void the_contrast_agent_may_end_along_the_stack(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 13, 2);
+    for (int i = 7; i < 13; i++)
+        set_contrast(&series->heads[i]);
+    assert_true(plan(series));
+    assert_true(warned(series, "contrast_agents:"));
+    set_contrast(&series->heads[1]); /* none, some, none, some */
+    assert_declined(series, "mixed_series");
+    for (int i = 0; i < 7; i++)
+        set_contrast(&series->heads[i]);
+    assert_true(plan(series));
+    assert_false(warned(series, "contrast_agents:"));
+}
+
 static void what_follows_the_fourth_image_type_value_may_differ(void **state)
 {
     struct series *series = *state;
@@ -467,6 +484,7 @@ int main(void)
         T(absurd_places_are_declined),
         T(slices_of_two_kinds_are_no_volume),
         T(the_inversion_time_may_differ_from_slice_to_slice),
+        T(the_contrast_agent_may_end_along_the_stack),
         T(what_follows_the_fourth_image_type_value_may_differ),
         T(references_that_all_differ_say_nothing),
         T(frames_of_two_kinds_at_one_position_are_declined),

@@ -357,9 +357,85 @@ static void many_second_takes_are_a_mixture(void **state)
     assert_declined(series, "mixed_phases");
 }
 
+/* Late enhancement: slices are taken again until the inversion time is right. */
+static void a_new_inversion_time_is_a_second_take(void **state)
+{
+    struct series *series = *state;
+    add_stack(series, 10, 8);
+    for (int i = 0; i < 10; i++)
+        series->heads[i].inversion_ms = 260;
+    for (int i = 0; i < 4; i++) {
+        struct dicom_head *again = add(series, i * 8);
+        again->acquisition_number = 2;
+        again->inversion_ms = 280;
+    }
+    for (int i = 0; i < series->count; i++)
+        series->heads[i].kind = DICOM_KIND_MR;
+    assert_true(plan(series));
+    assert_true(warned(series, "duplicates: 4"));
+    assert_true(warned(series, "inversion_times:"));
+    assert_int_equal(series->plan->geometry.phases, 1);
+    for (int i = 0; i < 10; i++)
+        assert_ptr_equal(series->plan->slices[i].at.head, &series->heads[i < 4 ? 10 + i : i]);
+    for (int i = 4; i < 10; i++) { /* every one twice: not one stack */
+        struct dicom_head *again = add(series, i * 8);
+        again->kind = DICOM_KIND_MR;
+        again->inversion_ms = 280;
+    }
+    assert_declined(series, "mixed_phases");
+}
+
+static void of_a_scan_that_was_repeated_the_last_is_used(void **state)
+{
+    struct series *series = *state;
+    for (int i = 0; i < 20; i++) {
+        struct dicom_head *head = add(series, i % 10 * 2);
+        head->acquisition_number = i < 10 ? 7 : 3;
+        head->frames->has_acquisition_time = true;
+        head->frames->acquisition_s = 1000 + i;
+    }
+    assert_true(plan(series));
+    assert_true(warned(series, "scan_repeated: the scan was taken 2 times"));
+    assert_int_equal(series->plan->geometry.phases, 1);
+    for (int i = 0; i < 10; i++)
+        assert_ptr_equal(series->plan->slices[i].at.head, &series->heads[i]);
+    for (int i = 0; i < 20; i++) { /* these are phases */
+        series->frames[i].has_phase_percent = true;
+        series->frames[i].phase_percent = i < 10 ? 75 : 40;
+    }
+    assert_true(plan(series));
+    assert_int_equal(series->plan->geometry.phases, 2);
+    assert_false(warned(series, "scan_repeated:"));
+    for (int i = 0; i < 20; i++) { /* and so they are without acquisitions */
+        series->frames[i].has_phase_percent = false;
+        series->heads[i].acquisition_number = 1;
+    }
+    assert_true(plan(series));
+    assert_int_equal(series->plan->geometry.phases, 2);
+}
+
+static void midnight_is_no_beginning(void **state)
+{
+    struct series *series = *state;
+    for (int i = 0; i < 8; i++) {
+        struct dicom_head *head = add(series, i % 2 * 8.0);
+        head->kind = DICOM_KIND_MR;
+        head->frames->has_acquisition_time = true;
+        head->frames->acquisition_s = i < 4 ? 86390 + i : i; /* 23:59:50, then 0:00:04 */
+    }
+    assert_true(plan(series));
+    assert_int_equal(series->plan->geometry.phases, 4);
+    for (int phase = 0; phase < 4; phase++)
+        for (int z = 0; z < 2; z++)
+            assert_ptr_equal(series->plan->slices[phase * 2 + z].at.head, &series->heads[phase * 2 + z]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(a_new_inversion_time_is_a_second_take),
+        T(of_a_scan_that_was_repeated_the_last_is_used),
+        T(midnight_is_no_beginning),
         T(phases_follow_trigger_time),
         T(senseless_trigger_times_give_way_to_the_next_key),
         T(a_trigger_time_counts_only_where_the_heart_was_the_clock),
