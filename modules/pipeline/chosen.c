@@ -56,6 +56,10 @@ bool chosen_gate_stack(const struct study_stack *stack, const struct preprocess 
                            stack->role);
     if (limits->gated && !(stack->shape.gated > 0))
         return err_decline(err, "not_gated", "the model takes ECG-gated images only");
+    if (limits->complete && stack->images_said)
+        return err_decline(err, "incomplete_series",
+                           "%d of %d images, as they say; the model takes all or none", stack->images_there,
+                           stack->images_said);
     if (limits->refuse_lossy && stack->shape.lossy > 0)
         return err_decline(err, "lossy_images", "the images were compressed with loss; the model takes none");
     return true;
@@ -123,6 +127,13 @@ static bool explain(struct chosen *chosen, const struct err *first, struct arena
     const struct study_stack *stack = chosen->stack, *best = &chosen->choice->stacks[0];
     if (stack != best && !warn(chosen, arena, err, "passed_over: series %d would have come first: %s",
                                series_number(chosen, best), first->reason))
+        return false;
+    if (stack->images_said && !warn(chosen, arena, err, "incomplete: %d of %d images, as they say",
+                                    stack->images_there, stack->images_said))
+        return false;
+    if (stack->left_out &&
+        !warn(chosen, arena, err, "left_out: %d parallel series of the same name are not in the stack",
+              stack->left_out))
         return false;
     return !stack->split_by ||
            warn(chosen, arena, err, "split: %d of %d images of the series were analysed (%s)",

@@ -19,8 +19,8 @@ struct chosen {
  * out: *ret in arena, its choice also when this fails: then every series has its reason. When the best stack
  *      is declined the next is tried; the error is that of the best.
  * errors: ERR_INPUT: the study's most telling reason (study.h), those of volume_plan, "volume_too_large",
- * those of the gate (docs/model-folder.md): "other_role", "not_gated", "lossy_images", "too_few_slices",
- * "spacing_too_coarse", "field_too_small", "stack_too_short"; ERR_NOMEM. */
+ * those of the gate (docs/model-folder.md): "other_role", "not_gated", "incomplete_series", "lossy_images",
+ * "too_few_slices", "spacing_too_coarse", "field_too_small", "stack_too_short"; ERR_NOMEM. */
 bool chosen_find(const struct source *source, const struct preprocess *limits, struct arena *arena,
                  struct chosen *ret, struct err *err);
 

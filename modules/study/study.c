@@ -3,6 +3,7 @@
 #include "study/study_join.h"
 #include "study/study_judge.h"
 #include "study/study_parts.h"
+#include "study/study_said.h"
 #include "study/study_shape.h"
 #include "study/study_split.h"
 
@@ -60,6 +61,7 @@ static bool judge(struct study_stacks *stacks, int from, const struct study_rule
     for (int i = from; i < stacks->count; i++) {
         if (!study_shape_measure(&stacks->list[i], arena))
             return false;
+        study_said_of_cine(&stacks->list[i]);
         study_judge(&stacks->list[i], rules, to_look);
     }
     return true;
@@ -86,6 +88,18 @@ static bool add_series(struct study_choice *choice, int index, enum dicom_kind w
     return why.code != ERR_NOMEM;
 }
 
+/* A few images do not stand in for the stack they came with, whatever becomes of it. */
+static void leave_strays(struct study_stack *list, int count)
+{
+    for (int start = 0, end; start < count; start = end) {
+        bool has_main = false;
+        for (end = start; end < count && list[end].series[0] == list[start].series[0]; end++)
+            has_main |= list[end].frame_count == list[end].series_largest && !list[end].reason;
+        for (int i = start; has_main && i < end; i++)
+            list[i].reason = study_is_stray(&list[i]) && !list[i].reason ? "stray" : list[i].reason;
+    }
+}
+
 static bool find_stacks(struct study_choice *choice, enum dicom_kind wanted, const struct study_rules *rules,
                         struct arena *arena)
 {
@@ -97,6 +111,7 @@ static bool find_stacks(struct study_choice *choice, enum dicom_kind wanted, con
     }
     if (!judge(&stacks, 0, rules, to_look, arena))
         return false;
+    leave_strays(stacks.list, stacks.count);
     int known = stacks.count;
     if (!study_join(&stacks, arena) || !judge(&stacks, known, rules, to_look, arena))
         return false;

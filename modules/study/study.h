@@ -14,7 +14,8 @@ struct study_series {
     bool taken;
     const char *reason; /* "chosen", "not_chosen", "other_modality", "other_object", "no_pixels",
                            "single_image", "no_geometry", "incomplete_concatenation", "colour_image",
-                           "no_uid", "no_rule", the role of a rule that takes nothing ("localizer", "derived",
+                           "no_uid", "no_rule", "joined", "not_joined", the role of a rule that takes nothing
+                           ("localizer", "derived",
                            ...); or why its best stack could not be used: study_leave */
     const char *role;   /* of its stack that was taken, else of its best; "" when it has none */
     const char *why;    /* by which rule; "" when none spoke */
@@ -34,6 +35,10 @@ struct study_stack {
     struct study_shape shape;
     const char *split_by; /* what sets it apart from the rest of its series, "kernel"; NULL: it is whole */
     int series_images;    /* images of all its series */
+    int series_largest;   /* images of the largest stack of its series */
+    int images_said;      /* images that should be there as they say themselves; 0: no more than there are */
+    int images_there;     /* of these */
+    int left_out;         /* joined: slices of the same name, role and direction that are not in it */
 };
 
 struct study_choice {

@@ -67,13 +67,18 @@ static unsigned key_of(const struct study_stack *stack)
     return hash | 1;
 }
 
-static bool belong(const struct study_stack *a, const struct study_stack *b)
+/* One name, role and direction. */
+static bool akin(const struct study_stack *a, const struct study_stack *b)
 {
     const struct dicom_identity *left = &a->frames[0].head->id, *right = &b->frames[0].head->id;
-    return strcmp(a->role, b->role) == 0 && a->series[0] != b->series[0] &&
+    return strcmp(a->role, b->role) == 0 &&
            strcmp(left->frame_of_reference, right->frame_of_reference) == 0 && same_plane(a, b) &&
-           same_stem(left->series_description, right->series_description) &&
-           study_split_alike(&a->frames[0], &b->frames[0]);
+           same_stem(left->series_description, right->series_description);
+}
+
+static bool belong(const struct study_stack *a, const struct study_stack *b)
+{
+    return a->series[0] != b->series[0] && akin(a, b) && study_split_alike(&a->frames[0], &b->frames[0]);
 }
 
 /* ---- a set of slices ---- */
@@ -137,33 +142,46 @@ static int by_value(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-/* In order of place, one slice a place: that of the later series. Returns how many. */
-static int distinct(struct slices *slices)
+/* The middle step, the lower of two, for one that is missing makes a step longer. Steps of nearly nothing are
+ * second takes. */
+static double middle_step(const struct slices *slices)
+{
+    double steps[MOST_SLICES];
+    int count = 0;
+    for (int i = 1; i < slices->count; i++) {
+        double step = slices->list[i].along - slices->list[i - 1].along;
+        if (step > same_place_mm)
+            steps[count++] = step;
+    }
+    if (count == 0)
+        return 0;
+    qsort(steps, (size_t)count, sizeof *steps, by_value);
+    return steps[(count - 1) / 2];
+}
+
+/* In order of place, one slice a place: of those within half a step that of the later series. */
+static void distinct(struct slices *slices)
 {
     int kept = 0;
     qsort(slices->list, (size_t)slices->count, sizeof *slices->list, by_along);
+    double near_mm = fmax(same_place_mm, middle_step(slices) / 2);
     for (int i = 0; i < slices->count; i++) {
         const struct slice slice = slices->list[i];
-        if (kept == 0 || slice.along - slices->list[kept - 1].along > same_place_mm)
+        if (kept == 0 || slice.along - slices->list[kept - 1].along >= near_mm)
             slices->list[kept++] = slice;
         else if (slice.stack > slices->list[kept - 1].stack)
             slices->list[kept - 1] = slice;
     }
-    return kept;
+    slices->count = kept;
 }
 
 /* Every step is about a multiple of the middle one. */
 static bool is_regular(const struct slices *slices)
 {
-    double steps[MOST_SLICES];
-    int count = slices->count - 1;
-    for (int i = 0; i < count; i++)
-        steps[i] = slices->list[i + 1].along - slices->list[i].along;
-    qsort(steps, (size_t)count, sizeof *steps, by_value);
-    double step = steps[(count - 1) / 2]; /* the lower, for one that is missing makes a step longer */
-    for (int i = 0; i < count; i++) {
-        double times = fmax(1, round(steps[i] / step));
-        if (fabs(steps[i] - times * step) > irregular_share * times * step)
+    double step = middle_step(slices);
+    for (int i = 1; i < slices->count; i++) {
+        double wide = slices->list[i].along - slices->list[i - 1].along;
+        if (fabs(wide - fmax(1, round(wide / step)) * step) > irregular_share * step)
             return false;
     }
     return true;
@@ -171,7 +189,7 @@ static bool is_regular(const struct slices *slices)
 
 /* ---- one stack of them ---- */
 
-static bool join(struct study_stacks *stacks, const struct slices *slices, struct arena *arena)
+static bool add_joined(struct study_stacks *stacks, const struct slices *slices, struct arena *arena)
 {
     int count = slices->count, frame_count = 0;
     for (int i = 0; i < count; i++)
@@ -182,7 +200,7 @@ static bool join(struct study_stacks *stacks, const struct slices *slices, struc
     if (!series || !frames || !joined)
         return false;
     *joined = (struct study_stack){.frames = frames, .series = series, .series_count = count};
-    joined->series_images = frame_count;
+    joined->series_images = joined->series_largest = frame_count;
     joined->shape.directions = 1;
     for (int i = 0; i < count; i++) {
         struct study_stack *slice = &stacks->list[slices->list[i].stack];
@@ -194,22 +212,113 @@ static bool join(struct study_stacks *stacks, const struct slices *slices, struc
     return true;
 }
 
+/* In the order of series: how a set is cut into what may be one stack each. */
+enum attempt { WHOLE, BY_TURN, BY_NUMBER, ATTEMPTS };
+
+static int number_of(const struct study_stacks *stacks, const struct slice *slice)
+{
+    return stacks->list[slice->stack].frames[0].head->id.series_number;
+}
+
+/* Does a new take of the heart begin with slice `i` of a set in the order of series: does it turn back, or
+ * its series number leap? */
+static bool begins(const struct study_stacks *stacks, const struct slices *set, int start, int i,
+                   enum attempt attempt)
+{
+    const struct slice *list = set->list;
+    int last = number_of(stacks, &list[i - 1]), leap = number_of(stacks, &list[i]) - last;
+    if (attempt == BY_NUMBER)
+        return leap > 1;
+    return attempt == BY_TURN && i - start > 1 &&
+           (list[i].along - list[i - 1].along) * (list[i - 1].along - list[i - 2].along) < 0;
+}
+
+/* Join a set in the order of series, or where that is no regular stack its parts. False: out of memory. */
+static bool join_set(struct study_stacks *stacks, const struct slices *set, struct arena *arena)
+{
+    struct slices part;
+    for (enum attempt attempt = WHOLE; attempt < ATTEMPTS; attempt++) {
+        bool any = false;
+        for (int start = 0, i = 1; i <= set->count; i++) {
+            if (i < set->count && !begins(stacks, set, start, i, attempt))
+                continue;
+            part = (struct slices){.count = i - start};
+            memcpy(part.list, set->list + start, (size_t)part.count * sizeof *part.list);
+            start = i;
+            distinct(&part);
+            if (part.count < LEAST_SLICES || !is_regular(&part))
+                continue;
+            any = true;
+            if (!add_joined(stacks, &part, arena))
+                return false;
+        }
+        if (any)
+            return true;
+    }
+    return true;
+}
+
+/* ---- what stays outside ---- */
+
+/* Was it taken again? Within half a step of a later slice that is in. */
+static bool taken_again(const struct study_stack *joined, const struct study_stack *slice)
+{
+    const double *normal = slice->shape.normal_lps;
+    double along = study_along(study_frame(&slice->frames[0]), normal), least = INFINITY, most = -INFINITY;
+    double nearest = INFINITY;
+    int number = 0;
+    for (int i = 0; i < joined->frame_count; i++) {
+        double at = study_along(study_frame(&joined->frames[i]), normal);
+        least = fmin(least, at);
+        most = fmax(most, at);
+        if (fabs(at - along) < nearest)
+            number = joined->frames[i].head->id.series_number;
+        nearest = fmin(nearest, fabs(at - along));
+    }
+    return number >= slice->frames[0].head->id.series_number &&
+           2 * nearest < (most - least) / (joined->series_count - 1);
+}
+
+/* A slice of a heart that was joined without it is no stack of its own. */
+static void leave_out(struct study_stacks *stacks, int known, int number, const unsigned *keys)
+{
+    struct study_stack *joined = &stacks->list[number];
+    const struct study_stack *first = NULL;
+    for (int i = 0; i < known && !first; i++)
+        first = keys[i] && stacks->list[i].frames[0].head == joined->frames[0].head ? &stacks->list[i] : NULL;
+    for (int i = 0; first && i < known; i++) {
+        struct study_stack *slice = &stacks->list[i];
+        bool in = false;
+        if (keys[i] != keys[first - stacks->list] || !akin(first, slice))
+            continue;
+        for (int k = 0; k < joined->series_count && !in; k++)
+            in = joined->series[k] == slice->series[0];
+        bool elsewhere = slice->reason && strcmp(slice->reason, "joined") == 0;
+        if (in || (elsewhere && !study_split_alike(&first->frames[0], &slice->frames[0])))
+            continue; /* another echo, say, which is a stack too */
+        joined->left_out += elsewhere || !taken_again(joined, slice);
+        slice->reason = elsewhere ? slice->reason : "not_joined";
+    }
+}
+
 bool study_join(struct study_stacks *stacks, struct arena *arena)
 {
     int known = stacks->count;
     unsigned *keys = ARENA_ARRAY(arena, unsigned, (size_t)known + 1);
-    struct slices *slices = ARENA_NEW(arena, struct slices);
-    if (!keys || !slices)
+    unsigned *open = ARENA_ARRAY(arena, unsigned, (size_t)known + 1); /* keys of what was not looked at */
+    struct slices *set = ARENA_NEW(arena, struct slices);
+    if (!keys || !open || !set)
         return false;
     for (int i = 0; i < known; i++)
-        keys[i] = key_of(&stacks->list[i]);
+        keys[i] = open[i] = key_of(&stacks->list[i]);
     for (int i = 0; i < known; i++) {
-        if (!keys[i])
+        if (!open[i])
             continue;
-        collect(stacks, i, known, keys, slices);
-        slices->count = distinct(slices);
-        if (slices->count >= LEAST_SLICES && is_regular(slices) && !join(stacks, slices, arena))
+        collect(stacks, i, known, open, set);
+        if (!join_set(stacks, set, arena))
             return false;
     }
+    for (int number = known; number < stacks->count; number++)
+        leave_out(stacks, known, number, keys);
     return true;
 }

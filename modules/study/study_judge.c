@@ -4,13 +4,8 @@
 
 #include <string.h>
 
-/* A stack with less than this share of its series is a stray: it comes after all others. */
+/* A stack with less than this share of its series' largest is a stray: it comes after all others. */
 enum { STRAY_SHARE = 4, BEHIND_STRAY = 5000, BEHIND_LEFT = 10000, IMAGES_TO_LOOK = 2 };
-
-static bool is_grey(const struct dicom_head *head)
-{
-    return head->samples_per_pixel == 1 && strncmp(head->photometric, "MONOCHROME", 10) == 0;
-}
 
 /* Why no rule could make a volume of it, in the order of the table in docs/volumes.md; NULL: one could. */
 static const char *unfit(const struct study_stack *stack)
@@ -19,7 +14,7 @@ static const char *unfit(const struct study_stack *stack)
     for (int i = 0; i < stack->frame_count; i++) {
         const struct dicom_head *head = stack->frames[i].head;
         const struct dicom_frame *at = study_frame(&stack->frames[i]);
-        grey &= is_grey(head);
+        grey &= study_grey(head);
         placed &= at->has_position && at->has_orientation;
         if (i == 0 || head != stack->frames[i - 1].head)
             named &= uid_valid(head->id.sop_uid) && uid_valid(head->id.series_uid);
@@ -31,6 +26,11 @@ static const char *unfit(const struct study_stack *stack)
     if (!placed)
         return "no_geometry";
     return named ? NULL : "no_uid";
+}
+
+bool study_is_stray(const struct study_stack *stack)
+{
+    return STRAY_SHARE * stack->frame_count < stack->series_largest;
 }
 
 void study_judge(struct study_stack *stack, const struct study_rules *rules, bool to_look)
@@ -46,6 +46,6 @@ void study_judge(struct study_stack *stack, const struct study_rules *rules, boo
     }
     if (!stack->reason)
         stack->reason = unfit(stack);
-    if (STRAY_SHARE * stack->frame_count < stack->series_images)
+    if (study_is_stray(stack))
         stack->rank -= BEHIND_STRAY;
 }

@@ -7,6 +7,9 @@
 /* Set role, why, rank and reason of a measured stack. to_look: what the rules leave may be looked at. */
 void study_judge(struct study_stack *stack, const struct study_rules *rules, bool to_look);
 
+/* Less than a quarter of the largest stack of its series. */
+bool study_is_stray(const struct study_stack *stack);
+
 /* The first rule that fits; NULL when none does. */
 const struct study_rule *study_rules_match(const struct study_rules *rules, const struct study_stack *stack);
 /* The sum of what is preferred of it. */

@@ -12,7 +12,7 @@
 struct study_shape {
     double images;              /* frames */
     double positions;           /* slice positions along the normal; 0 when a frame has none */
-    double images_per_position; /* mean: 20 of a cine, or of any other repetition */
+    double images_per_position; /* at the middle one of all: 20 of a cine, or of any other repetition */
     double spacing_mm;          /* mean, between positions; NAN with one */
     double thickness_mm;
     double field_mm;      /* the smaller side of an image */

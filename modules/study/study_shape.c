@@ -1,6 +1,7 @@
 #include "study/study_shape.h"
 
-#include "study/study_text.h"
+#include "dicom/dicom_gating.h"
+#include "study/study_words.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,7 @@ static void cluster(const double *sorted, int count, double tolerance_mm, struct
             run = 0;
         }
         run++;
+        ret->images[ret->positions - 1] = run;
         ret->most = run > ret->most ? run : ret->most;
     }
     ret->fewest = run < ret->fewest ? run : ret->fewest;
@@ -39,8 +41,9 @@ bool study_shape_places(const struct dicom_frame_ref *frames, int count, const d
 {
     double *sorted = ARENA_ARRAY(arena, double, (size_t)count + 1);
     double *steps = ARENA_ARRAY(arena, double, (size_t)count + 1);
-    *ret = (struct study_places){.along = ARENA_ARRAY(arena, double, (size_t)count + 1)};
-    if (!sorted || !steps || !ret->along)
+    *ret = (struct study_places){.along = ARENA_ARRAY(arena, double, (size_t)count + 1),
+                                   .images = ARENA_ARRAY(arena, double, (size_t)count + 1)};
+    if (!sorted || !steps || !ret->along || !ret->images)
         return false;
     for (int i = 0; i < count; i++) {
         const struct dicom_frame *at = study_frame(&frames[i]);
@@ -65,15 +68,6 @@ bool study_shape_places(const struct dicom_frame_ref *frames, int count, const d
 
 /* ---- what heads say ---- */
 
-static const char no_contrast[] = "no|none|n|n/a|native|without|w/o|0"; /* as technologists enter it */
-
-/* Siemens' kernels are a letter or two and a number; other vendors' numbers mean something else. */
-static double kernel_number(const char *kernel)
-{
-    const char *digits = kernel + strcspn(kernel, "0123456789");
-    return *kernel && strchr("BbHQ", *kernel) && *digits ? (double)strtol(digits, NULL, 10) : NAN;
-}
-
 /* Of a number that means nothing at 0. */
 static double known(double number)
 {
@@ -82,11 +76,8 @@ static double known(double number)
 
 static bool is_gated(const struct dicom_head *head, const struct dicom_frame *at)
 {
-    const char *sync = head->cardiac_sync;
-    return (*sync && strcmp(sync, "NONE") != 0) || at->has_phase_percent ||
-           (at->has_trigger && head->interval_ms > 0) ||
-           study_text_has(head->scan_options, 0, "cg|ppg|ecg") ||
-           study_text_mentions(head->id.series_description, "gated|ecg");
+    return dicom_gated(head) || (at->has_phase_percent && !at->percent_of_series) ||
+           study_words_gated(head->id.series_description);
 }
 
 static double shared_percent(const struct study_stack *stack)
@@ -102,58 +93,160 @@ static double shared_percent(const struct study_stack *stack)
     return most - least <= phase_percent ? (least + most) / 2 : NAN;
 }
 
-static double trigger_times(const struct study_stack *stack, const struct study_places *places,
-                            struct arena *arena)
+/* Trigger times at the first position: how many there are, and whether they fit one heartbeat; later ones are
+ * those of a dynamic scan. */
+static bool measure_triggers(const struct study_stack *stack, const struct study_places *places,
+                             struct arena *arena, bool *ret_fit, double *ret_different)
 {
     double *times = ARENA_ARRAY(arena, double, (size_t)stack->frame_count);
-    int count = 0, different = 0;
+    int count = 0;
+    *ret_fit = true;
+    *ret_different = NAN;
     for (int i = 0; times && places->positions > 0 && i < stack->frame_count; i++) {
         const struct dicom_frame *at = study_frame(&stack->frames[i]);
         if (at->has_trigger && study_along(at, stack->shape.normal_lps) - places->first <= 0.05)
             times[count++] = round(at->trigger_ms);
     }
-    if (count == 0)
-        return NAN;
+    if (!times || count == 0)
+        return times;
     qsort(times, (size_t)count, sizeof *times, by_value);
+    *ret_fit = times[count - 1] - times[0] <= dicom_beat_ms(stack->frames[0].head);
+    *ret_different = 0;
     for (int i = 0; i < count; i++)
-        different += i == 0 || times[i] > times[i - 1];
-    return different;
+        *ret_different += i == 0 || times[i] > times[i - 1];
+    return true;
 }
 
-static void measure_head(struct study_shape *shape, const struct dicom_head *head)
+/* ---- what most frames say ---- */
+
+typedef double (*number_of)(const struct dicom_head *head, const struct dicom_frame *at);
+
+static double thickness(const struct dicom_head *head, const struct dicom_frame *at)
 {
-    const struct dicom_frame *at = &head->frames[0];
-    shape->thickness_mm = known(head->slice_thickness_mm);
-    shape->field_mm = known(fmin(head->columns * at->spacing_x_mm, head->rows * at->spacing_y_mm));
-    shape->echo_ms = known(head->echo_ms);
-    shape->inversion_ms = known(head->inversion_ms);
-    shape->velocity_cm_s = known(head->velocity_cm_s);
-    shape->kv = known(head->tube_kv);
-    shape->kernel_number = kernel_number(head->kernel);
-    shape->contrast = *head->contrast_agent && !study_text_has(head->contrast_agent, 0, no_contrast);
-    shape->gated = is_gated(head, at);
-    shape->timed = at->has_trigger || at->has_temporal_index;
-    shape->burnt_in = head->burnt_in;
-    shape->lossy = strcmp(head->lossy, "01") == 0;
+    (void)at;
+    return known(head->slice_thickness_mm);
+}
+
+static double field(const struct dicom_head *head, const struct dicom_frame *at)
+{
+    return known(fmin(head->columns * at->spacing_x_mm, head->rows * at->spacing_y_mm));
+}
+
+static double echo(const struct dicom_head *head, const struct dicom_frame *at)
+{
+    (void)at;
+    return known(head->echo_ms);
+}
+
+static double inversion(const struct dicom_head *head, const struct dicom_frame *at)
+{
+    (void)at;
+    return known(head->inversion_ms);
+}
+
+static double velocity(const struct dicom_head *head, const struct dicom_frame *at)
+{
+    (void)at;
+    return known(head->velocity_cm_s);
+}
+
+static double voltage(const struct dicom_head *head, const struct dicom_frame *at)
+{
+    (void)at;
+    return known(head->tube_kv);
+}
+
+static double kernel(const struct dicom_head *head, const struct dicom_frame *at)
+{
+    (void)at;
+    return study_words_kernel_number(head->kernel);
+}
+
+static double contrast(const struct dicom_head *head, const struct dicom_frame *at)
+{
+    (void)at;
+    return study_words_agent(head->contrast_agent);
+}
+
+static double gated(const struct dicom_head *head, const struct dicom_frame *at)
+{
+    return is_gated(head, at);
+}
+
+static double timed(const struct dicom_head *head, const struct dicom_frame *at)
+{
+    (void)head;
+    return at->has_trigger || at->has_temporal_index;
+}
+
+static double indexed(const struct dicom_head *head, const struct dicom_frame *at)
+{
+    (void)head;
+    return at->has_temporal_index;
+}
+
+static double burnt_in(const struct dicom_head *head, const struct dicom_frame *at)
+{
+    (void)at;
+    return head->burnt_in;
+}
+
+static int known_first(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+    return isnan(a) || isnan(b) ? isnan(a) - isnan(b) : (a > b) - (a < b);
+}
+
+/* The middle one, which is that of most when most have one; NAN when most have none. */
+static double usual(const struct study_stack *stack, number_of of, double *room)
+{
+    int count = stack->frame_count;
+    bool same = true;
+    for (int i = 0; i < count; i++) {
+        room[i] = of(stack->frames[i].head, study_frame(&stack->frames[i]));
+        same &= known_first(&room[0], &room[i]) == 0;
+    }
+    if (!same)
+        qsort(room, (size_t)count, sizeof *room, known_first);
+    return room[count / 2];
+}
+
+static void measure_heads(struct study_stack *stack, bool triggers_fit, double *room)
+{
+    struct study_shape *shape = &stack->shape;
+    shape->thickness_mm = usual(stack, thickness, room);
+    shape->field_mm = usual(stack, field, room);
+    shape->echo_ms = usual(stack, echo, room);
+    shape->inversion_ms = usual(stack, inversion, room);
+    shape->velocity_cm_s = usual(stack, velocity, room);
+    shape->kv = usual(stack, voltage, room);
+    shape->kernel_number = usual(stack, kernel, room);
+    shape->contrast = usual(stack, contrast, room);
+    shape->burnt_in = usual(stack, burnt_in, room);
+    shape->timed = usual(stack, triggers_fit ? timed : indexed, room);
+    shape->gated = triggers_fit && (shape->trigger_times > 1 || usual(stack, gated, room) > 0);
+    shape->lossy = 0;
+    for (int i = 0; i < stack->frame_count && shape->lossy == 0; i++)
+        shape->lossy = strcmp(stack->frames[i].head->lossy, "01") == 0;
 }
 
 bool study_shape_measure(struct study_stack *stack, struct arena *arena)
 {
     struct study_shape *shape = &stack->shape;
     struct study_places places;
-    bool oriented = study_normal(study_frame(&stack->frames[0]), shape->normal_lps);
-    if (!study_shape_places(stack->frames, stack->frame_count, shape->normal_lps, arena, &places))
+    double *room = ARENA_ARRAY(arena, double, (size_t)stack->frame_count);
+    bool triggers_fit, oriented = study_normal(study_frame(&stack->frames[0]), shape->normal_lps);
+    if (!room || !study_shape_places(stack->frames, stack->frame_count, shape->normal_lps, arena, &places) ||
+        !measure_triggers(stack, &places, arena, &triggers_fit, &shape->trigger_times))
         return false;
     shape->images = stack->frame_count;
     shape->positions = places.positions;
-    shape->images_per_position = places.positions ? shape->images / shape->positions : NAN;
+    qsort(places.images, (size_t)places.positions, sizeof *places.images, by_value);
+    shape->images_per_position = places.positions ? places.images[places.positions / 2] : NAN;
     shape->length_mm = places.positions ? places.last - places.first : NAN;
     shape->spacing_mm = places.positions > 1 ? shape->length_mm / (places.positions - 1) : NAN;
-    measure_head(shape, stack->frames[0].head);
     shape->percent = shared_percent(stack);
-    shape->trigger_times = trigger_times(stack, &places, arena);
-    if (shape->trigger_times > 1)
-        shape->gated = 1;
+    measure_heads(stack, triggers_fit, room);
     for (int i = 0; !oriented && i < 3; i++)
         shape->normal_lps[i] = NAN;
     return true;

@@ -6,6 +6,7 @@
 #include "study/study.h"
 
 #include <math.h>
+#include <string.h>
 
 /* Fill stack->shape from its frames; directions stays as it is. False: out of memory. */
 bool study_shape_measure(struct study_stack *stack, struct arena *arena);
@@ -16,6 +17,7 @@ struct study_places {
     double *along;    /* mm along the normal, [positions], ascending */
     int positions;    /* 0 when a frame has no position */
     int fewest, most; /* images at one of them */
+    double *images;   /* at each, [positions] */
     double first, last;
 };
 bool study_shape_places(const struct dicom_frame_ref *frames, int count, const double normal[3],
@@ -24,6 +26,11 @@ bool study_shape_places(const struct dicom_frame_ref *frames, int count, const d
 static inline const struct dicom_frame *study_frame(const struct dicom_frame_ref *ref)
 {
     return &ref->head->frames[ref->frame];
+}
+
+static inline bool study_grey(const struct dicom_head *head)
+{
+    return head->samples_per_pixel == 1 && strncmp(head->photometric, "MONOCHROME", 10) == 0;
 }
 
 /* row x column, unit length; false without an orientation. */

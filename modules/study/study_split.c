@@ -1,13 +1,15 @@
 #include "study/study_split.h"
 
+#include "study/study_said.h"
 #include "study/study_shape.h"
 
 #include <string.h>
 
 static const double orientation_tolerance = 1e-3, spacing_tolerance_mm = 1e-3, time_tolerance_ms = 0.01;
-static const double nearly_parallel_cosine = 0.98, same_place_mm = 0.05;
+static const double nearly_parallel_cosine = 0.98, same_place_mm = 0.05, same_step_share = 0.1;
 enum { TYPE_VALUES = 4 };   /* of Image Type; the later ones differ between slices of one take */
 enum { MOST_PARTS = 64 };   /* a key that makes more of one stack tells slices apart, not stacks */
+enum { STRAY_SHARE = 4 };  /* as in study_judge.c */
 enum { MOST_STACKS = 256 }; /* of one series */
 
 /* ---- what sets frames apart ---- */
@@ -24,14 +26,9 @@ static bool same_size(const struct dicom_frame_ref *a, const struct dicom_frame_
     return a->head->rows == b->head->rows && a->head->columns == b->head->columns;
 }
 
-static bool is_grey(const struct dicom_head *head)
-{
-    return head->samples_per_pixel == 1 && strncmp(head->photometric, "MONOCHROME", 10) == 0;
-}
-
 static bool same_colour(const struct dicom_frame_ref *a, const struct dicom_frame_ref *b)
 {
-    return is_grey(a->head) == is_grey(b->head);
+    return study_grey(a->head) == study_grey(b->head);
 }
 
 static bool near3(const double a[3], const double b[3])
@@ -132,10 +129,11 @@ struct cut {
     const struct dicom_frame_ref *parts[MOST_PARTS]; /* frames, part after part */
     int counts[MOST_PARTS];
     int part_count;
+    double inversions; /* at a position; set by when_most_repeat */
     struct arena *arena;
 };
 
-typedef bool (*counts_when)(const struct cut *cut);
+typedef bool (*counts_when)(struct cut *cut);
 
 static bool places_of(const struct cut *cut, const struct dicom_frame_ref *frames, int count,
                       struct study_places *ret)
@@ -171,42 +169,104 @@ static void compare_places(const struct study_places *a, const struct study_plac
         *ret_between |= within(a, b->along[k]);
 }
 
-/* Do any two parts share a position (*ret_shared), or lie between each other's (*ret_between)? False when
- * their positions cannot be compared: they lie in different directions, or nowhere. */
-static bool compare_parts(const struct cut *cut, bool *ret_shared, bool *ret_between)
+/* How the parts of a cut lie to each other. */
+struct lie {
+    bool shared;    /* two hold a position */
+    bool between;   /* one lies between positions of another */
+    bool continued; /* one goes on where another ends, at its step */
+    bool halved;    /* so does one that is no stray beside the other */
+};
+
+static double step_of(const struct study_places *places)
+{
+    return places->positions > 1 ? (places->last - places->first) / (places->positions - 1) : NAN;
+}
+
+static bool goes_on(const struct study_places *a, const struct study_places *b)
+{
+    double gap = b->first > a->last ? b->first - a->last : a->first - b->last;
+    double left = step_of(a), right = step_of(b);
+    bool fits = (isnan(left) || fabs(gap - left) <= same_step_share * left) &&
+                (isnan(right) || fabs(gap - right) <= same_step_share * right);
+    return fits && gap > 0 && !(isnan(left) && isnan(right));
+}
+
+/* False when their positions cannot be compared: they lie in different directions, or nowhere. */
+static bool compare_parts(const struct cut *cut, struct lie *ret)
 {
     struct study_places *places = ARENA_ARRAY(cut->arena, struct study_places, (size_t)cut->part_count);
     double normal[3];
-    *ret_shared = *ret_between = false;
+    *ret = (struct lie){0};
     if (!places || !study_normal(study_frame(cut->parts[0]), normal))
         return false;
     for (int i = 0; i < cut->part_count; i++) {
         if (!nearly_parallel(cut->parts[0], cut->parts[i]) ||
             !study_shape_places(cut->parts[i], cut->counts[i], normal, cut->arena, &places[i]))
             return false;
-        for (int k = 0; k < i; k++)
-            compare_places(&places[k], &places[i], ret_shared, ret_between);
+        for (int k = 0; k < i; k++) {
+            compare_places(&places[k], &places[i], &ret->shared, &ret->between);
+            bool on = goes_on(&places[k], &places[i]);
+            ret->continued |= on;
+            ret->halved |= on && STRAY_SHARE * cut->counts[i] >= cut->counts[k] &&
+                           STRAY_SHARE * cut->counts[k] >= cut->counts[i];
+        }
     }
     return true;
 }
 
-/* Parts that fill the gaps between each other are one stack, and what differs is wrong with it: half of its
- * slices would make a volume, but not the one that was acquired. */
-static bool when_apart(const struct cut *cut)
+/* Parts that fill the gaps between each other, or go on where another ends, are one stack, and what differs
+ * is wrong with it: half of its slices would make a volume, but not the one that was acquired. */
+static bool when_apart(struct cut *cut)
 {
-    bool shared, between;
-    return !compare_parts(cut, &shared, &between) || shared || !between;
+    struct lie lie;
+    return !compare_parts(cut, &lie) || lie.shared || !(lie.between || lie.halved);
 }
 
-/* The inversion time is set anew for every slice of a late enhancement stack. */
-static bool when_at_one_position(const struct cut *cut)
+/* The contrast agent is typed in, and sometimes forgotten. */
+static bool when_not_continued(struct cut *cut)
 {
-    bool shared, between;
-    return compare_parts(cut, &shared, &between) && shared;
+    struct lie lie;
+    return !compare_parts(cut, &lie) || lie.shared || !(lie.between || lie.continued);
+}
+
+/* How many positions of the whole several parts hold; *ret_each: parts at a position, on average. */
+static int count_shared(const struct cut *cut, const struct study_places *whole,
+                        const struct study_places *parts, double *ret_each)
+{
+    int shared = 0, held = 0;
+    for (int i = 0; i < whole->positions; i++) {
+        int holders = 0;
+        for (int part = 0; part < cut->part_count; part++) {
+            for (int k = 0, found = 0; k < parts[part].positions && !found; k++)
+                holders += found = fabs(parts[part].along[k] - whole->along[i]) <= same_place_mm;
+        }
+        shared += holders > 1;
+        held += holders;
+    }
+    *ret_each = (double)held / whole->positions;
+    return shared;
+}
+
+/* The inversion time is set anew for every slice of a late enhancement stack, and for the second take of one;
+ * several stacks have one each at most positions. */
+static bool when_most_repeat(struct cut *cut)
+{
+    struct study_places whole, *parts = ARENA_ARRAY(cut->arena, struct study_places, (size_t)cut->part_count);
+    struct lie lie;
+    double normal[3];
+    if (!parts || !compare_parts(cut, &lie) || !lie.shared ||
+        !places_of(cut, cut->whole->frames, cut->whole->frame_count, &whole))
+        return false;
+    for (int i = 0; i < cut->part_count; i++) {
+        if (!study_normal(study_frame(cut->whole->frames), normal) ||
+            !study_shape_places(cut->parts[i], cut->counts[i], normal, cut->arena, &parts[i]))
+            return false;
+    }
+    return 2 * count_shared(cut, &whole, parts, &cut->inversions) > whole.positions;
 }
 
 /* Some anonymisers give each object a frame of reference of its own, which says nothing. */
-static bool when_shared(const struct cut *cut)
+static bool when_shared(struct cut *cut)
 {
     int objects = 1;
     for (int i = 1; i < cut->whole->frame_count; i++)
@@ -215,7 +275,7 @@ static bool when_shared(const struct cut *cut)
 }
 
 /* A Stack ID for every slice names slices. */
-static bool when_several_positions(const struct cut *cut)
+static bool when_several_positions(struct cut *cut)
 {
     struct study_places places;
     for (int i = 0; i < cut->part_count; i++) {
@@ -229,7 +289,7 @@ static bool when_several_positions(const struct cut *cut)
 
 /* The positions repeat, but not evenly, and not just because a few slices were taken twice; and this key
  * makes it even. */
-static bool when_uneven(const struct cut *cut)
+static bool when_uneven(struct cut *cut)
 {
     struct study_places places;
     int largest = 0, count = cut->whole->frame_count;
@@ -245,7 +305,7 @@ static bool when_uneven(const struct cut *cut)
 }
 
 /* The parts lie at the same positions, each evenly: two kinds of one thing. */
-static bool when_repeated(const struct cut *cut)
+static bool when_repeated(struct cut *cut)
 {
     struct study_places whole, places;
     if (!places_of(cut, cut->whole->frames, cut->whole->frame_count, &whole))
@@ -270,9 +330,9 @@ static const struct key {
     {"direction", same_direction, when_apart},
     {"image type", same_type, when_apart},
     {"kernel", same_kernel, when_apart},
-    {"contrast agent", same_contrast, when_apart},
+    {"contrast agent", same_contrast, when_not_continued},
     {"echo time", same_echo, when_apart},
-    {"inversion time", same_inversion, when_at_one_position},
+    {"inversion time", same_inversion, when_most_repeat},
     {"velocity encoding", same_velocity, when_apart},
     {"frame type", same_kind, when_apart},
     {"frame of reference", same_reference, when_shared},
@@ -284,9 +344,8 @@ enum { KEY_COUNT = sizeof keys / sizeof *keys };
 
 bool study_split_alike(const struct dicom_frame_ref *a, const struct dicom_frame_ref *b)
 {
-    static const same_key same[] = {same_class,     same_size,     same_colour,   same_spacing,
-                                    same_type,      same_kernel,   same_contrast, same_echo,
-                                    same_inversion, same_velocity, same_kind};
+    static const same_key same[] = {same_class,  same_size,     same_colour, same_spacing,  same_type,
+                                    same_kernel, same_contrast, same_echo,   same_velocity, same_kind};
     for (size_t i = 0; i < sizeof same / sizeof *same; i++) {
         if (!same[i](a, b))
             return false;
@@ -369,6 +428,7 @@ static bool cut_stack(struct study_stacks *stacks, int at, const struct key *key
         *part = whole;
         part->frames = (struct dicom_frame_ref *)cut.parts[i];
         part->frame_count = cut.counts[i];
+        part->shape.inversions = fmax(whole.shape.inversions, cut.inversions);
         part->split_by = whole.split_by ? whole.split_by : key->name;
     }
     return true;
@@ -386,15 +446,6 @@ static int count_directions(const struct study_stacks *stacks, int from)
                         normals[i][2] * normals[count][2]) > 0.999;
         count += !seen;
     }
-    return count;
-}
-
-/* Stacks number `from` and up that lie at the same positions but for their inversion time. */
-static int count_inversions(const struct study_stacks *stacks, int from)
-{
-    int count = 0;
-    for (int s = from; s < stacks->count; s++)
-        count += stacks->list[s].split_by && strcmp(stacks->list[s].split_by, "inversion time") == 0;
     return count;
 }
 
@@ -418,7 +469,7 @@ static bool add_whole(const struct study_series *series, int index, struct arena
         for (int f = 0; head->has_pixels && f < head->frame_count; f++)
             frames[stack->frame_count++] = (struct dicom_frame_ref){head, f};
     }
-    return true;
+    return study_said_of_series(series, stack, arena);
 }
 
 bool study_split(const struct study_series *series, int index, struct arena *arena,
@@ -434,10 +485,12 @@ bool study_split(const struct study_series *series, int index, struct arena *are
                 return false;
         }
     }
-    int directions = count_directions(stacks, from), inversions = count_inversions(stacks, from);
+    int directions = count_directions(stacks, from), largest = 0;
+    for (int s = from; s < stacks->count; s++)
+        largest = stacks->list[s].frame_count > largest ? stacks->list[s].frame_count : largest;
     for (int s = from; s < stacks->count; s++) {
         stacks->list[s].shape.directions = directions;
-        stacks->list[s].shape.inversions = inversions;
+        stacks->list[s].series_largest = largest;
     }
     return true;
 }

@@ -20,7 +20,7 @@ bool study_split(const struct study_series *series, int index, struct arena *are
                  struct study_stacks *stacks);
 
 /* What volume_plan could never lay out together, but where it lies: size, format, spacing, image type,
- * kernel, contrast, echo, inversion, velocity, frame type. */
+ * kernel, contrast, echo, velocity, frame type; not the inversion time, which is set anew for every slice. */
 bool study_split_alike(const struct dicom_frame_ref *a, const struct dicom_frame_ref *b);
 
 #endif

@@ -152,10 +152,38 @@ static void ranges_one_after_the_other_are_two_stacks(void **state)
 {
     struct made *made = *state;
     struct dicom_head *first = add_stack(made, DICOM_KIND_CT, 1, 40, 2);
-    for (int i = 25; i < 40; i++)
+    for (int i = 25; i < 40; i++) {
         set_kernel(&first[i]);
+        first[i].frames->position_lps[2] += 30;
+    }
     choose(made, "CT");
     assert_stacks(made, 2, 25, "kernel");
+}
+
+/* Half of a heart is no volume, whatever the header says of the other half. */
+static void ranges_that_continue_each_other_stay_together(void **state)
+{
+    struct made *made = *state;
+    for (int k = 0; k < KIND_COUNT; k++) {
+        made->count = 0;
+        struct dicom_head *first = add_stack(made, DICOM_KIND_MR, 1, 40, 2);
+        for (int i = 25; i < 40; i++)
+            kinds[k].set(&first[i]);
+        choose(made, "MR");
+        assert_int_equal(made->choice->all_count, kinds[k].of_technique ? 1 : 2);
+    }
+    made->count = 0; /* a few at the end are strays, and the rest a volume; but the agent is typed in */
+    struct dicom_head *first = add_stack(made, DICOM_KIND_CT, 1, 40, 2);
+    for (int i = 38; i < 40; i++)
+        set_kernel(&first[i]);
+    choose(made, "CT");
+    assert_stacks(made, 2, 38, "kernel");
+    for (int i = 38; i < 40; i++) {
+        strcpy(first[i].kernel, first->kernel);
+        set_contrast(&first[i]);
+    }
+    choose(made, "CT");
+    assert_stacks(made, 1, 40, NULL);
 }
 
 static void the_inversion_time_may_change_along_a_stack(void **state)
@@ -166,6 +194,24 @@ static void the_inversion_time_may_change_along_a_stack(void **state)
         first[i].inversion_ms = 260 + 10 * (i / 4);
     choose(made, "MR");
     assert_stacks(made, 1, 12, NULL);
+    add(made, DICOM_KIND_MR, 1, 8 * 5)->inversion_ms = 300; /* and of a slice that is taken again, twice */
+    add(made, DICOM_KIND_MR, 1, 8 * 5)->inversion_ms = 320;
+    choose(made, "MR");
+    assert_stacks(made, 1, 14, NULL);
+    assert_true(stack(made, 0)->shape.inversions == 0);
+    assert_true(stack(made, 0)->shape.images_per_position == 1);
+    made->count = 0; /* images of a map */
+    for (int z = 0; z < 3; z++)
+        for (int i = 0; i < 8; i++)
+            add(made, DICOM_KIND_MR, 1, 8 * z)->inversion_ms = 100 + 80 * i + z;
+    choose(made, "MR");
+    assert_string_equal(made->choice->series[0].role, "map");
+    made->count = 0;
+    for (int z = 0; z < 10; z++) /* every slice at two times */
+        for (int i = 0; i < 2; i++)
+            add(made, DICOM_KIND_MR, 1, 8 * z)->inversion_ms = 260 + 20 * i + 20 * (z / 4);
+    choose(made, "MR");
+    assert_true(stack(made, 0)->shape.inversions == 2);
 }
 
 static void a_stray_image_does_not_win(void **state)
@@ -181,6 +227,30 @@ static void a_stray_image_does_not_win(void **state)
     choose(made, "CT");
     assert_int_equal(made->choice->stack_count, 1);
     assert_string_equal(stack(made, 1)->reason, "single_image");
+}
+
+/* Ten phases are no strays, though each is a tenth of its series. */
+static void a_stray_is_one_beside_the_largest(void **state)
+{
+    struct made *made = *state;
+    for (int phase = 0; phase < 10; phase++)
+        for (int z = 0; z < 20; z++) {
+            if (phase != 3 || z != 7)
+                add(made, DICOM_KIND_CT, 1, 2 * z)->acquisition_number = 1 + phase;
+        }
+    choose(made, "CT");
+    assert_int_equal(made->choice->stack_count, 10);
+    assert_true(stack(made, 0)->rank > 0);
+    for (int i = 1; i < 10; i++)
+        assert_null(stack(made, i)->reason);
+    made->count = 0; /* nor does a stray stand in for what it came with */
+    add_stack(made, DICOM_KIND_CT, 1, 80, 0.5);
+    struct dicom_head *first = add_stack(made, DICOM_KIND_CT, 1, 3, 0.5);
+    for (int i = 0; i < 3; i++)
+        set_kernel(&first[i]);
+    choose(made, "CT");
+    assert_int_equal(made->choice->stack_count, 1);
+    assert_string_equal(stack(made, 1)->reason, "stray");
 }
 
 static void three_directions_are_three_stacks(void **state)
@@ -311,6 +381,8 @@ static void the_largest_stack_names_a_series_of_which_none_will_do(void **state)
     struct dicom_head *first = add_stack(made, DICOM_KIND_CT, 1, 9, 2);
     for (int i = 0; i < 9; i++)
         strcpy(first[i].image_type, i < 4 ? "ORIGINAL\\PRIMARY\\LOCALIZER" : "DERIVED\\SECONDARY\\AXIAL");
+    for (int i = 4; i < 9; i++)
+        first[i].frames->position_lps[2] += 90;
     for (int i = 0; i < 4; i++)
         set_contrast(&first[i]); /* which ranks them first */
     choose(made, "CT");
@@ -365,6 +437,110 @@ static void a_stack_is_measured(void **state)
     assert_float_equal(stack(made, 0)->shape.percent, 75, 1e-9);
 }
 
+/* Trigger times beyond a heartbeat are those of a dynamic scan. */
+static void times_beyond_a_heartbeat_are_none(void **state)
+{
+    struct made *made = *state;
+    for (int i = 0; i < 40; i++) {
+        struct dicom_head *head = add(made, DICOM_KIND_MR, 1, 8 * (i / 20));
+        head->frames->has_trigger = true;
+        head->frames->trigger_ms = 60 * (i % 20);
+        head->interval_ms = 1000;
+    }
+    choose(made, "MR");
+    assert_true(stack(made, 0)->shape.gated == 1 && stack(made, 0)->shape.timed == 1);
+    for (int i = 0; i < 40; i++)
+        made->frames[i].trigger_ms = 70 * (i % 20);
+    choose(made, "MR");
+    assert_true(stack(made, 0)->shape.gated == 0 && stack(made, 0)->shape.timed == 0);
+    for (int i = 0; i < 40; i++) {
+        made->frames[i].has_temporal_index = true;
+        made->heads[i].interval_ms = 0;
+        made->frames[i].trigger_ms = 150 * (i % 20); /* within 3 s */
+    }
+    choose(made, "MR");
+    assert_true(stack(made, 0)->shape.gated == 1 && stack(made, 0)->shape.timed == 1);
+    for (int i = 0; i < 40; i++)
+        made->frames[i].trigger_ms = 160 * (i % 20);
+    choose(made, "MR");
+    assert_true(stack(made, 0)->shape.gated == 0 && stack(made, 0)->shape.timed == 1);
+}
+
+/* A percentage in the description may be anything: a phase that was wished for, or a blend. */
+static void the_description_alone_gates_nothing(void **state)
+{
+    struct made *made = *state;
+    struct dicom_head *first = add_stack(made, DICOM_KIND_CT, 1, 20, 0.5);
+    for (int i = 0; i < 20; i++) {
+        first[i].frames->has_phase_percent = first[i].frames->percent_of_series = true;
+        first[i].frames->phase_percent = 75;
+    }
+    choose(made, "CT");
+    assert_true(stack(made, 0)->shape.gated == 0 && stack(made, 0)->shape.percent == 75);
+    for (int i = 0; i < 20; i++)
+        first[i].frames->percent_of_series = false;
+    choose(made, "CT");
+    assert_true(stack(made, 0)->shape.gated == 1);
+}
+
+/* Whichever image comes first. */
+static void most_images_say_what_a_stack_is(void **state)
+{
+    struct made *made = *state;
+    struct dicom_head *first = add_stack(made, DICOM_KIND_CT, 1, 20, 2);
+    for (int i = 0; i < 20; i++) {
+        first[i].tube_kv = i ? 120 : 80;
+        first[i].slice_thickness_mm = i == 1 ? 0 : 3;
+        snprintf(first[i].cardiac_sync, sizeof first[i].cardiac_sync, "%s", i ? "PROSPECTIVE" : "");
+        snprintf(first[i].contrast_agent, sizeof first[i].contrast_agent, "%s", i < 7 ? "" : "IV");
+    }
+    choose(made, "CT");
+    const struct study_shape *shape = &stack(made, 0)->shape;
+    assert_true(shape->kv == 120 && shape->thickness_mm == 3 && shape->gated == 1 && shape->contrast == 1);
+    for (int i = 0; i < 11; i++) {
+        first[i].tube_kv = 0;
+        *first[i].cardiac_sync = *first[i].contrast_agent = '\0';
+    }
+    choose(made, "CT");
+    shape = &stack(made, 0)->shape;
+    assert_true(isnan(shape->kv) && shape->gated == 0 && shape->contrast == 0);
+}
+
+/* ---- how many there should be ---- */
+
+static void missing_images_are_counted(void **state)
+{
+    struct made *made = *state;
+    struct dicom_head *first = add_stack(made, DICOM_KIND_CT, 1, 60, 1);
+    for (int i = 0; i < 60; i++)
+        first[i].images_in_acquisition = 100;
+    choose(made, "CT");
+    assert_int_equal(stack(made, 0)->images_said, 100);
+    assert_int_equal(stack(made, 0)->images_there, 60);
+    for (int i = 0; i < 60; i++)
+        first[i].acquisition_number = i < 30; /* two of a hundred each */
+    choose(made, "CT");
+    assert_int_equal(stack(made, 0)->images_said, 200);
+    for (int i = 0; i < 60; i++)
+        first[i].acquisition_number = i; /* the number is that of all */
+    choose(made, "CT");
+    assert_int_equal(stack(made, 0)->images_said, 100);
+    for (int i = 0; i < 60; i++)
+        first[i].images_in_acquisition = 60;
+    choose(made, "CT");
+    assert_int_equal(stack(made, 0)->images_said, 0);
+    made->count = 0;
+    for (int i = 0; i < 60; i++)
+        add(made, DICOM_KIND_MR, 1, 8 * (i / 20))->cardiac_images = 25;
+    choose(made, "MR");
+    assert_int_equal(stack(made, 0)->images_said, 75);
+    assert_int_equal(stack(made, 0)->images_there, 60);
+    for (int i = 0; i < 60; i++)
+        made->heads[i].cardiac_images = 20;
+    choose(made, "MR");
+    assert_int_equal(stack(made, 0)->images_said, 0);
+}
+
 /* ---- joining ---- */
 
 /* Slices of a short axis, one series each, `phases[i]` images; series numbers from 1. */
@@ -412,6 +588,9 @@ static void phases_three_apart_are_not_joined(void **state)
     add_slices(made, (const int[]){20, 23, 20, 20}, 4);
     choose(made, "MR");
     assert_int_equal(stack(made, 0)->series_count, 3); /* a gap that the plan will see */
+    assert_int_equal(stack(made, 0)->left_out, 1);
+    assert_int_equal(made->choice->stack_count, 1); /* and what is missing does not stand in */
+    assert_string_equal(reason_of(made, 2), "not_joined");
 }
 
 static void the_later_take_of_a_slice_is_joined(void **state)
@@ -422,8 +601,49 @@ static void the_later_take_of_a_slice_is_joined(void **state)
         made->frames[i].position_lps[2] = 16; /* series 5 is slice 3 again */
     choose(made, "MR");
     assert_int_equal(stack(made, 0)->series_count, 4);
-    assert_string_equal(reason_of(made, 3), "not_chosen");
+    assert_string_equal(reason_of(made, 3), "not_joined");
     assert_string_equal(reason_of(made, 5), "chosen");
+    assert_int_equal(stack(made, 0)->left_out, 0);
+    for (int i = 80; i < 100; i++)
+        made->frames[i].position_lps[2] = 16.6; /* a little off */
+    choose(made, "MR");
+    assert_int_equal(stack(made, 0)->series_count, 4);
+    assert_string_equal(reason_of(made, 3), "not_joined");
+    assert_string_equal(reason_of(made, 5), "chosen");
+}
+
+/* All of it again, too far off for one stack. */
+static void a_heart_taken_twice_is_two_stacks(void **state)
+{
+    struct made *made = *state;
+    for (int numbers = 0; numbers < 2; numbers++) {
+        made->count = 0;
+        add_slices(made, (const int[]){9, 9, 9, 9, 9, 9, 9, 9, 9, 9}, 10);
+        for (int i = 5 * 9; i < 10 * 9; i++) {
+            made->frames[i].position_lps[2] += numbers ? 3 : 3 - 5 * 8;
+            made->heads[i].id.series_number += numbers ? 4 : 0;
+        }
+        choose(made, "MR");
+        assert_int_equal(made->choice->stack_count, 2);
+        for (int i = 0; i < 2; i++) {
+            assert_int_equal(stack(made, i)->series_count, 5);
+            assert_int_equal(stack(made, i)->left_out, 5);
+        }
+    }
+}
+
+static void inversion_times_of_joined_slices_may_differ(void **state)
+{
+    struct made *made = *state;
+    add_slices(made, (const int[]){1, 1, 1, 1, 1, 1}, 6);
+    for (int i = 0; i < 6; i++) {
+        snprintf(made->heads[i].id.series_description, sizeof made->heads[i].id.series_description, "LGE_%d",
+                 i);
+        made->heads[i].inversion_ms = 280 + 10 * (i / 4);
+    }
+    choose(made, "MR");
+    assert_int_equal(stack(made, 0)->series_count, 6);
+    assert_int_equal(stack(made, 0)->left_out, 0);
 }
 
 static void assert_not_joined(struct made *made)
@@ -554,6 +774,14 @@ int main(void)
         T(two_kinds_at_the_same_places_are_two_stacks),
         T(slices_that_fill_each_others_gaps_stay_together),
         T(ranges_one_after_the_other_are_two_stacks),
+        T(ranges_that_continue_each_other_stay_together),
+        T(a_stray_is_one_beside_the_largest),
+        T(times_beyond_a_heartbeat_are_none),
+        T(the_description_alone_gates_nothing),
+        T(most_images_say_what_a_stack_is),
+        T(missing_images_are_counted),
+        T(a_heart_taken_twice_is_two_stacks),
+        T(inversion_times_of_joined_slices_may_differ),
         T(the_inversion_time_may_change_along_a_stack),
         T(a_stray_image_does_not_win),
         T(three_directions_are_three_stacks),
