@@ -71,9 +71,8 @@ bool study_words_agent(const char *agent)
 
 double study_words_kernel_number(const char *kernel)
 {
-    size_t letters = isalpha((unsigned char)kernel[0]) +
-                     (isalpha((unsigned char)kernel[0]) && islower((unsigned char)kernel[1]));
-    if (!*kernel || !strchr("BbHQIJDSTU", *kernel) || strspn(kernel + letters, "0123456789") != 2)
-        return NAN;
-    return (double)strtol(kernel + letters, NULL, 10);
+    static const char digits[] = "0123456789";
+    const char *number = kernel + strcspn(kernel, digits);
+    bool known = *kernel && strchr("BbHQIJDSTU", *kernel) && number - kernel <= 2;
+    return known && strspn(number, digits) == 2 ? (double)strtol(number, NULL, 10) : NAN;
 }

@@ -9,7 +9,7 @@ struct shot {
     bool left;              /* never analysed */
     enum dicom_kind kind;
     int positions, each; /* images at each position */
-    double step_mm, pixel_mm, thickness_mm, kv, inversion_ms, inversion_step_ms, velocity_cm_s;
+    double step_mm, pixel_mm, thickness_mm, kv, inversion_ms, inversion_step_ms, velocity_cm_s, percent;
     const char *type, *description, *protocol, *kernel, *contrast, *sequence, *body_part, *sync;
     bool burnt_in, timed, same_trigger;
     int directions; /* 3: the images lie in three ways */
@@ -23,6 +23,7 @@ static const struct shot shots[] = {
     {"localizer", "Image Type", true, CT, 2, 1, .type = "ORIGINAL\\PRIMARY\\LOCALIZER"},
     {"localizer", "the description", true, MR, 9, 1, .description = "3-plane SCOUT"},
     {"localizer", "the description", true, CT, 2, 1, .protocol = "Topogram 0.6 T20f"},
+    {"localizer", "the description", true, MR, 5, 8, .timed = true, .description = "LOC_SAX_FIESTA_BH"},
     {"burnt_in", "text", true, CT, 20, 1, .burnt_in = true},
     {"derived", "Image Type says secondary", true, CT, 20, 1, .type = "ORIGINAL\\SECONDARY\\AXIAL"},
     {"ct", "a CT", false, CT, 20, 1, .type = "ORIGINAL\\PRIMARY\\SECONDARY"},
@@ -30,6 +31,8 @@ static const struct shot shots[] = {
     {"derived", "Image Type says projection", true, CT, 20, 1, .type = "ORIGINAL\\PRIMARY\\AXIAL\\MIP"},
     {"other_body_part", "Body Part", true, CT, 20, 1, .body_part = "HEAD"},
     {"ct", "a CT", false, CT, 20, 1, .body_part = "NECKCHESTABDPELV"},
+    {"other_body_part", "Body Part Examined is not the chest, nor", true, CT, 20, 1, .body_part = "ABDOMEN"},
+    {"cta", "the description", false, CT, 20, 1, .body_part = "ABDOMEN", .description = "TAVI angio"},
     {"other_body_part", "the description", true, MR, 20, 1, .protocol = "t1sagknee"},
     {"cta", "the description", false, CT, 90, 1, .description = "CTA carotid to aorta"},
     {"derived", "Image Type says derived", true, CT, 20, 1, .type = "DERIVED\\PRIMARY\\AXIAL"},
@@ -40,6 +43,11 @@ static const struct shot shots[] = {
     {"ct", "a CT", false, CT, 20, 1, .directions = 2},
     {"calcium_score", "the description", false, CT, 40, 1, .step_mm = 3, .description = "DS_CaSc 3.0 B35f"},
     {"calcium_score", "the description", false, CT, 40, 1, .description = "SmartScore - Gated 0.5 sec"},
+    {"calcium_score", "the description says calcium score, and", false, CT, 40, 1, .step_mm = 3,
+     .description = "CALCIUM SCORE + CTA"},
+    {"cta", "the description", false, CT, 90, 1, .description = "CALCIUM SCORE + CTA", .contrast = "ULTRAVIST"},
+    {"calcium_score", "a native", false, CT, 40, 1, .step_mm = 3, .thickness_mm = 3, .kv = 120,
+     .description = "Herz nativ 3.0"},
     {"calcium_score", "gated", false, CT, 40, 1, .step_mm = 3, .thickness_mm = 3, .kv = 120, .sync = "PROSPECTIVE"},
     {"ct", "a CT", false, CT, 40, 1, .step_mm = 3, .thickness_mm = 3, .kv = 120, .sync = "NONE"},
     {"ct", "a CT", false, CT, 40, 1, .step_mm = 3, .thickness_mm = 3, .kv = 100, .sync = "PROSPECTIVE"},
@@ -49,6 +57,11 @@ static const struct shot shots[] = {
     {"cta", "the description", false, CT, 90, 1, .description = "CorCTA 0.75 BestDiast 74 %"},
     {"cta_multiphase", "contrast", false, CT, 30, 10, .step_mm = 1, .timed = true, .contrast = "ULTRAVIST"},
     {"cta", "contrast", false, CT, 90, 1, .step_mm = 0.5, .contrast = "ULTRAVIST"},
+    {"cta", "gated", false, CT, 90, 1, .step_mm = 0.5, .sync = "PROSPECTIVE"},
+    {"cta", "one phase", false, CT, 90, 1, .step_mm = 0.5, .percent = 75},
+    {"ct", "a CT", false, CT, 90, 1, .step_mm = 0.5, .sync = "PROSPECTIVE", .description = "nativ 0.6"},
+    {"lung", "the description says lung, and", false, CT, 90, 1, .step_mm = 0.5, .contrast = "ULTRAVIST",
+     .description = "CorCTA LUNG"},
     {"ct", "a CT", false, CT, 90, 1, .step_mm = 2, .contrast = "ULTRAVIST"},
     {"ct", "a CT", false, CT, 90, 1, .step_mm = 0.5, .contrast = "None"},
     {"lung", "a sharp kernel", false, CT, 90, 1, .step_mm = 2, .kernel = "LUNG"},
@@ -56,11 +69,12 @@ static const struct shot shots[] = {
     {"ct", "a CT", false, CT, 90, 1, .step_mm = 2, .kernel = "Br36d\\3"},
     {"ct", "a CT", false, CT, 90, 1, .step_mm = 2, .kernel = "Br64d\\3", .pixel_mm = 0.4},
     {"ct", "a CT", false, CT, 90, 1, .step_mm = 2, .kernel = "FC64"},
-    {"lung", "the description", false, CT, 90, 1, .step_mm = 2, .description = "Thorax 2.0"},
+    {"lung", "the description says lung or", false, CT, 90, 1, .step_mm = 2, .description = "Thorax 2.0"},
     {"ct", "a CT", false, CT, 90, 1, .step_mm = 2},
 
     {"map", "Image Type", true, MR, 3, 1, .type = "DERIVED\\PRIMARY\\M\\T1 MAP"},
     {"map", "the description", true, MR, 3, 8, .description = "T1Map_LongT1_SAX"},
+    {"map", "the description says images of many", true, MR, 1, 20, .timed = true, .description = "CINE_IR"},
     {"map", "three inversion", true, MR, 1, 20, .sequence = "GR\\IR", .inversion_ms = 100, .inversion_step_ms = 25},
     {"lge", "inversion", false, MR, 10, 2, .sequence = "GR\\IR", .inversion_ms = 280, .inversion_step_ms = 40},
     {"flow", "velocity", false, MR, 1, 30, .timed = true, .velocity_cm_s = 150, .type = "ORIGINAL\\PRIMARY\\M\\RETRO"},
@@ -76,6 +90,8 @@ static const struct shot shots[] = {
      .type = "DERIVED\\PRIMARY\\OTHER"},
     {"lge", "the description says late enhancement", false, MR, 10, 1, .description = "Delayed SAX"},
     {"derived", "Image Type says derived", true, MR, 10, 1, .type = "DERIVED\\PRIMARY\\OTHER"},
+    {"derived", "the description", true, MR, 10, 1, .description = "MIP LGE"},
+    {"cine", "at least", false, MR, 10, 25, .timed = true, .description = "cine_SA post LGE"},
     {"perfusion", "the description", false, MR, 3, 50, .timed = true, .description = "Stress Perf SAX"},
     {"perfusion", "many images", false, MR, 3, 50, .timed = true, .same_trigger = true},
     {"cine", "at least", false, MR, 3, 50, .timed = true},
@@ -86,6 +102,8 @@ static const struct shot shots[] = {
     {"cine", "the description", false, MR, 1, 20, .description = "Cine 4CH"},
     {"mr", "an MR", false, MR, 10, 5, .step_mm = 8, .timed = true},
     {"lge", "inversion recovery", false, MR, 10, 1, .step_mm = 8, .sequence = "GR\\IR", .inversion_ms = 300},
+    {"lge", "the inversion", false, MR, 10, 1, .step_mm = 8, .sequence = "GR", .inversion_ms = 300},
+    {"mr", "an MR", false, MR, 10, 1, .step_mm = 8, .sequence = "SE", .inversion_ms = 300},
     {"mr", "an MR", false, MR, 10, 1, .step_mm = 8, .sequence = "SE\\IR", .inversion_ms = 2500},
     {"mr", "an MR", false, MR, 10, 1, .step_mm = 8, .sequence = "SE\\IR", .inversion_ms = 170, .description = "STIR SAX"},
     {"tagging", "the description", false, MR, 3, 20, .step_mm = 8, .timed = true, .description = "SPAMM SAX"},
@@ -125,6 +143,8 @@ static void set_image(struct dicom_head *head, const struct shot *shot, int phas
     head->inversion_ms = shot->inversion_ms + phase * shot->inversion_step_ms;
     head->velocity_cm_s = shot->velocity_cm_s;
     head->burnt_in = shot->burnt_in;
+    head->frames->has_phase_percent = shot->percent > 0;
+    head->frames->phase_percent = shot->percent;
     head->frames->has_trigger = shot->timed;
     head->frames->trigger_ms = shot->same_trigger ? 500 : 20 * phase;
     if (shot->pixel_mm > 0)
