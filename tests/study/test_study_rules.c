@@ -9,7 +9,8 @@ struct shot {
     bool left;              /* never analysed */
     enum dicom_kind kind;
     int positions, each; /* images at each position */
-    double step_mm, pixel_mm, thickness_mm, kv, inversion_ms, inversion_step_ms, velocity_cm_s, percent;
+    double step_mm, pixel_mm, thickness_mm, kv, inversion_ms, inversion_step_ms, velocity_cm_s, percent,
+        trigger_step_ms;
     const char *type, *description, *protocol, *kernel, *contrast, *sequence, *body_part, *sync;
     bool burnt_in, timed, same_trigger;
     int directions; /* 3: the images lie in three ways */
@@ -95,6 +96,7 @@ static const struct shot shots[] = {
     {"perfusion", "the description", false, MR, 3, 50, .timed = true, .description = "Stress Perf SAX"},
     {"perfusion", "many images", false, MR, 3, 50, .timed = true, .same_trigger = true},
     {"cine", "at least", false, MR, 3, 50, .timed = true},
+    {"perfusion", "times at few", false, MR, 3, 50, .timed = true, .trigger_step_ms = 900},
     {"mra_3d", "the description", false, MR, 60, 1, .description = "WholeHeart nav"},
     {"mra_3d", "a stack", false, MR, 60, 1, .step_mm = 1.5},
     {"mr", "an MR", false, MR, 30, 1, .step_mm = 1.5},
@@ -146,7 +148,8 @@ static void set_image(struct dicom_head *head, const struct shot *shot, int phas
     head->frames->has_phase_percent = shot->percent > 0;
     head->frames->phase_percent = shot->percent;
     head->frames->has_trigger = shot->timed;
-    head->frames->trigger_ms = shot->same_trigger ? 500 : 20 * phase;
+    head->frames->trigger_ms =
+        shot->same_trigger ? 500 : phase * (shot->trigger_step_ms > 0 ? shot->trigger_step_ms : 20);
     if (shot->pixel_mm > 0)
         head->frames->spacing_x_mm = head->frames->spacing_y_mm = shot->pixel_mm;
 }
