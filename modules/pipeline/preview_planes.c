@@ -5,8 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PANEL = 480, TICK = 12, LEGEND_LINES = 16 };
-static const double soft_tissue[2] = {-160, 240}; /* HU: level 40, width 400, as mediastinum is read */
+enum { PANEL = 480, NARROW = 240, TICK = 12, LEGEND_LINES = 16 };
+/* HU: level 40, width 400, as the mediastinum is read; with contrast agent, level 200, width 800, or the
+ * chambers would all be white. */
+static const double soft_tissue[2] = {-160, 240}, contrast[2] = {-200, 600};
 static const double mr_percents[2] = {1, 99};
 
 /* Axes are 0 z, 1 y, 2 x, in canonical orientation (volume.h). With z downwards a panel is turned over, for
@@ -179,7 +181,7 @@ static void draw_scale_bar(const struct canvas_rect *panel, double pixel_mm, str
     while (i < 3 && lengths_cm[i] * 10 / pixel_mm > panel->width / 3.0)
         i++;
     int length = (int)(lengths_cm[i] * 10 / pixel_mm + 0.5), left = panel->left + 12,
-        bottom = panel->top + panel->height - 10;
+        bottom = panel->top + panel->height - (panel->width < NARROW ? 34 : 10);
     char text[16];
     snprintf(text, sizeof text, "%d cm", lengths_cm[i]);
     canvas_fill(&page->canvas, (struct canvas_rect){left - 1, bottom - 7, length + 2, 8},
@@ -244,18 +246,29 @@ static bool sample_plane(const struct preview *preview, const struct plane *plan
     return true;
 }
 
-/* Black and white of all three panels; of one value only, it is black. */
-static bool source_range(const struct block *block, bool ct, double ret[2], struct arena *arena,
+static const double *ct_window(const struct result *result)
+{
+    for (int i = 0; i < result->series_count; i++)
+        if (result->series[i].taken && result->series[i].role && strcmp(result->series[i].role, "cta") == 0)
+            return contrast;
+    return soft_tissue;
+}
+
+/* Black and white of all three panels; of one value only, it is black. ct: its window; NULL: MR. */
+static bool source_range(const struct block *block, const double *ct, double ret[2], struct arena *arena,
                          struct err *err)
 {
     struct err why = ERR_INIT;
     size_t count = 0, total = 0;
-    memcpy(ret, soft_tissue, sizeof soft_tissue);
+    if (ct) {
+        memcpy(ret, ct, 2 * sizeof *ret);
+        return true;
+    }
     for (int i = 0; i < 3; i++)
         total += (size_t)block->yx[i][0] * (size_t)block->yx[i][1];
-    float *values = ct ? NULL : room(arena, total, sizeof *values, err);
+    float *values = room(arena, total, sizeof *values, err);
     if (!values)
-        return ct;
+        return false;
     for (int i = 0; i < 3; i++)
         for (int k = 0; k < block->yx[i][0] * block->yx[i][1]; k++)
             if (isfinite(block->values[i][k]))
@@ -320,6 +333,7 @@ static bool draw_source(const struct preview *preview, struct preview_page *page
 {
     const struct result_box *box = &preview->result->box;
     bool ct = preview->plan->slices[0].at.head->kind == DICOM_KIND_CT;
+    const double *window = ct ? ct_window(preview->result) : NULL;
     double low_high[2];
     struct block block;
     if (!whole_field(&preview->plan->geometry, &block, err))
@@ -334,7 +348,7 @@ static bool draw_source(const struct preview *preview, struct preview_page *page
     for (int i = 0; i < 3; i++)
         if (!sample_plane(preview, &planes[i], &block, i, page->arena, err))
             return false;
-    if (!source_range(&block, ct, low_high, page->arena, err))
+    if (!source_range(&block, window, low_high, page->arena, err))
         return false;
     title_source(preview, low_high, ct, page);
     place_panels(&block, page);
