@@ -42,7 +42,7 @@ bool study_shape_places(const struct dicom_frame_ref *frames, int count, const d
     double *sorted = ARENA_ARRAY(arena, double, (size_t)count + 1);
     double *steps = ARENA_ARRAY(arena, double, (size_t)count + 1);
     *ret = (struct study_places){.along = ARENA_ARRAY(arena, double, (size_t)count + 1),
-                                   .images = ARENA_ARRAY(arena, double, (size_t)count + 1)};
+                                 .images = ARENA_ARRAY(arena, double, (size_t)count + 1)};
     if (!sorted || !steps || !ret->along || !ret->images)
         return false;
     for (int i = 0; i < count; i++) {

@@ -9,7 +9,7 @@ static const double orientation_tolerance = 1e-3, spacing_tolerance_mm = 1e-3, t
 static const double nearly_parallel_cosine = 0.98, same_place_mm = 0.05, same_step_share = 0.1;
 enum { TYPE_VALUES = 4 };   /* of Image Type; the later ones differ between slices of one take */
 enum { MOST_PARTS = 64 };   /* a key that makes more of one stack tells slices apart, not stacks */
-enum { STRAY_SHARE = 4 };  /* as in study_judge.c */
+enum { STRAY_SHARE = 4 };   /* as in study_judge.c */
 enum { MOST_STACKS = 256 }; /* of one series */
 
 /* ---- what sets frames apart ---- */
@@ -287,8 +287,17 @@ static bool when_several_positions(struct cut *cut)
     return false;
 }
 
-/* The positions repeat, but not evenly, and not just because a few slices were taken twice; and this key
- * makes it even. */
+static bool one_inversion(const struct study_stack *stack)
+{
+    for (int i = 1; i < stack->frame_count; i++) {
+        if (!same_inversion(&stack->frames[0], &stack->frames[i]))
+            return false;
+    }
+    return true;
+}
+
+/* The positions repeat, but not evenly, and not just because a few slices were taken twice, or some at a new
+ * inversion time; and this key makes it even. */
 static bool when_uneven(struct cut *cut)
 {
     struct study_places places;
@@ -296,7 +305,7 @@ static bool when_uneven(struct cut *cut)
     if (!places_of(cut, cut->whole->frames, count, &places) || places.fewest == places.most)
         return false;
     int extra = count - places.positions;
-    if (extra <= 2 || 50 * extra <= places.positions)
+    if (extra <= 2 || 50 * extra <= places.positions || !one_inversion(cut->whole))
         return false;
     for (int i = 1; i < cut->part_count; i++)
         largest = cut->counts[i] > cut->counts[largest] ? i : largest;

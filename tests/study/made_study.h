@@ -83,6 +83,13 @@ static inline void choose(struct made *made, const char *modality)
         study_take(made->choice, &made->choice->stacks[0]);
 }
 
+/* The stack number `i` of all. */
+static inline const struct study_stack *stack(const struct made *made, int i)
+{
+    assert_true(i < made->choice->all_count);
+    return &made->choice->stacks[i];
+}
+
 static inline const char *reason_of(const struct made *made, int number)
 {
     for (int i = 0; i < made->choice->series_count; i++) {

@@ -1,14 +1,7 @@
-/* Series that hold several stacks, and stacks that came as several series. */
+/* Series that hold several stacks. */
 #include "made_study.h"
 
 #include <math.h>
-
-/* The stack number `i` of all. */
-static const struct study_stack *stack(const struct made *made, int i)
-{
-    assert_true(i < made->choice->all_count);
-    return &made->choice->stacks[i];
-}
 
 static void assert_stacks(const struct made *made, int count, int images, const char *split_by)
 {
@@ -200,6 +193,13 @@ static void the_inversion_time_may_change_along_a_stack(void **state)
     assert_stacks(made, 1, 14, NULL);
     assert_true(stack(made, 0)->shape.inversions == 0);
     assert_true(stack(made, 0)->shape.images_per_position == 1);
+    for (int i = 0; i < 4; i++) { /* nor is the first take the stack when they have numbers */
+        struct dicom_head *again = add(made, DICOM_KIND_MR, 1, 8 * i);
+        again->inversion_ms = 300;
+        again->acquisition_number = 2;
+    }
+    choose(made, "MR");
+    assert_stacks(made, 1, 18, NULL);
     made->count = 0; /* images of a map */
     for (int z = 0; z < 3; z++)
         for (int i = 0; i < 8; i++)
@@ -392,319 +392,6 @@ static void the_largest_stack_names_a_series_of_which_none_will_do(void **state)
     assert_string_equal(reason_of(made, 1), "derived");
 }
 
-/* ---- shape ---- */
-
-static void a_stack_is_measured(void **state)
-{
-    struct made *made = *state;
-    for (int z = 0; z < 10; z++)
-        for (int phase = 0; phase < 20; phase++) {
-            struct dicom_head *head = add(made, DICOM_KIND_MR, 1, 8 * z + 1e-3 * (phase % 2));
-            head->slice_thickness_mm = 6;
-            head->columns = 256;
-            head->frames->has_trigger = true;
-            head->frames->trigger_ms = 40 * phase;
-            head->frames->has_phase_percent = true;
-            head->frames->phase_percent = 5 * phase;
-        }
-    choose(made, "MR");
-    const struct study_shape *shape = &stack(made, 0)->shape;
-    assert_true(shape->images == 200 && shape->positions == 10 && shape->images_per_position == 20);
-    assert_float_equal(shape->spacing_mm, 8, 1e-3);
-    assert_float_equal(shape->length_mm, 72, 2e-3);
-    assert_float_equal(shape->field_mm, 256 * 0.7, 1e-6);
-    assert_true(shape->trigger_times == 20 && shape->thickness_mm == 6 && shape->timed == 1);
-    assert_true(shape->gated == 1 && shape->contrast == 0);
-    assert_true(isnan(shape->percent) && isnan(shape->kv) && isnan(shape->kernel_number));
-    assert_float_equal(shape->normal_lps[2], 1, 1e-9);
-    for (int i = 0; i < 200; i++)
-        made->frames[i].has_phase_percent = false;
-    choose(made, "MR");
-    assert_true(stack(made, 0)->shape.gated == 1);
-    for (int i = 0; i < 200; i++)
-        made->frames[i].trigger_ms = 300; /* one, and no interval: it may mean anything */
-    choose(made, "MR");
-    assert_true(stack(made, 0)->shape.gated == 0);
-    for (int i = 0; i < 200; i++)
-        made->heads[i].interval_ms = 900;
-    choose(made, "MR");
-    assert_true(stack(made, 0)->shape.gated == 1);
-    for (int i = 0; i < 200; i++)
-        made->frames[i].has_phase_percent = true;
-    for (int i = 0; i < 200; i++)
-        made->frames[i].phase_percent = 73 + i % 5;
-    choose(made, "MR");
-    assert_float_equal(stack(made, 0)->shape.percent, 75, 1e-9);
-}
-
-/* Trigger times beyond a heartbeat are those of a dynamic scan. */
-static void times_beyond_a_heartbeat_are_none(void **state)
-{
-    struct made *made = *state;
-    for (int i = 0; i < 40; i++) {
-        struct dicom_head *head = add(made, DICOM_KIND_MR, 1, 8 * (i / 20));
-        head->frames->has_trigger = true;
-        head->frames->trigger_ms = 60 * (i % 20);
-        head->interval_ms = 1000;
-    }
-    choose(made, "MR");
-    assert_true(stack(made, 0)->shape.gated == 1 && stack(made, 0)->shape.timed == 1);
-    for (int i = 0; i < 40; i++)
-        made->frames[i].trigger_ms = 70 * (i % 20);
-    choose(made, "MR");
-    assert_true(stack(made, 0)->shape.gated == 0 && stack(made, 0)->shape.timed == 0);
-    for (int i = 0; i < 40; i++) {
-        made->frames[i].has_temporal_index = true;
-        made->heads[i].interval_ms = 0;
-        made->frames[i].trigger_ms = 150 * (i % 20); /* within 3 s */
-    }
-    choose(made, "MR");
-    assert_true(stack(made, 0)->shape.gated == 1 && stack(made, 0)->shape.timed == 1);
-    for (int i = 0; i < 40; i++)
-        made->frames[i].trigger_ms = 160 * (i % 20);
-    choose(made, "MR");
-    assert_true(stack(made, 0)->shape.gated == 0 && stack(made, 0)->shape.timed == 1);
-}
-
-/* A percentage in the description may be anything: a phase that was wished for, or a blend. */
-static void the_description_alone_gates_nothing(void **state)
-{
-    struct made *made = *state;
-    struct dicom_head *first = add_stack(made, DICOM_KIND_CT, 1, 20, 0.5);
-    for (int i = 0; i < 20; i++) {
-        first[i].frames->has_phase_percent = first[i].frames->percent_of_series = true;
-        first[i].frames->phase_percent = 75;
-    }
-    choose(made, "CT");
-    assert_true(stack(made, 0)->shape.gated == 0 && stack(made, 0)->shape.percent == 75);
-    for (int i = 0; i < 20; i++)
-        first[i].frames->percent_of_series = false;
-    choose(made, "CT");
-    assert_true(stack(made, 0)->shape.gated == 1);
-}
-
-/* Whichever image comes first. */
-static void most_images_say_what_a_stack_is(void **state)
-{
-    struct made *made = *state;
-    struct dicom_head *first = add_stack(made, DICOM_KIND_CT, 1, 20, 2);
-    for (int i = 0; i < 20; i++) {
-        first[i].tube_kv = i ? 120 : 80;
-        first[i].slice_thickness_mm = i == 1 ? 0 : 3;
-        snprintf(first[i].cardiac_sync, sizeof first[i].cardiac_sync, "%s", i ? "PROSPECTIVE" : "");
-        snprintf(first[i].contrast_agent, sizeof first[i].contrast_agent, "%s", i < 7 ? "" : "IV");
-    }
-    choose(made, "CT");
-    const struct study_shape *shape = &stack(made, 0)->shape;
-    assert_true(shape->kv == 120 && shape->thickness_mm == 3 && shape->gated == 1 && shape->contrast == 1);
-    for (int i = 0; i < 11; i++) {
-        first[i].tube_kv = 0;
-        *first[i].cardiac_sync = *first[i].contrast_agent = '\0';
-    }
-    choose(made, "CT");
-    shape = &stack(made, 0)->shape;
-    assert_true(isnan(shape->kv) && shape->gated == 0 && shape->contrast == 0);
-}
-
-/* ---- how many there should be ---- */
-
-static void missing_images_are_counted(void **state)
-{
-    struct made *made = *state;
-    struct dicom_head *first = add_stack(made, DICOM_KIND_CT, 1, 60, 1);
-    for (int i = 0; i < 60; i++)
-        first[i].images_in_acquisition = 100;
-    choose(made, "CT");
-    assert_int_equal(stack(made, 0)->images_said, 100);
-    assert_int_equal(stack(made, 0)->images_there, 60);
-    for (int i = 0; i < 60; i++)
-        first[i].acquisition_number = i < 30; /* two of a hundred each */
-    choose(made, "CT");
-    assert_int_equal(stack(made, 0)->images_said, 200);
-    for (int i = 0; i < 60; i++)
-        first[i].acquisition_number = i; /* the number is that of all */
-    choose(made, "CT");
-    assert_int_equal(stack(made, 0)->images_said, 100);
-    for (int i = 0; i < 60; i++)
-        first[i].images_in_acquisition = 60;
-    choose(made, "CT");
-    assert_int_equal(stack(made, 0)->images_said, 0);
-    made->count = 0;
-    for (int i = 0; i < 60; i++)
-        add(made, DICOM_KIND_MR, 1, 8 * (i / 20))->cardiac_images = 25;
-    choose(made, "MR");
-    assert_int_equal(stack(made, 0)->images_said, 75);
-    assert_int_equal(stack(made, 0)->images_there, 60);
-    for (int i = 0; i < 60; i++)
-        made->heads[i].cardiac_images = 20;
-    choose(made, "MR");
-    assert_int_equal(stack(made, 0)->images_said, 0);
-}
-
-/* ---- joining ---- */
-
-/* Slices of a short axis, one series each, `phases[i]` images; series numbers from 1. */
-static void add_slices(struct made *made, const int *phases, int count)
-{
-    for (int z = 0; z < count; z++)
-        for (int phase = 0; phase < phases[z]; phase++) {
-            struct dicom_head *head = add(made, DICOM_KIND_MR, 1 + z, 8 * z);
-            snprintf(head->id.series_description, sizeof head->id.series_description, "SA cine_%d", z);
-            strcpy(head->id.frame_of_reference, "1.2.3");
-            head->frames->has_trigger = true;
-            head->frames->trigger_ms = 1000.0 * phase / phases[z];
-            head->instance_number = 500 - made->count; /* against the order of time */
-        }
-}
-
-static void slices_of_one_series_each_are_joined(void **state)
-{
-    struct made *made = *state;
-    add_slices(made, (const int[]){20, 20, 20, 20, 20, 20}, 6);
-    choose(made, "MR");
-    assert_int_equal(stack(made, 0)->series_count, 6);
-    assert_int_equal(stack(made, 0)->frame_count, 120);
-    assert_int_equal(stack(made, 0)->series_images, 120);
-    assert_null(stack(made, 0)->split_by);
-    assert_string_equal(stack(made, 0)->role, "cine");
-    assert_int_equal(made->choice->stack_count, 1);
-    assert_string_equal(stack(made, 1)->reason, "joined");
-    for (int number = 1; number <= 6; number++)
-        assert_string_equal(reason_of(made, number), "chosen");
-}
-
-static void phases_two_apart_are_joined_with_all_their_images(void **state)
-{
-    struct made *made = *state;
-    add_slices(made, (const int[]){20, 22, 21, 20}, 4);
-    choose(made, "MR");
-    assert_int_equal(stack(made, 0)->series_count, 4);
-    assert_int_equal(stack(made, 0)->frame_count, 83);
-}
-
-static void phases_three_apart_are_not_joined(void **state)
-{
-    struct made *made = *state;
-    add_slices(made, (const int[]){20, 23, 20, 20}, 4);
-    choose(made, "MR");
-    assert_int_equal(stack(made, 0)->series_count, 3); /* a gap that the plan will see */
-    assert_int_equal(stack(made, 0)->left_out, 1);
-    assert_int_equal(made->choice->stack_count, 1); /* and what is missing does not stand in */
-    assert_string_equal(reason_of(made, 2), "not_joined");
-}
-
-static void the_later_take_of_a_slice_is_joined(void **state)
-{
-    struct made *made = *state;
-    add_slices(made, (const int[]){20, 20, 20, 20, 20}, 5);
-    for (int i = 80; i < 100; i++)
-        made->frames[i].position_lps[2] = 16; /* series 5 is slice 3 again */
-    choose(made, "MR");
-    assert_int_equal(stack(made, 0)->series_count, 4);
-    assert_string_equal(reason_of(made, 3), "not_joined");
-    assert_string_equal(reason_of(made, 5), "chosen");
-    assert_int_equal(stack(made, 0)->left_out, 0);
-    for (int i = 80; i < 100; i++)
-        made->frames[i].position_lps[2] = 16.6; /* a little off */
-    choose(made, "MR");
-    assert_int_equal(stack(made, 0)->series_count, 4);
-    assert_string_equal(reason_of(made, 3), "not_joined");
-    assert_string_equal(reason_of(made, 5), "chosen");
-}
-
-/* All of it again, too far off for one stack. */
-static void a_heart_taken_twice_is_two_stacks(void **state)
-{
-    struct made *made = *state;
-    for (int numbers = 0; numbers < 2; numbers++) {
-        made->count = 0;
-        add_slices(made, (const int[]){9, 9, 9, 9, 9, 9, 9, 9, 9, 9}, 10);
-        for (int i = 5 * 9; i < 10 * 9; i++) {
-            made->frames[i].position_lps[2] += numbers ? 3 : 3 - 5 * 8;
-            made->heads[i].id.series_number += numbers ? 4 : 0;
-        }
-        choose(made, "MR");
-        assert_int_equal(made->choice->stack_count, 2);
-        for (int i = 0; i < 2; i++) {
-            assert_int_equal(stack(made, i)->series_count, 5);
-            assert_int_equal(stack(made, i)->left_out, 5);
-        }
-    }
-}
-
-static void inversion_times_of_joined_slices_may_differ(void **state)
-{
-    struct made *made = *state;
-    add_slices(made, (const int[]){1, 1, 1, 1, 1, 1}, 6);
-    for (int i = 0; i < 6; i++) {
-        snprintf(made->heads[i].id.series_description, sizeof made->heads[i].id.series_description, "LGE_%d",
-                 i);
-        made->heads[i].inversion_ms = 280 + 10 * (i / 4);
-    }
-    choose(made, "MR");
-    assert_int_equal(stack(made, 0)->series_count, 6);
-    assert_int_equal(stack(made, 0)->left_out, 0);
-}
-
-static void assert_not_joined(struct made *made)
-{
-    choose(made, "MR");
-    for (int i = 0; i < made->choice->all_count; i++)
-        assert_int_equal(stack(made, i)->series_count, 1);
-}
-
-static void only_slices_of_one_kind_are_joined(void **state)
-{
-    struct made *made = *state;
-    const int phases[] = {20, 20, 20};
-    struct dicom_head *last = &made->heads[40]; /* without it there are two */
-    add_slices(made, phases, 3);
-    choose(made, "MR");
-    assert_int_equal(stack(made, 0)->series_count, 3);
-    for (int change = 0; change < 7; change++) {
-        made->count = 0;
-        add_slices(made, phases, 3);
-        for (int i = 0; i < 20; i++) {
-            if (change == 0)
-                strcpy(last[i].id.frame_of_reference, "1.2.4");
-            if (change == 1)
-                strcpy(last[i].id.series_description, "LA cine_2");
-            if (change == 2)
-                last[i].frames->row_lps[1] = 0.01;
-            if (change == 3)
-                last[i].rows = 256;
-            if (change == 4)
-                last[i].echo_ms = 3;
-            if (change == 5)
-                last[i].frames->position_lps[2] = 20; /* 8 and 12 mm apart */
-            if (change == 6)
-                last[i].kind = DICOM_KIND_CT;
-        }
-        assert_not_joined(made);
-    }
-    made->count = 0;
-    add_slices(made, phases, 3);
-    for (int i = 0; i < 60; i++)
-        *made->heads[i].id.frame_of_reference = '\0';
-    assert_not_joined(made);
-}
-
-static void what_is_left_out_of_one_stack_is_left_in_all_its_series(void **state)
-{
-    struct made *made = *state;
-    add_slices(made, (const int[]){20, 20, 20}, 3);
-    struct err err = ERR_INIT;
-    assert_true(study_choose(made->list, made->count, "MR", made->rules, made->arena, &made->choice, &err));
-    study_leave(made->choice, stack(made, 0), "missing_slices");
-    for (int number = 1; number <= 3; number++)
-        assert_string_equal(reason_of(made, number), "missing_slices");
-    study_leave(made->choice, stack(made, 0), "gantry_tilt"); /* the first reason stays */
-    assert_string_equal(reason_of(made, 2), "missing_slices");
-    study_take(made->choice, stack(made, 0));
-    study_leave(made->choice, stack(made, 0), "gantry_tilt");
-    assert_string_equal(reason_of(made, 2), "chosen");
-}
-
 /* ---- whatever comes ---- */
 
 static unsigned pick(unsigned *seed, unsigned choices)
@@ -776,12 +463,6 @@ int main(void)
         T(ranges_one_after_the_other_are_two_stacks),
         T(ranges_that_continue_each_other_stay_together),
         T(a_stray_is_one_beside_the_largest),
-        T(times_beyond_a_heartbeat_are_none),
-        T(the_description_alone_gates_nothing),
-        T(most_images_say_what_a_stack_is),
-        T(missing_images_are_counted),
-        T(a_heart_taken_twice_is_two_stacks),
-        T(inversion_times_of_joined_slices_may_differ),
         T(the_inversion_time_may_change_along_a_stack),
         T(a_stray_image_does_not_win),
         T(three_directions_are_three_stacks),
@@ -793,13 +474,6 @@ int main(void)
         T(acquisitions_of_an_even_series_split_nothing),
         T(what_differs_everywhere_splits_nothing),
         T(the_largest_stack_names_a_series_of_which_none_will_do),
-        T(a_stack_is_measured),
-        T(slices_of_one_series_each_are_joined),
-        T(phases_two_apart_are_joined_with_all_their_images),
-        T(phases_three_apart_are_not_joined),
-        T(the_later_take_of_a_slice_is_joined),
-        T(only_slices_of_one_kind_are_joined),
-        T(what_is_left_out_of_one_stack_is_left_in_all_its_series),
         T(no_image_is_lost_or_doubled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
