@@ -342,12 +342,13 @@ static double plausible(double value, double low, double high)
 static double confidence(const struct search *search, const struct heart_box *box)
 {
     static const double least_mm[3] = {60, 70, 80}, most_mm[3] = {180, 160, 190};
+    static const double least_cut_mm[3] = {50, 35, 40};
     double flanked_mm = 0, worst = 1;
     for (int z = search->low_zyx[0]; z <= search->high_zyx[0]; z++)
         flanked_mm += search->levels[z].area_mm2 > 0 ? step(search, 0) : 0;
     for (int axis = 0; axis < 3; axis++) {
         bool cut = search->low_zyx[axis] == 0 || search->high_zyx[axis] == search->grid->zyx[axis] - 1;
-        double least = cut ? least_mm[axis] / 2 : least_mm[axis];
+        double least = cut ? least_cut_mm[axis] : least_mm[axis];
         worst = fmin(worst, plausible(box->size_zyx_mm[axis], least, most_mm[axis]));
     }
     for (int side = 0; side < 2; side++)

@@ -456,9 +456,15 @@ def as_encoder_input(nifti, padding):
 
 
 @real_data
-def test_the_embedding_equals_an_independent_recomputation(lidc, tmp_path):
+def test_the_embedding_of_the_whole_field_equals_an_independent_recomputation(tmp_path):
     pytest.importorskip("torch")
     import pydicom
+    model = tmp_path / "model"
+    shutil.copytree(MODEL, model)
+    config = json.loads((model / "config.json").read_text())
+    config["preprocess"]["crop"] = "none"
+    (model / "config.json").write_text(json.dumps(config))
+    lidc = encode(LIDC, model=model)
     done = cli("volume", LIDC, "--nifti", tmp_path / "v.nii")
     assert done.returncode == 0, done.stderr
     head = pydicom.dcmread(next(LIDC.iterdir()), stop_before_pixels=True)

@@ -279,7 +279,9 @@ def edited(folder, where, change):
     ("grounded", lambda p: p.update(crop_margin=[1, 2]), "preprocess.crop_margin"),
     ("grounded", lambda p: p.update(pad={"where": "end"}), "preprocess.pad.size"),
     ("grounded", lambda p: p.update(pad={"size": [1, 1, 1], "side": "end"}), "preprocess.pad.side: unknown key"),
-    ("demo", lambda p: p.update(spacing=1), "only with organs"),
+    ("demo", lambda p: p.update(spacing=1, crop="none"), "preprocess.crop_margin_mm and spacing: only with crop heart"),
+    ("demo", lambda p: p.update(crop="mask"), "preprocess.crop: none, mask or nonzero with organs; else none or heart"),
+    ("demo", lambda p: p.update(crop="heart", modality="MR"), "preprocess.crop: the heart is only found in CT"),
     ("demo", lambda p: p.update(pad={"size": [1, 1, 1]}), "only with organs"),
 ])
 def test_a_preprocess_key_that_does_not_fit_is_named(model, tmp_path, base, change, words):
@@ -373,10 +375,10 @@ def test_a_segmentation_that_comes_late_makes_a_new_revision(start_daemon, start
     assert states(second["results"][0])["heart"][0] in ("present", "absent")
 
 
-def test_where_no_model_needs_masks_a_segmentation_changes_nothing(start_daemon, start_pacs):
+def test_where_no_model_needs_its_masks_a_segmentation_changes_nothing(start_daemon, start_pacs):
     pacs = start_pacs()
     daemon = start_daemon(peers=[pacs.peer()])
-    study, seg = made()
+    study, seg = made({"lung": WHOLE["lung"]})
     send(daemon, study.objects)
     daemon.wait_state(study.uid, "delivered", revision=1)
     send(daemon, [seg])
