@@ -1,7 +1,7 @@
 #include "pipeline/preview.h"
 
 #include "base/picture.h"
-#include "pipeline/preview_page.h"
+#include "pipeline/preview_block.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -59,13 +59,25 @@ static void draw_header(const struct preview *preview, struct preview_page *page
     page->top += PREVIEW_LINE / 2;
 }
 
+static void volume_size(int *ret_width, int *ret_height)
+{
+    *ret_width = 2 * PREVIEW_MARGIN + 3 * PREVIEW_PANEL + 2 * PREVIEW_GAP;
+    *ret_height =
+        2 * (PREVIEW_PANEL + 2 * PREVIEW_LINE + PREVIEW_GAP) + (PREVIEW_LEGEND_LINES + 1) * PREVIEW_LINE;
+}
+
+static bool draw_volume(const struct preview *preview, struct preview_page *page, struct err *err)
+{
+    return preview_source(preview, page, err) && preview_input(preview, page, err);
+}
+
 bool preview_write(const struct preview *preview, int fd, struct arena *arena, struct err *err)
 {
     struct preview_page page = {.arena = arena, .top = PREVIEW_MARGIN};
     bool volume = is_volume(preview);
     int width, height;
     if (volume)
-        preview_planes_size(preview, &width, &height);
+        volume_size(&width, &height);
     else
         preview_strip_size(preview, &width, &height);
     height += 2 * PREVIEW_MARGIN + (HEADER_LINES + 1) * PREVIEW_LINE;
@@ -73,6 +85,6 @@ bool preview_write(const struct preview *preview, int fd, struct arena *arena, s
         return false;
     canvas_fill(&page.canvas, (struct canvas_rect){0, 0, width, height}, preview_ground);
     draw_header(preview, &page);
-    return (volume ? preview_planes(preview, &page, err) : preview_strip(preview, &page, err)) &&
+    return (volume ? draw_volume(preview, &page, err) : preview_strip(preview, &page, err)) &&
            picture_save(fd, page.canvas.pixels, width, page.top + PREVIEW_MARGIN, 3, err);
 }

@@ -44,12 +44,8 @@ void preview_letters(const double direction_lps[3], double sign, char ret[3]);
 /* A colour for the number of an organ or view; neighbours differ. */
 struct canvas_colour preview_colour(int number);
 
-/* Parts of preview_write. */
-bool preview_planes(const struct preview *preview, struct preview_page *page, struct err *err);
+/* Every picture the encoder got, and the width and greatest height of that. */
 bool preview_strip(const struct preview *preview, struct preview_page *page, struct err *err);
-
-/* Width and greatest height of those parts. */
-void preview_planes_size(const struct preview *preview, int *ret_width, int *ret_height);
 void preview_strip_size(const struct preview *preview, int *ret_width, int *ret_height);
 
 #endif

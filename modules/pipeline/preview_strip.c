@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WIDTH_LEAST = 1200, WIDTH_MOST = 2048, TILE_LEAST = 56, TILE_USUAL = 160, SPACE = 8, LABEL = 22 };
+enum { WIDTH_LEAST = 1200, WIDTH_MOST = 2048, TILE_LEAST = 56, TILE_USUAL = 176, SPACE = 8, LABEL = 22 };
 
 /* Where the pictures stand: row by row, each with a label below it. */
 struct tiles {
@@ -55,7 +55,8 @@ static bool draw_tile(const struct preview *preview, const struct tiles *tiles, 
         return false;
     if (geometry && tiles->scale > 1)
         preview_sides(page, place, geometry->step_x_lps, geometry->step_y_lps, 1);
-    canvas_text(&page->canvas, place.left, place.top + place.height + 3, tiles->scale, colour, label);
+    int scale = canvas_text_width(label, tiles->scale) <= tiles->width ? tiles->scale : 1;
+    canvas_text(&page->canvas, place.left, place.top + place.height + 3, scale, colour, label);
     return true;
 }
 
@@ -106,9 +107,9 @@ static void list_views(const struct preview *preview, struct preview_page *page)
         if (view->reason)
             preview_line(page, preview_colour(i), "%-9s not there: %s", view->name, view->reason);
         else
-            preview_line(page, preview_colour(i), "%-9s series %d, recognised by %s: %d slices, %d phases",
+            preview_line(page, preview_colour(i), "%-9s series %d, recognised by %s: %d slice%s, %d phase%s",
                          view->name, series_number(result, view->series_uid), view->how, view->slices,
-                         view->phases);
+                         view->slices == 1 ? "" : "s", view->phases, view->phases == 1 ? "" : "s");
     }
 }
 

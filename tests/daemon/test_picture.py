@@ -319,12 +319,12 @@ def test_every_frame_of_an_examination_is_shown(tmp_path):
     study.write(tmp_path / "s")
     pixels, result = picture(tmp_path / "s", model)
     frames = encoder_input(tmp_path / "s", model)["input"][:, 0] * cmr.STD[0] + cmr.MEAN[0]
-    top, side = 24 + 3 * 24 + 12 + 6 * 24 + 24, 160
+    top, side = 24 + 3 * 24 + 12 + 6 * 24 + 24, 192
     assert pixels.shape == (top + 8 * (side + 22) + 24, 8 * (side + 8) - 8 + 48, 3)
     for i, frame in enumerate(frames):
         row, column = divmod(i, 8)
         tile = pixels[top + row * (side + 22):, LEFT + column * (side + 8):][:side, :side, 0]
-        wanted = np.repeat(np.repeat(frame * 255, 5, 0), 5, 1)
+        wanted = np.repeat(np.repeat(frame * 255, 6, 0), 6, 1)
         y, x = np.mgrid[:side, :side]
         letters = ((np.minimum(x, side - 1 - x) < 20) & (abs(y - side / 2) < 8)) | \
                   ((np.minimum(y, side - 1 - y) < 14) & (abs(x - side / 2) < 16))

@@ -30,7 +30,7 @@ def test_every_slice_is_shown(root, tmp_path, slices, most):
     page = numpy.asarray(Image.open(tmp_path / "p.png"))[..., 0].astype(int)
     count, side = len(pictures), pictures.shape[1]
     assert count == min(max(slices, 2), most)
-    times = -(-160 // side)
+    times = -(-176 // side)
     columns = int(numpy.ceil(count ** 0.5))
     for i, picture in enumerate(pictures):
         row, column = divmod(i, columns)
