@@ -200,6 +200,7 @@ static bool add_joined(struct study_stacks *stacks, const struct slices *slices,
     if (!series || !frames || !joined)
         return false;
     *joined = (struct study_stack){.frames = frames, .series = series, .series_count = count};
+    joined->role = stacks->list[slices->list[0].stack].role;
     joined->series_images = joined->series_largest = frame_count;
     joined->shape.directions = 1;
     for (int i = 0; i < count; i++) {
@@ -279,26 +280,55 @@ static bool taken_again(const struct study_stack *joined, const struct study_sta
            2 * nearest < (most - least) / (joined->series_count - 1);
 }
 
-/* A slice of a heart that was joined without it is no stack of its own. */
-static void leave_out(struct study_stacks *stacks, int known, int number, const unsigned *keys)
+static bool is_joined(const struct study_stack *slice)
 {
-    struct study_stack *joined = &stacks->list[number];
-    const struct study_stack *first = NULL;
-    for (int i = 0; i < known && !first; i++)
-        first = keys[i] && stacks->list[i].frames[0].head == joined->frames[0].head ? &stacks->list[i] : NULL;
-    for (int i = 0; first && i < known; i++) {
+    return slice->reason && strcmp(slice->reason, "joined") == 0;
+}
+
+/* A slice of a heart that was joined without it is no stack of its own. The first such heart counts it. */
+static void leave_out(struct study_stacks *stacks, int known, const unsigned *keys,
+                      const unsigned *joined_keys)
+{
+    for (int i = 0; i < known; i++) {
         struct study_stack *slice = &stacks->list[i];
-        bool in = false;
-        if (keys[i] != keys[first - stacks->list] || !akin(first, slice))
-            continue;
-        for (int k = 0; k < joined->series_count && !in; k++)
-            in = joined->series[k] == slice->series[0];
-        bool elsewhere = slice->reason && strcmp(slice->reason, "joined") == 0;
-        if (in || (elsewhere && !study_split_alike(&first->frames[0], &slice->frames[0])))
-            continue; /* another echo, say, which is a stack too */
-        joined->left_out += elsewhere || !taken_again(joined, slice);
-        slice->reason = elsewhere ? slice->reason : "not_joined";
+        for (int k = known; keys[i] && !is_joined(slice) && k < stacks->count; k++) {
+            struct study_stack *joined = &stacks->list[k];
+            if (joined_keys[k - known] != keys[i] || !akin(joined, slice))
+                continue;
+            joined->left_out += !taken_again(joined, slice);
+            slice->reason = "not_joined";
+            break;
+        }
     }
+}
+
+/* The same heart once more, too far off for one stack. */
+static void count_others(struct study_stacks *stacks, int known, const unsigned *joined_keys)
+{
+    for (int i = known; i < stacks->count; i++) {
+        for (int k = known; k < i; k++) {
+            struct study_stack *a = &stacks->list[i], *b = &stacks->list[k];
+            if (joined_keys[i - known] != joined_keys[k - known] || !akin(a, b) ||
+                !study_split_alike(&a->frames[0], &b->frames[0]))
+                continue;
+            a->left_out += b->series_count;
+            b->left_out += a->series_count;
+        }
+    }
+}
+
+/* Of the slices of each joined stack, which have one. */
+static unsigned *keys_of_joined(const struct study_stacks *stacks, int known, const unsigned *keys,
+                                struct arena *arena)
+{
+    unsigned *ret = ARENA_ARRAY(arena, unsigned, (size_t)(stacks->count - known) + 1);
+    for (int k = known; ret && k < stacks->count; k++) {
+        for (int i = 0; i < known && !ret[k - known]; i++) {
+            if (stacks->list[i].frames[0].head == stacks->list[k].frames[0].head)
+                ret[k - known] = keys[i];
+        }
+    }
+    return ret;
 }
 
 bool study_join(struct study_stacks *stacks, struct arena *arena)
@@ -318,7 +348,10 @@ bool study_join(struct study_stacks *stacks, struct arena *arena)
         if (!join_set(stacks, set, arena))
             return false;
     }
-    for (int number = known; number < stacks->count; number++)
-        leave_out(stacks, known, number, keys);
+    const unsigned *joined_keys = keys_of_joined(stacks, known, keys, arena);
+    if (!joined_keys)
+        return false;
+    leave_out(stacks, known, keys, joined_keys);
+    count_others(stacks, known, joined_keys);
     return true;
 }
