@@ -448,7 +448,7 @@ static bool do_volume(struct job_bench *bench, const json_t *job, struct arena *
 static bool do_pixels(struct job_bench *bench, const json_t *job, struct arena *arena, json_t **ret,
                       struct err *err)
 {
-    int fd, frame = 0;
+    int fd = -1, frame = 0;
     struct dicom_pixels_shape shape;
     const char *file = job_text(job, "file", err);
     if (!file || !job_number(job, "fd", 3, 1023, &fd, err) ||
