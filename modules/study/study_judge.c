@@ -7,6 +7,11 @@
 /* A stack with less than this share of its series' largest is a stray: it comes after all others. */
 enum { STRAY_SHARE = 4, BEHIND_STRAY = 5000, BEHIND_LEFT = 10000, IMAGES_TO_LOOK = 2 };
 
+bool study_is_late(const struct study_stack *stack)
+{
+    return strcmp(stack->role, "lge") == 0 || strcmp(stack->role, "lge_phase") == 0;
+}
+
 /* Why no rule could make a volume of it, in the order of the table in docs/volumes.md; NULL: one could. */
 static const char *unfit(const struct study_stack *stack)
 {
@@ -21,7 +26,7 @@ static const char *unfit(const struct study_stack *stack)
     }
     if (!grey)
         return "colour_image";
-    if (stack->frame_count == 1 && strncmp(stack->role, "lge", 3) != 0) /* a view may be one image */
+    if (stack->frame_count == 1 && !study_is_late(stack)) /* a view may be one image */
         return "single_image";
     if (!placed)
         return "no_geometry";

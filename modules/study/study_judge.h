@@ -10,6 +10,9 @@ void study_judge(struct study_stack *stack, const struct study_rules *rules, boo
 /* Less than a quarter of the largest stack of its series. */
 bool study_is_stray(const struct study_stack *stack);
 
+/* Late enhancement: of the roles "lge" and "lge_phase". */
+bool study_is_late(const struct study_stack *stack);
+
 /* The first rule that fits; NULL when none does. */
 const struct study_rule *study_rules_match(const struct study_rules *rules, const struct study_stack *stack);
 /* The sum of what is preferred of it. */

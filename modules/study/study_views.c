@@ -1,5 +1,6 @@
 #include "study/study_views.h"
 
+#include "study/study_judge.h"
 #include "study/study_words.h"
 
 #include <math.h>
@@ -66,29 +67,28 @@ static bool is_cine(const struct study_stack *stack)
     return strcmp(stack->role, "cine") == 0;
 }
 
-static bool is_lge(const struct study_stack *stack)
-{
-    return strncmp(stack->role, "lge", 3) == 0;
-}
-
 /* The short axis of the study, towards the apex. */
 struct axis {
     bool known, usual; /* usual: as a human heart lies, so that angles round it mean something */
     double lps[3];
 };
 
-/* How well a stack tells where the short axis is; 0: it does not. */
-static int axis_worth(const struct study_stack *stack, const struct study_look *look, double away_deg)
+/* How well a stack tells where the short axis is; 0: it does not. One that is described as anything else (an
+ * outflow tract, the aorta) does not, however it lies. */
+static int axis_worth(const struct study_stack *stack, const struct study_look *look, unsigned said,
+                      double away_deg)
 {
-    bool said = look->plane == STUDY_PLANE_SA, usual = fmin(away_deg, 180 - away_deg) <= usual_within_deg;
-    if (!(is_cine(stack) || is_lge(stack)) || look->positions == 0)
+    bool usual = fmin(away_deg, 180 - away_deg) <= usual_within_deg;
+    if (!(is_cine(stack) || study_is_late(stack)) || look->positions == 0)
         return 0;
-    if (said)
+    if (look->plane == STUDY_PLANE_SA)
         return usual ? 3 : 1;
-    return !look->how && usual && look->positions >= LEAST_POSITIONS ? 2 : 0;
+    bool may_be = !said || (said & STUDY_WORDS_SA);
+    return may_be && usual && look->positions >= LEAST_POSITIONS ? 2 : 0;
 }
 
-static void find_axis(const struct study_choice *choice, const struct study_look *looks, struct axis *axis)
+static void find_axis(const struct study_choice *choice, const struct study_look *looks, const unsigned *said,
+                      struct axis *axis)
 {
     int best = 0, most = 0;
     *axis = (struct axis){0};
@@ -97,7 +97,7 @@ static void find_axis(const struct study_choice *choice, const struct study_look
         if (isnan(normal[0]))
             continue;
         double away = degrees_between(normal, usual_apex);
-        int worth = axis_worth(&choice->stacks[i], &looks[i], away);
+        int worth = axis_worth(&choice->stacks[i], &looks[i], said[i], away);
         if (worth < best || worth == 0 || (worth == best && looks[i].positions <= most))
             continue;
         best = worth;
@@ -190,7 +190,7 @@ bool study_views_look(const struct study_choice *choice, struct arena *arena, st
         said[i] = said_of(choice->stacks[i].frames[0].head);
         looks[i] = look_at(&choice->stacks[i], said[i]);
     }
-    find_axis(choice, looks, &axis);
+    find_axis(choice, looks, said, &axis);
     for (size_t i = 0; i < count; i++)
         look_in_space(&choice->stacks[i], said[i], &axis, &looks[i]);
     *ret = looks;
@@ -267,7 +267,7 @@ int study_views_candidates(const struct study_choice *choice, const struct study
     for (int i = 0; i < choice->stack_count; i++) {
         const struct study_stack *stack = &choice->stacks[i];
         int rank = plane_rank(view, looks[i].plane);
-        if (taken[i] || rank < 0 || !(study_view_is_cine(view) ? is_cine(stack) : is_lge(stack)))
+        if (taken[i] || rank < 0 || !(study_view_is_cine(view) ? is_cine(stack) : study_is_late(stack)))
             continue;
         int how = study_view_is_cine(view) ? 0 : looks[i].phase_sensitive;
         list[count++] = (struct candidate){.stack = i,

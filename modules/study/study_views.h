@@ -2,9 +2,9 @@
  *
  * Planes are told by words of the description when it names exactly one, else by geometry: the short-axis
  * normal is that of the described short-axis stack with the most positions that lies as a human left
- * ventricle does; else of the undescribed cine or late enhancement stack of three positions or more that
- * does; else of a described one that does not, and then long axes are not told apart. docs/volumes.md,
- * section "Views". */
+ * ventricle does; else of the cine or late enhancement stack of three positions or more that does, of which
+ * nothing else is said; else of a described one that does not, and then long axes are not told apart.
+ * docs/volumes.md, section "Views". */
 #ifndef STUDY_STUDY_VIEWS_H
 #define STUDY_STUDY_VIEWS_H
 

@@ -261,6 +261,30 @@ static void a_heart_that_lies_otherwise_has_a_described_short_axis_only(void **s
     assert_look(made, lax, STUDY_PLANE_LAX, "geometry");
 }
 
+static void what_is_described_as_none_of_ours_is_not_the_short_axis(void **state)
+{
+    static const char *const others[] = {"CINE RVOT", "aorta", "RV 4CH", "CINE LAX", "2CH 4CH"};
+    const double turned[3] = {0.206, -0.875, -0.437}; /* 28 degrees off: short axis is another way then */
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        struct made *made = *state;
+        *made = (struct made){.arena = made->arena};
+        int other = add(made, "cine", others[i], turned, 12, 25), sa = add(made, "cine", "", apex, 3, 25);
+        int several = add(made, "lge", "SAX 4CH", apex, 4, 1);
+        look(made);
+        assert_look(made, sa, STUDY_PLANE_SA, "geometry");
+        assert_look(made, several, STUDY_PLANE_SA, "geometry");
+        assert_int_not_equal(made->looks[other].plane, STUDY_PLANE_SA);
+    }
+}
+
+static void several_planes_with_the_short_axis_may_be_the_short_axis(void **state)
+{
+    struct made *made = *state;
+    int several = add(made, "cine", "SAX 2CH 4CH", apex, 10, 25);
+    look(made);
+    assert_look(made, several, STUDY_PLANE_SA, "geometry");
+}
+
 static void without_a_short_axis_nothing_is_told_by_geometry(void **state)
 {
     struct made *made = *state;
@@ -334,6 +358,19 @@ static void more_positions_then_more_images_then_the_lower_series(void **state)
     assert_int_equal(order[3], few);
 }
 
+static void only_two_roles_are_late_enhancement(void **state)
+{
+    struct made *made = *state;
+    int *order;
+    add(made, "lge_scout", "LGE SA", apex, 10, 1);
+    look(made);
+    assert_int_equal(candidates(made, "lge_sa", true, &order), 0);
+    add(made, "lge_phase", "LGE SA", apex, 10, 1);
+    add(made, "lge", "LGE SA", apex, 10, 1);
+    look(made);
+    assert_int_equal(candidates(made, "lge_sa", true, &order), 2);
+}
+
 static void of_a_pair_the_wanted_reconstruction_comes_first(void **state)
 {
     struct made *made = *state;
@@ -375,10 +412,13 @@ int main(void)
         T(words_go_before_geometry),
         T(the_short_axis_is_that_of_the_stack_with_most_positions),
         T(a_heart_that_lies_otherwise_has_a_described_short_axis_only),
+        T(what_is_described_as_none_of_ours_is_not_the_short_axis),
+        T(several_planes_with_the_short_axis_may_be_the_short_axis),
         T(without_a_short_axis_nothing_is_told_by_geometry),
         T(a_cine_of_the_long_axis_is_the_four_chamber_view_if_there_is_one),
         T(late_enhancement_of_the_long_axis_is_never_a_view_that_has_its_own),
         T(more_positions_then_more_images_then_the_lower_series),
+        T(only_two_roles_are_late_enhancement),
         T(of_a_pair_the_wanted_reconstruction_comes_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
