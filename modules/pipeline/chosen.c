@@ -121,6 +121,18 @@ static int series_number(const struct chosen *chosen, const struct study_stack *
     return chosen->choice->series[stack->series[0]].heads[0]->id.series_number;
 }
 
+int chosen_notes(const struct study_stack *stack, char notes[CHOSEN_NOTES][CHOSEN_NOTE_SIZE])
+{
+    int count = 0;
+    if (stack->images_said)
+        snprintf(notes[count++], CHOSEN_NOTE_SIZE, "incomplete: %d of %d images, as they say",
+                 stack->images_there, stack->images_said);
+    if (stack->left_out)
+        snprintf(notes[count++], CHOSEN_NOTE_SIZE,
+                 "left_out: %d parallel series of the same name are not in the stack", stack->left_out);
+    return count;
+}
+
 /* What a reader of the result should know of how this stack came to be. `first`: why not the best. */
 static bool explain(struct chosen *chosen, const struct err *first, struct arena *arena, struct err *err)
 {
@@ -128,13 +140,11 @@ static bool explain(struct chosen *chosen, const struct err *first, struct arena
     if (stack != best && !warn(chosen, arena, err, "passed_over: series %d would have come first: %s",
                                series_number(chosen, best), first->reason))
         return false;
-    if (stack->images_said && !warn(chosen, arena, err, "incomplete: %d of %d images, as they say",
-                                    stack->images_there, stack->images_said))
-        return false;
-    if (stack->left_out &&
-        !warn(chosen, arena, err, "left_out: %d parallel series of the same name are not in the stack",
-              stack->left_out))
-        return false;
+    char notes[CHOSEN_NOTES][CHOSEN_NOTE_SIZE];
+    for (int i = 0, count = chosen_notes(stack, notes); i < count; i++) {
+        if (!warn(chosen, arena, err, "%s", notes[i]))
+            return false;
+    }
     return !stack->split_by ||
            warn(chosen, arena, err, "split: %d of %d images of the series were analysed (%s)",
                 stack->frame_count, stack->series_images, stack->split_by);

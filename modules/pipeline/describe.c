@@ -1,5 +1,6 @@
 #include "pipeline/describe.h"
 
+#include "pipeline/chosen.h"
 #include "pipeline/prepare.h"
 
 #include <stdarg.h>
@@ -334,6 +335,11 @@ static bool describe_warnings(struct result *result, const struct exam_view *vie
         if (!warn_of_view(result, name, view->plan->warnings[i], arena, err))
             return false;
     const struct study_stack *stack = view->stack;
+    char notes[CHOSEN_NOTES][CHOSEN_NOTE_SIZE];
+    for (int i = 0, count = chosen_notes(stack, notes); i < count; i++) {
+        if (!warn_of_view(result, name, notes[i], arena, err))
+            return false;
+    }
     if (stack->series_count > 1 &&
         !warn(result, arena, err, "joined: %s: %d series of one slice each are one stack", name,
               stack->series_count))
