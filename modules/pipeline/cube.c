@@ -11,12 +11,9 @@ static bool find_box(const struct preprocess *preprocess, struct source *source,
 {
     bool is_cut = memcmp(plan->geometry.zyx, zyx, sizeof plan->geometry.zyx) == 0; /* by somebody, already */
     *ret = (struct result_box){0};
-    if (preprocess->crop != PREPROCESS_CROP_HEART)
-        return true;
-    if (is_cut)
-        return heart_field(plan, ret, err);
-    return heart_find(source, plan, phase, arena, ret, ret_segmentations, err) &&
-           heart_widen(plan, preprocess->crop_margin_mm, ret, err);
+    return preprocess->crop != PREPROCESS_CROP_HEART || is_cut ||
+           (heart_find(source, plan, phase, arena, ret, ret_segmentations, err) &&
+            heart_widen(plan, preprocess->crop_margin_mm, ret, err));
 }
 
 static bool find_grid(const struct preprocess *preprocess, const struct volume_plan *plan, const int zyx[3],

@@ -129,7 +129,7 @@ bool heart_widen(const struct volume_plan *plan, double margin_mm, struct result
     return true;
 }
 
-bool heart_field(const struct volume_plan *plan, struct result_box *ret, struct err *err)
+static bool whole_field(const struct volume_plan *plan, struct result_box *ret, struct err *err)
 {
     struct volume_geometry whole;
     if (!cover(plan, &whole, err))
@@ -148,5 +148,5 @@ bool heart_find(struct source *source, const struct volume_plan *plan, int phase
         return false;
     if (!ret_box->source && !from_estimate(source, plan, phase, arena, ret_box, err))
         return false;
-    return ret_box->source || heart_field(plan, ret_box, err);
+    return ret_box->source || whole_field(plan, ret_box, err);
 }

@@ -11,15 +11,12 @@
  *   "field_of_view"  everything (confidence 0)
  * out: *ret_box, without a margin; *ret_segmentations has the objects that gave it, in arena; or, where there
  *      are segmentations and none did, why (reasons[0], grounded.h; NULL: it is too small for a heart).
- * errors: those of prepare_sample but "constant_volume"; ERR_NOMEM, ERR_IO. */
+ * errors: those of prepare_sample and volume_regrid; ERR_NOMEM, ERR_IO. */
 bool heart_find(struct source *source, const struct volume_plan *plan, int phase, struct arena *arena,
                 struct result_box *ret_box, struct grounded *ret_segmentations, struct err *err);
 
 /* Does a segmentation have a segment that heart_find would take? */
 bool heart_is_named(const struct dicom_segmentation *record);
-
-/* Everything: "field_of_view". */
-bool heart_field(const struct volume_plan *plan, struct result_box *ret, struct err *err);
 
 /* Put a margin on every side, as far as the field of view reaches. */
 bool heart_widen(const struct volume_plan *plan, double margin_mm, struct result_box *box, struct err *err);

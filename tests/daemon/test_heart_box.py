@@ -134,6 +134,20 @@ def test_a_model_that_crops_to_nothing_has_no_box(tmp_path):
 
 
 @real_data
+def test_a_volume_that_was_cut_already_is_left_whole(tmp_path):
+    folder = tmp_path / "s"
+    folder.mkdir()
+    for path in LIDC.iterdir():
+        one = pydicom.dcmread(path)
+        cropped(one, 200, 200, 48)
+        if float(one.ImagePositionPatient[2]) < -549:
+            one.save_as(folder / path.name)
+    found = encode(folder)
+    assert found["input"]["source_zyx"] == [32, 48, 48] and found["input"]["box"] is None
+    assert found["embedding"] == encode(folder, model=with_crop(tmp_path, crop="none"))["embedding"]
+
+
+@real_data
 def test_a_spacing_of_its_own_is_centred_on_the_heart(tmp_path):
     """The encoder's input is what torch's grid_sample takes at those places."""
     torch = pytest.importorskip("torch")
