@@ -2,6 +2,7 @@
 
 #include "study/study.h"
 #include "study/study_judge.h"
+#include "study/study_shape.h"
 #include "study/study_text.h"
 
 #include <math.h>
@@ -28,6 +29,7 @@ const int study_measure_count = sizeof study_measures / sizeof *study_measures;
 const char *const study_text_names[STUDY_TEXT_COUNT] = {
     [STUDY_WORDS] = "words",
     [STUDY_DESCRIPTION] = "description",
+    [STUDY_PROTOCOL] = "protocol",
     [STUDY_COMMENTS] = "comments",
     [STUDY_KERNEL] = "kernel",
     [STUDY_BODY_PART] = "body_part",
@@ -48,13 +50,16 @@ static const char *name_of(const struct dicom_head *head)
     return *head->id.series_description ? head->id.series_description : head->id.protocol_name;
 }
 
-static bool head_says(const struct dicom_head *head, enum study_text text, const char *words)
+static bool head_says(const struct dicom_head *head, const char *type, enum study_text text,
+                      const char *words)
 {
     switch (text) {
     case STUDY_WORDS:
         return study_text_mentions(name_of(head), words);
     case STUDY_DESCRIPTION:
         return study_text_mentions(head->id.series_description, words);
+    case STUDY_PROTOCOL:
+        return study_text_mentions(head->id.protocol_name, words);
     case STUDY_COMMENTS:
         return study_text_mentions(head->image_comments, words);
     case STUDY_KERNEL:
@@ -67,13 +72,13 @@ static bool head_says(const struct dicom_head *head, enum study_text text, const
     case STUDY_SCAN_OPTIONS:
         return study_text_has(head->scan_options, 0, words);
     default:
-        return study_text_has(head->image_type, (int)text - STUDY_IMAGE_TYPE, words);
+        return study_text_has(type, (int)text - STUDY_IMAGE_TYPE, words);
     }
 }
 
 static bool same_texts(const struct dicom_head *a, const struct dicom_head *b)
 {
-    return strcmp(a->image_type, b->image_type) == 0 && strcmp(a->kernel, b->kernel) == 0 &&
+    return strcmp(a->kernel, b->kernel) == 0 &&
            strcmp(a->id.series_description, b->id.series_description) == 0 &&
            strcmp(a->id.protocol_name, b->id.protocol_name) == 0 &&
            strcmp(a->image_comments, b->image_comments) == 0 &&
@@ -88,11 +93,16 @@ static bool stack_says(const struct study_stack *stack, enum study_text text, co
     int count = 0;
     bool says = false;
     const struct dicom_head *last = NULL;
+    const char *last_type = NULL;
     for (int i = 0; i < stack->frame_count; i++) {
         const struct dicom_head *head = stack->frames[i].head;
-        if (!last || (head != last && !same_texts(head, last)))
-            says = head_says(head, text, words);
+        const char *type = study_type(&stack->frames[i]);
+        bool same = last && (head == last || same_texts(head, last)) &&
+                    (type == last_type || strcmp(type, last_type) == 0);
+        if (!same)
+            says = head_says(head, type, text, words);
         last = head;
+        last_type = type;
         count += says;
     }
     return 2 * count > stack->frame_count;

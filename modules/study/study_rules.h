@@ -41,6 +41,7 @@ extern const int study_measure_count;
 enum study_text {
     STUDY_WORDS,       /* Series Description, Protocol Name when it is empty, contains one */
     STUDY_DESCRIPTION, /* Series Description alone */
+    STUDY_PROTOCOL,    /* Protocol Name alone */
     STUDY_COMMENTS,    /* Image Comments */
     STUDY_KERNEL,
     STUDY_BODY_PART,

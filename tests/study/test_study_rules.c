@@ -35,6 +35,8 @@ static const struct shot shots[] = {
     {"other_body_part", "Body Part Examined is not the chest, nor", true, CT, 20, 1, .body_part = "ABDOMEN"},
     {"cta", "the description", false, CT, 20, 1, .body_part = "ABDOMEN", .description = "TAVI angio"},
     {"other_body_part", "the description", true, MR, 20, 1, .protocol = "t1sagknee"},
+    {"other_body_part", "Protocol Name", true, MR, 20, 1, .description = "ext loc ref", .protocol = "t1sagknee"},
+    {"cine", "at least", false, MR, 10, 20, .step_mm = 8, .timed = true, .description = "SAX", .protocol = "liver"},
     {"cta", "the description", false, CT, 90, 1, .description = "CTA carotid to aorta"},
     {"derived", "Image Type says derived", true, CT, 20, 1, .type = "DERIVED\\PRIMARY\\AXIAL"},
     {"derived", "the description", true, CT, 20, 1, .description = "FFRct model"},
@@ -142,7 +144,7 @@ static void set_image(struct dicom_head *head, const struct shot *shot, int phas
     copy(head->cardiac_sync, sizeof head->cardiac_sync, shot->sync);
     head->slice_thickness_mm = shot->thickness_mm;
     head->tube_kv = shot->kv;
-    head->inversion_ms = shot->inversion_ms + phase * shot->inversion_step_ms;
+    head->frames->inversion_ms = shot->inversion_ms + phase * shot->inversion_step_ms;
     head->velocity_cm_s = shot->velocity_cm_s;
     head->burnt_in = shot->burnt_in;
     head->frames->has_phase_percent = shot->percent > 0;
