@@ -17,7 +17,7 @@ extern "C" {
 namespace
 {
 
-const int max_frames = 1 << 17;
+const int max_frames = 1 << 17, max_types = 16;
 
 #define FIELD(field) (field), sizeof(field)
 
@@ -85,7 +85,6 @@ void read_acquisition(DcmDataset *dataset, struct dicom_head *head)
     head->images_in_acquisition = dicom_value_int(dataset, DCM_ImagesInAcquisition, 0);
     dicom_value_number(dataset, DCM_SliceThickness, &head->slice_thickness_mm, &head->odd_number);
     dicom_value_number(dataset, DCM_EchoTime, &head->echo_ms);
-    dicom_value_number(dataset, DCM_InversionTime, &head->inversion_ms);
     dicom_value_number(dataset, DCM_HeartRate, &head->heart_rate);
     dicom_value_number(dataset, DCM_KVP, &head->tube_kv);
     dicom_value_number(dataset, DCM_NominalInterval, &head->interval_ms);
@@ -296,15 +295,58 @@ int text_hash(const OFString &text)
     return text.empty() ? 0 : int(hash & 0x7FFFFFFF) | 1;
 }
 
-int kind_hash(const frame_groups &groups)
+// What Image Type says of a classic object. The standard's word for magnitude, phase and real is another
+// attribute; it stands behind. source: PS3.3 C.8.13.3.1
+OFString frame_type(const frame_groups &groups)
 {
-    OFString kind = dicom_value_text(groups.group(DCM_CTImageFrameTypeSequence), DCM_FrameType);
-    kind += dicom_value_text(groups.group(DCM_MRImageFrameTypeSequence), DCM_FrameType);
+    DcmItem *mr = groups.group(DCM_MRImageFrameTypeSequence);
+    OFString type = dicom_value_text(groups.group(DCM_CTImageFrameTypeSequence), DCM_FrameType) +
+                    dicom_value_text(mr, DCM_FrameType);
+    OFString component = dicom_value_text(mr, DCM_ComplexImageComponent);
+    if (component.empty())
+        return type;
+    return (type.empty() ? dicom_value_text(groups.dataset, DCM_ImageType) : type) + "\\" + component;
+}
+
+int kind_hash(const frame_groups &groups, OFString kind)
+{
     kind += dicom_value_text(groups.group(DCM_CTReconstructionSequence), DCM_ConvolutionKernel);
     double echo_ms;
     if (dicom_value_number(groups.group(DCM_MREchoSequence), DCM_EffectiveEchoTime, &echo_ms))
         kind += std::to_string(std::lround(100 * std::fmax(0, std::fmin(echo_ms, 1e6)))).c_str();
     return text_hash(kind);
+}
+
+// One copy of each type in the arena: an object has few.
+struct type_texts {
+    const char *known[max_types];
+    int count;
+
+    // False: out of memory.
+    bool keep(const OFString &text, struct arena *arena, const char **ret)
+    {
+        char type[sizeof dicom_head::image_type];
+        dicom_value_copy(FIELD(type), text);
+        for (int i = 0; i < count; i++) {
+            if (!std::strcmp(known[i], type)) {
+                *ret = known[i];
+                return true;
+            }
+        }
+        if (!*type || count == max_types)
+            return true;
+        *ret = known[count++] = arena_strdup(arena, type);
+        return *ret != nullptr;
+    }
+};
+
+bool read_kind(const frame_groups &groups, type_texts &types, struct arena *arena, struct dicom_frame *frame)
+{
+    OFString type = frame_type(groups);
+    frame->kind_hash = kind_hash(groups, type);
+    if (!dicom_value_number(groups.group(DCM_MRModifierSequence), DCM_InversionTimes, &frame->inversion_ms))
+        dicom_value_number(groups.dataset, DCM_InversionTime, &frame->inversion_ms);
+    return types.keep(type, arena, &frame->type);
 }
 
 void read_phase(const frame_groups &groups, struct dicom_frame *frame)
@@ -354,7 +396,6 @@ void read_shared_acquisition(const frame_groups &groups, struct dicom_head *head
     } numbers[] = {
         {DCM_PixelMeasuresSequence, DCM_SliceThickness, &head->slice_thickness_mm},
         {DCM_MREchoSequence, DCM_EffectiveEchoTime, &head->echo_ms},
-        {DCM_MRModifierSequence, DCM_InversionTimes, &head->inversion_ms},
         {DCM_MRVelocityEncodingSequence, DCM_VelocityEncodingMaximumValue, &head->velocity_cm_s},
         {DCM_CTXRayDetailsSequence, DCM_KVP, &head->tube_kv},
         {DCM_CardiacSynchronizationSequence, DCM_RRIntervalTimeNominal, &head->interval_ms},
@@ -376,6 +417,7 @@ bool read_frames(DcmDataset *dataset, struct arena *arena, struct dicom_head *he
     if (!head->frames)
         return err_fail(err, ERR_NOMEM, "out of memory for %d frames", head->frame_count);
     frame_groups groups = {nullptr, dicom_value_item(dataset, DCM_SharedFunctionalGroupsSequence), dataset};
+    type_texts types = {};
     DcmElement *element = nullptr;
     DcmSequenceOfItems *frames = nullptr;
     if (dataset->findAndGetElement(DCM_PerFrameFunctionalGroupsSequence, element).good() && element &&
@@ -391,7 +433,8 @@ bool read_frames(DcmDataset *dataset, struct arena *arena, struct dicom_head *he
         assume_rescale(head, &head->frames[i]);
         read_phase(groups, &head->frames[i]);
         read_phase_text(head, &head->frames[i]);
-        head->frames[i].kind_hash = kind_hash(groups);
+        if (!read_kind(groups, types, arena, &head->frames[i]))
+            return err_fail(err, ERR_NOMEM, "out of memory for %d frames", head->frame_count);
         if (!i)
             read_shared_acquisition(groups, head);
     }

@@ -49,7 +49,11 @@ struct dicom_frame {
     double acquisition_s;   /* Acquisition Time, as seconds of the day */
     double time_s;          /* Content Time, else Acquisition Time */
     int stack_id_hash;      /* 0 when there is no Stack ID */
-    int kind_hash;          /* of an enhanced frame's Frame Type, kernel and echo time; 0 without any */
+    double inversion_ms;    /* enhanced (0018,9079), the first; (0018,0082); 0 when absent */
+    int kind_hash;          /* of an enhanced frame's type, kernel and echo time; 0 without any */
+    const char *type;       /* of an enhanced frame: the values of Frame Type and then, of MR, Complex Image
+                               Component, joined by backslash, at most 128 bytes; NULL when it has none, or an
+                               object more than 16 other ones: then the object's Image Type says it */
 };
 
 /* A Modality LUT (PS3.3 C.11.1.1): entries[0] stands for stored values up to `first`, the last entry for
@@ -74,7 +78,7 @@ struct dicom_head {
     int instance_number, acquisition_number;
     int cardiac_images;        /* (0018,1090) phases of a cine; 0 when absent */
     int images_in_acquisition; /* (0020,1002); 0 when absent */
-    double slice_thickness_mm, echo_ms, inversion_ms, heart_rate, tube_kv;
+    double slice_thickness_mm, echo_ms, heart_rate, tube_kv;
     double interval_ms;   /* (0018,1062) Nominal Interval, RR; 0 when absent */
     double velocity_cm_s; /* (0018,9197) or (0018,9217) velocity encoding; 0 when absent */
     /* A concatenation: one multi-frame image cut into several objects (PS3.3 C.7.6.16.2.2.4). */

@@ -136,8 +136,9 @@ static int by_rank(const void *left, const void *right)
     const struct dicom_head *ah = a->frames[0].head, *bh = b->frames[0].head;
     if (ah->echo_ms != bh->echo_ms)
         return ah->echo_ms < bh->echo_ms ? -1 : 1;
-    if (ah->inversion_ms != bh->inversion_ms)
-        return ah->inversion_ms < bh->inversion_ms ? -1 : 1;
+    const struct dicom_frame *at = study_frame(&a->frames[0]), *bt = study_frame(&b->frames[0]);
+    if (at->inversion_ms != bt->inversion_ms)
+        return at->inversion_ms < bt->inversion_ms ? -1 : 1;
     return strcmp(ah->id.sop_uid, bh->id.sop_uid);
 }
 

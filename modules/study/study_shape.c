@@ -140,8 +140,8 @@ static double echo(const struct dicom_head *head, const struct dicom_frame *at)
 
 static double inversion(const struct dicom_head *head, const struct dicom_frame *at)
 {
-    (void)at;
-    return known(head->inversion_ms);
+    (void)head;
+    return known(at->inversion_ms);
 }
 
 static double velocity(const struct dicom_head *head, const struct dicom_frame *at)

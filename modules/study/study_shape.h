@@ -28,6 +28,12 @@ static inline const struct dicom_frame *study_frame(const struct dicom_frame_ref
     return &ref->head->frames[ref->frame];
 }
 
+/* What Image Type or, of an enhanced frame, its own type says. */
+static inline const char *study_type(const struct dicom_frame_ref *ref)
+{
+    return study_frame(ref)->type ? study_frame(ref)->type : ref->head->image_type;
+}
+
 static inline bool study_grey(const struct dicom_head *head)
 {
     return head->samples_per_pixel == 1 && strncmp(head->photometric, "MONOCHROME", 10) == 0;

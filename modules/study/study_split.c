@@ -93,7 +93,7 @@ static bool same_echo(const struct dicom_frame_ref *a, const struct dicom_frame_
 
 static bool same_inversion(const struct dicom_frame_ref *a, const struct dicom_frame_ref *b)
 {
-    return fabs(a->head->inversion_ms - b->head->inversion_ms) <= time_tolerance_ms;
+    return fabs(study_frame(a)->inversion_ms - study_frame(b)->inversion_ms) <= time_tolerance_ms;
 }
 
 static bool same_velocity(const struct dicom_frame_ref *a, const struct dicom_frame_ref *b)

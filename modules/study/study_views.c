@@ -1,6 +1,7 @@
 #include "study/study_views.h"
 
 #include "study/study_judge.h"
+#include "study/study_shape.h"
 #include "study/study_words.h"
 
 #include <math.h>
@@ -152,10 +153,9 @@ static enum study_plane plane_by_geometry(const struct axis *axis, const double 
 
 static struct study_look look_at(const struct study_stack *stack, unsigned said)
 {
-    const struct dicom_head *head = stack->frames[0].head;
     struct study_look look = {.plane = plane_said(said), .positions = (int)stack->shape.positions};
     look.how = look.plane != STUDY_PLANE_NONE ? "description" : NULL;
-    look.phase_sensitive = study_words_phase_sensitive(head);
+    look.phase_sensitive = study_words_phase_sensitive(stack->frames[0].head, study_type(&stack->frames[0]));
     if (!look.phase_sensitive && strcmp(stack->role, "lge_phase") == 0)
         look.phase_sensitive = 1;
     return look;

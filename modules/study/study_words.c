@@ -39,10 +39,10 @@ unsigned study_words_planes(const char *text)
 /* ---- reconstruction ---- */
 
 /* Image Type: Siemens P, Philips PS, R_IR, CR_IR, enhanced REAL. */
-int study_words_phase_sensitive(const struct dicom_head *head)
+int study_words_phase_sensitive(const struct dicom_head *head, const char *image_type)
 {
     static const char words[] = " psir | psmde | phase sensitive ";
-    if (study_text_mentions(head->image_type, " p | ps | psir | r | real | cr "))
+    if (study_text_mentions(image_type, " p | ps | psir | r | real | cr "))
         return 2;
     return !study_text_mentions(head->id.series_description, " mag") &&
            (study_text_mentions(head->id.series_description, words) ||

@@ -25,9 +25,10 @@ enum {
  * French. source: docs/volumes.md, section "Views". */
 unsigned study_words_planes(const char *text);
 
-/* How sure it is that an inversion recovery was reconstructed with its sign: 2 the image type says so, 1 only
- * the description does, 0 it is the magnitude, or nothing is said. */
-int study_words_phase_sensitive(const struct dicom_head *head);
+/* How sure it is that an inversion recovery was reconstructed with its sign: 2 the image type says so (of the
+ * object, or of an enhanced frame), 1 only the description does, 0 it is the magnitude, or nothing is said.
+ */
+int study_words_phase_sensitive(const struct dicom_head *head, const char *image_type);
 
 /* Does a description say gated or ECG, and not "non gated", "ungated", "w/o ECG"? */
 bool study_words_gated(const char *description);

@@ -136,8 +136,8 @@ static bool check_inversion(struct stack *stack, struct err *err)
 {
     double least = INFINITY, most = -INFINITY;
     for (int i = 0; i < stack->frame_count; i++) {
-        least = fmin(least, stack->frames[i].head->inversion_ms);
-        most = fmax(most, stack->frames[i].head->inversion_ms);
+        least = fmin(least, stack->frames[i].at->inversion_ms);
+        most = fmax(most, stack->frames[i].at->inversion_ms);
     }
     return most - least <= 0.01 ||
            stack_warn(stack, err, "inversion_times: slices differ in inversion time, %.0f to %.0f ms", least,

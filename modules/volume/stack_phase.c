@@ -130,12 +130,13 @@ static bool check_alike(const struct stack *stack, bool any_inversion, struct er
         const struct dicom_head *a = stack->frames[i - 1].head, *b = stack->frames[i].head;
         if (stack->frames[i - 1].position != stack->frames[i].position)
             continue;
-        bool alike = stack->frames[i - 1].at->kind_hash == stack->frames[i].at->kind_hash;
+        const struct dicom_frame *at = stack->frames[i - 1].at, *next = stack->frames[i].at;
+        bool alike = at->kind_hash == next->kind_hash &&
+                     (any_inversion || fabs(at->inversion_ms - next->inversion_ms) <= 0.01);
         if (a == b && alike)
             continue;
         if (!alike || strcmp(a->kernel, b->kernel) != 0 || strcmp(a->image_type, b->image_type) != 0 ||
-            strcmp(a->contrast_agent, b->contrast_agent) != 0 || fabs(a->echo_ms - b->echo_ms) > 0.01 ||
-            (!any_inversion && fabs(a->inversion_ms - b->inversion_ms) > 0.01))
+            strcmp(a->contrast_agent, b->contrast_agent) != 0 || fabs(a->echo_ms - b->echo_ms) > 0.01)
             return err_decline(
                 err, "mixed_phases",
                 "images at one position differ in image type, kernel, contrast, echo or inversion time");
@@ -233,7 +234,7 @@ static bool key_none(const struct stack_frame *frame, double *time)
 static bool differ_in_inversion(const struct stack *stack)
 {
     for (int i = 1; i < stack->frame_count; i++) {
-        if (fabs(stack->frames[i].head->inversion_ms - stack->frames[0].head->inversion_ms) > 0.01)
+        if (fabs(stack->frames[i].at->inversion_ms - stack->frames[0].at->inversion_ms) > 0.01)
             return true;
     }
     return false;

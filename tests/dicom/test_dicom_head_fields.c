@@ -122,6 +122,21 @@ static void end_item(struct made_file *file)
     made_tag(file, 0xFFFEE0DD, NULL, 0);
 }
 
+static void each_frame_has_its_inversion_time(void **state)
+{
+    struct made_file *file = begin(*state, enhanced_mr, "x");
+    made_tag(file, 0x52009230, "SQ", 0xFFFFFFFF);
+    for (int i = 0; i < 2; i++) {
+        made_tag(file, 0xFFFEE000, NULL, 0xFFFFFFFF);
+        put_group(file, 0x00189115, 0x00189079, "FD", 260 + 40 * i);
+        made_tag(file, 0xFFFEE00D, NULL, 0);
+    }
+    made_tag(file, 0xFFFEE0DD, NULL, 0);
+    const struct dicom_head *head = finish(*state, "2");
+    assert_float_equal(head->frames[0].inversion_ms, 260, 0);
+    assert_float_equal(head->frames[1].inversion_ms, 300, 0);
+}
+
 static void an_enhanced_image_says_it_in_its_groups(void **state)
 {
     struct test *test = *state;
@@ -141,7 +156,7 @@ static void an_enhanced_image_says_it_in_its_groups(void **state)
     end_item(file);
     const struct dicom_head *head = finish(test, "2");
     assert_float_equal(head->echo_ms, 1.25, 0);
-    assert_float_equal(head->inversion_ms, 280, 0);
+    assert_float_equal(head->frames[0].inversion_ms, 280, 0);
     assert_float_equal(head->interval_ms, 900, 0);
     assert_float_equal(head->velocity_cm_s, 150, 0);
     assert_float_equal(head->slice_thickness_mm, 8, 0);
@@ -302,6 +317,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_classic_image_says_how_it_was_acquired),
+        T(each_frame_has_its_inversion_time),
         T(an_enhanced_image_says_it_in_its_groups),
         T(a_phase_that_only_text_names_is_read),
         T(a_delay_of_a_cardiac_group_is_told_from_a_trigger_time),

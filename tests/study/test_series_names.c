@@ -10,7 +10,7 @@ enum { LINE_SIZE = 1000, LEAST_ROWS = 200 };
 struct row {
     char *modality, *description, *expected, *values; /* within the line */
     int positions, phases;
-    double step_mm, field_mm;
+    double step_mm, field_mm, inversion_ms;
     enum { TIMES_NONE, TIMES_CINE, TIMES_BEATS } times;
 };
 
@@ -59,7 +59,7 @@ static bool set_value(const char *name, const char *value, struct row *row, stru
                    {"field", &row->field_mm},
                    {"kv", &head->tube_kv},
                    {"thickness", &head->slice_thickness_mm},
-                   {"inversion", &head->inversion_ms}};
+                   {"inversion", &row->inversion_ms}};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         if (strcmp(texts[i].name, name) == 0)
             return snprintf(texts[i].text, texts[i].size, "%s", value) > 0;
@@ -101,6 +101,7 @@ static void place(const struct row *row, struct dicom_head *head, int phase)
 {
     struct dicom_frame *frame = head->frames;
     frame->spacing_x_mm = frame->spacing_y_mm = row->field_mm / head->columns;
+    frame->inversion_ms = row->inversion_ms;
     frame->has_trigger = row->times != TIMES_NONE;
     frame->trigger_ms = phase * (row->times == TIMES_BEATS ? 900 : 30);
     head->interval_ms = row->times == TIMES_CINE ? 900 : 0;

@@ -97,7 +97,7 @@ static void inversion_times_of_joined_slices_may_differ(void **state)
     for (int i = 0; i < 6; i++) {
         snprintf(made->heads[i].id.series_description, sizeof made->heads[i].id.series_description, "LGE_%d",
                  i);
-        made->heads[i].inversion_ms = 280 + 10 * (i / 4);
+        made->heads[i].frames->inversion_ms = 280 + 10 * (i / 4);
     }
     choose(made, "MR");
     assert_int_equal(stack(made, 0)->series_count, 6);

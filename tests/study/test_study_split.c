@@ -34,7 +34,7 @@ static void set_echo(struct dicom_head *head)
 
 static void set_inversion(struct dicom_head *head)
 {
-    head->inversion_ms = 280;
+    head->frames->inversion_ms = 280;
 }
 
 static void set_velocity(struct dicom_head *head)
@@ -184,18 +184,19 @@ static void the_inversion_time_may_change_along_a_stack(void **state)
     struct made *made = *state;
     struct dicom_head *first = add_stack(made, DICOM_KIND_MR, 1, 12, 8);
     for (int i = 0; i < 12; i++)
-        first[i].inversion_ms = 260 + 10 * (i / 4);
+        first[i].frames->inversion_ms = 260 + 10 * (i / 4);
     choose(made, "MR");
     assert_stacks(made, 1, 12, NULL);
-    add(made, DICOM_KIND_MR, 1, 8 * 5)->inversion_ms = 300; /* and of a slice that is taken again, twice */
-    add(made, DICOM_KIND_MR, 1, 8 * 5)->inversion_ms = 320;
+    add(made, DICOM_KIND_MR, 1, 8 * 5)->frames->inversion_ms =
+        300; /* and of one that is taken again, twice */
+    add(made, DICOM_KIND_MR, 1, 8 * 5)->frames->inversion_ms = 320;
     choose(made, "MR");
     assert_stacks(made, 1, 14, NULL);
     assert_true(stack(made, 0)->shape.inversions == 0);
     assert_true(stack(made, 0)->shape.images_per_position == 1);
     for (int i = 0; i < 4; i++) { /* nor is the first take the stack when they have numbers */
         struct dicom_head *again = add(made, DICOM_KIND_MR, 1, 8 * i);
-        again->inversion_ms = 300;
+        again->frames->inversion_ms = 300;
         again->acquisition_number = 2;
     }
     choose(made, "MR");
@@ -203,13 +204,13 @@ static void the_inversion_time_may_change_along_a_stack(void **state)
     made->count = 0; /* images of a map */
     for (int z = 0; z < 3; z++)
         for (int i = 0; i < 8; i++)
-            add(made, DICOM_KIND_MR, 1, 8 * z)->inversion_ms = 100 + 80 * i + z;
+            add(made, DICOM_KIND_MR, 1, 8 * z)->frames->inversion_ms = 100 + 80 * i + z;
     choose(made, "MR");
     assert_string_equal(made->choice->series[0].role, "map");
     made->count = 0;
     for (int z = 0; z < 10; z++) /* every slice at two times */
         for (int i = 0; i < 2; i++)
-            add(made, DICOM_KIND_MR, 1, 8 * z)->inversion_ms = 260 + 20 * i + 20 * (z / 4);
+            add(made, DICOM_KIND_MR, 1, 8 * z)->frames->inversion_ms = 260 + 20 * i + 20 * (z / 4);
     choose(made, "MR");
     assert_true(stack(made, 0)->shape.inversions == 2);
 }
@@ -287,6 +288,42 @@ static void directions_within_a_thousandth_are_one(void **state)
     first[7].frames->row_lps[1] = 0;
     choose(made, "CT");
     assert_stacks(made, 2, 20, "direction");
+}
+
+/* Magnitude and real images of one enhanced object, whose Image Type is of neither. */
+static void frames_of_an_object_are_parted_by_their_own_type(void **state)
+{
+    static const char *const types[] = {"ORIGINAL\\PRIMARY\\LATE\\NONE\\REAL",
+                                        "ORIGINAL\\PRIMARY\\LATE\\NONE\\MAGNITUDE"};
+    for (int turn = 0; turn < 2; turn++) {
+        struct made *made = *state;
+        made->count = 0;
+        for (int i = 0; i < 20; i++) {
+            struct dicom_frame *frame = add(made, DICOM_KIND_MR, 1, i / 2 * 8)->frames;
+            frame->type = types[(i + turn) % 2];
+            frame->kind_hash = 5 + (i + turn) % 2;
+        }
+        strcpy(made->heads[0].image_type, "ORIGINAL\\PRIMARY\\LATE\\MIXED");
+        strcpy(made->heads[0].id.series_description, "LGE SA");
+        made->heads[0].frame_count = 20;
+        made->count = 1;
+        choose(made, "MR");
+        assert_stacks(made, 2, 10, "frame type");
+        assert_string_equal(stack(made, 0)->role, "lge");
+        assert_string_equal(stack(made, 1)->role, "lge_phase");
+    }
+}
+
+static void frames_of_an_object_have_inversion_times_of_their_own(void **state)
+{
+    struct made *made = *state;
+    for (int i = 0; i < 20; i++)
+        add(made, DICOM_KIND_MR, 1, i / 2 * 8)->frames->inversion_ms = 260 + 40 * (i % 2);
+    made->heads[0].frame_count = 20;
+    made->count = 1;
+    choose(made, "MR");
+    assert_stacks(made, 2, 10, "inversion time");
+    assert_true(stack(made, 0)->shape.inversion_ms == 260 && stack(made, 1)->shape.inversion_ms == 300);
 }
 
 /* As anonymised LIDC-IDRI and Sunnybrook are. */
@@ -409,7 +446,7 @@ static void scramble(struct dicom_head *head, unsigned *seed)
     strcpy(head->id.series_description, words[pick(seed, 5)]);
     snprintf(head->id.frame_of_reference, sizeof head->id.frame_of_reference, "1.%u", pick(seed, 3));
     head->echo_ms = pick(seed, 8) ? 1 : pick(seed, 100);
-    head->inversion_ms = pick(seed, 4) * 100;
+    head->frames->inversion_ms = pick(seed, 4) * 100;
     head->acquisition_number = (int)pick(seed, 3);
     frame->stack_id_hash = (int)pick(seed, 3);
     frame->has_trigger = pick(seed, 4);
@@ -467,6 +504,8 @@ int main(void)
         T(a_stray_image_does_not_win),
         T(three_directions_are_three_stacks),
         T(directions_within_a_thousandth_are_one),
+        T(frames_of_an_object_are_parted_by_their_own_type),
+        T(frames_of_an_object_have_inversion_times_of_their_own),
         T(references_of_their_own_say_nothing),
         T(the_end_of_image_type_splits_only_whole_repetitions),
         T(acquisitions_split_what_is_uneven),

@@ -92,7 +92,7 @@ static int phase_sensitive(const char *image_type, const char *description, cons
     strcpy(head.image_type, image_type);
     strcpy(head.id.series_description, description);
     strcpy(head.id.protocol_name, protocol);
-    return study_words_phase_sensitive(&head);
+    return study_words_phase_sensitive(&head, image_type);
 }
 
 static void a_reconstruction_is_told_by_image_type_then_by_words(void **state)
@@ -111,6 +111,7 @@ static void a_reconstruction_is_told_by_image_type_then_by_words(void **state)
 struct made {
     struct arena *arena;
     struct dicom_head heads[MOST];
+    struct dicom_frame at[MOST];
     struct dicom_frame_ref frames[MOST];
     struct study_stack stacks[MOST];
     int series[MOST];
@@ -155,6 +156,7 @@ static int add(struct made *made, const char *role, const char *description, con
     int i = made->choice.stack_count++;
     struct study_stack *stack = &made->stacks[i];
     strcpy(made->heads[i].id.series_description, description);
+    made->heads[i].frames = &made->at[i];
     made->frames[i] = (struct dicom_frame_ref){&made->heads[i], 0};
     made->series[i] = i;
     *stack = (struct study_stack){.frames = &made->frames[i],
@@ -384,6 +386,21 @@ static void of_a_pair_the_wanted_reconstruction_comes_first(void **state)
     assert_int_equal(order[0], magnitude);
 }
 
+static void an_enhanced_frame_says_its_reconstruction_itself(void **state)
+{
+    struct made *made = *state;
+    int *order;
+    int magnitude = add(made, "lge", "LGE SA", apex, 10, 1), real = add(made, "lge", "LGE SA", apex, 10, 1);
+    strcpy(made->heads[magnitude].image_type, "ORIGINAL\\PRIMARY\\REAL\\MIXED"); /* of the whole object */
+    made->at[magnitude].type = "ORIGINAL\\PRIMARY\\LATE\\NONE\\MAGNITUDE";
+    made->at[real].type = "ORIGINAL\\PRIMARY\\LATE\\NONE\\REAL";
+    look(made);
+    assert_int_equal(made->looks[magnitude].phase_sensitive, 0);
+    assert_int_equal(made->looks[real].phase_sensitive, 2);
+    candidates(made, "lge_sa", true, &order);
+    assert_int_equal(order[0], real);
+}
+
 static int set_up(void **state)
 {
     struct made *made = calloc(1, sizeof *made);
@@ -419,6 +436,7 @@ int main(void)
         T(late_enhancement_of_the_long_axis_is_never_a_view_that_has_its_own),
         T(more_positions_then_more_images_then_the_lower_series),
         T(only_two_roles_are_late_enhancement),
+        T(an_enhanced_frame_says_its_reconstruction_itself),
         T(of_a_pair_the_wanted_reconstruction_comes_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

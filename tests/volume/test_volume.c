@@ -395,10 +395,10 @@ static void the_inversion_time_may_differ_from_slice_to_slice(void **state)
     struct series *series = *state;
     add_stack(series, 13, 2);
     for (int i = 0; i < 13; i++)
-        series->heads[i].inversion_ms = 280;
+        series->frames[i].inversion_ms = 280;
     assert_true(plan(series));
     assert_false(warned(series, "inversion_times:"));
-    series->heads[7].inversion_ms = 300;
+    series->frames[7].inversion_ms = 300;
     assert_true(plan(series));
     assert_true(warned(series, "inversion_times: slices differ in inversion time, 280 to 300 ms"));
 }
@@ -455,6 +455,18 @@ static void frames_of_two_kinds_at_one_position_are_declined(void **state)
     assert_declined(series, "mixed_phases");
 }
 
+static void frames_of_two_inversion_times_at_one_position_are_declined(void **state)
+{
+    struct series *series = *state;
+    for (int i = 0; i < 12; i++) {
+        add(series, i / 2 * 2.0);
+        series->frames[i].inversion_ms = i % 2 ? 300 : 260;
+    }
+    series->heads[0].frame_count = 12;
+    series->count = 1;
+    assert_declined(series, "mixed_phases");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -488,6 +500,7 @@ int main(void)
         T(what_follows_the_fourth_image_type_value_may_differ),
         T(references_that_all_differ_say_nothing),
         T(frames_of_two_kinds_at_one_position_are_declined),
+        T(frames_of_two_inversion_times_at_one_position_are_declined),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -363,11 +363,11 @@ static void a_new_inversion_time_is_a_second_take(void **state)
     struct series *series = *state;
     add_stack(series, 10, 8);
     for (int i = 0; i < 10; i++)
-        series->heads[i].inversion_ms = 260;
+        series->frames[i].inversion_ms = 260;
     for (int i = 0; i < 4; i++) {
         struct dicom_head *again = add(series, i * 8);
         again->acquisition_number = 2;
-        again->inversion_ms = 280;
+        again->frames->inversion_ms = 280;
     }
     for (int i = 0; i < series->count; i++)
         series->heads[i].kind = DICOM_KIND_MR;
@@ -380,7 +380,7 @@ static void a_new_inversion_time_is_a_second_take(void **state)
     for (int i = 4; i < 10; i++) { /* every one twice: not one stack */
         struct dicom_head *again = add(series, i * 8);
         again->kind = DICOM_KIND_MR;
-        again->inversion_ms = 280;
+        again->frames->inversion_ms = 280;
     }
     assert_declined(series, "mixed_phases");
 }
