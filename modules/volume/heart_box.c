@@ -296,6 +296,28 @@ static int left_border(const struct search *search, int z)
     return (border - search->high_zyx[2]) * step(search, 2) < jump_mm ? border : -1;
 }
 
+/* How far right the gap between the lungs reaches in a slice, but for a few rows. */
+static int right_border(const struct search *search, int z)
+{
+    const struct level *level = &search->levels[z];
+    int *right = search->columns, count = 0;
+    for (int y = level->first; y <= level->last; y++)
+        right[count++] = search->rows[z * search->grid->zyx[1] + y].right;
+    return percentile(right, count, 2 * FEW);
+}
+
+/* Leave out the lowest slices whose gap reaches much farther right than most: lung round the liver's dome. */
+static int above_liver(const struct search *search, int low, int high)
+{
+    int *borders = search->columns + search->grid->zyx[1], count = 0;
+    for (int z = low; z <= high; z++)
+        borders[count++] = right_border(search, z);
+    int usual = percentile(borders, count, 50);
+    while (low < high && (usual - right_border(search, low)) * step(search, 2) > jump_mm)
+        low++;
+    return low;
+}
+
 static void take_slices(struct search *search)
 {
     int depth = search->grid->zyx[0], most = (int)(longest_mm / step(search, 0));
@@ -305,7 +327,7 @@ static void take_slices(struct search *search)
         high++;
     while (low > 0 && search->levels[low - 1].area_mm2 >= least)
         low--;
-    search->low_zyx[0] = low;
+    search->low_zyx[0] = low = above_liver(search, low, high);
     search->high_zyx[0] = high;
     take_flanked(search);
     int beside = search->high_zyx[2];

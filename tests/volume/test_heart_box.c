@@ -17,6 +17,7 @@ struct ellipsoid {
     double x, y, z, half_x, half_y, half_z;
 };
 static const struct ellipsoid heart = {15, -25, 0, 55, 45, 50};
+static const struct ellipsoid liver = {-75, -10, -120, 100, 100, 115};
 static const struct ellipsoid lungs[2] = {{-70, 0, 30, 60, 85, 130}, {75, 0, 30, 60, 85, 140}};
 
 struct chest {
@@ -31,7 +32,7 @@ static bool within(const struct ellipsoid *e, double x, double y, double z)
     return a * a + b * b + c * c < 1;
 }
 
-static float tissue(double x, double y, double z, float heart_hu)
+static float tissue(double x, double y, double z, float heart_hu, bool with_liver)
 {
     double across = x / 165, deep = y / 115;
     if (y > 125 && y < 165 && fabs(x) < 200)
@@ -40,13 +41,16 @@ static float tissue(double x, double y, double z, float heart_hu)
         return -1000;
     if (within(&heart, x, y, z))
         return heart_hu;
+    if (with_liver && within(&liver, x, y, z))
+        return 60;
     if (fabs(x) < 22 && y > 30)
         return 60; /* spine, aorta, oesophagus */
     return within(&lungs[0], x, y, z) || within(&lungs[1], x, y, z) ? -860 : 40;
 }
 
 /* The field of view from low to high, voxels of 4 mm. */
-static void make(struct chest *chest, const double low_zyx[3], const double high_zyx[3], float heart_hu)
+static void make(struct chest *chest, const double low_zyx[3], const double high_zyx[3], float heart_hu,
+                 bool with_liver)
 {
     static const double step = 4;
     struct volume_geometry *grid = &chest->grid;
@@ -62,7 +66,7 @@ static void make(struct chest *chest, const double low_zyx[3], const double high
         for (int y = 0; y < grid->zyx[1]; y++)
             for (int x = 0; x < grid->zyx[2]; x++)
                 *hu++ = tissue(grid->origin_lps[0] + x * step, grid->origin_lps[1] + y * step,
-                               grid->origin_lps[2] + z * step, heart_hu);
+                               grid->origin_lps[2] + z * step, heart_hu, with_liver);
 }
 
 static void estimate(struct chest *chest)
@@ -101,28 +105,35 @@ static void assert_found(struct chest *chest)
 static void a_heart_between_lungs_is_found(void **state)
 {
     struct chest chest;
-    make(&chest, (const double[3]){-150, -190, -200}, (const double[3]){170, 200, 200}, 45);
+    make(&chest, (const double[3]){-150, -190, -200}, (const double[3]){170, 200, 200}, 45, false);
     assert_found(&chest);
 }
 
 static void one_full_of_contrast_too(void **state)
 {
     struct chest chest;
-    make(&chest, (const double[3]){-150, -190, -200}, (const double[3]){170, 200, 200}, 400);
+    make(&chest, (const double[3]){-150, -190, -200}, (const double[3]){170, 200, 200}, 400, false);
     assert_found(&chest);
 }
 
 static void and_in_a_field_of_view_that_cuts_the_body(void **state)
 {
     struct chest chest;
-    make(&chest, (const double[3]){-70, -120, -95}, (const double[3]){90, 80, 125}, 45);
+    make(&chest, (const double[3]){-70, -120, -95}, (const double[3]){90, 80, 125}, 45, false);
+    assert_found(&chest);
+}
+
+static void where_the_liver_takes_the_right_lungs_place_the_left_one_flanks(void **state)
+{
+    struct chest chest;
+    make(&chest, (const double[3]){-150, -190, -200}, (const double[3]){170, 200, 200}, 45, true);
     assert_found(&chest);
 }
 
 static void without_lungs_there_is_nothing_to_go_by(void **state)
 {
     struct chest chest;
-    make(&chest, (const double[3]){-150, -190, -200}, (const double[3]){170, 200, 200}, 45);
+    make(&chest, (const double[3]){-150, -190, -200}, (const double[3]){170, 200, 200}, 45, false);
     size_t count = (size_t)chest.grid.zyx[0] * (size_t)chest.grid.zyx[1] * (size_t)chest.grid.zyx[2];
     for (size_t i = 0; i < count; i++)
         chest.hu[i] = chest.hu[i] == -860 ? 40 : chest.hu[i];
@@ -140,7 +151,7 @@ static void without_lungs_there_is_nothing_to_go_by(void **state)
 static void one_lung_is_not_enough(void **state)
 {
     struct chest chest;
-    make(&chest, (const double[3]){-150, -190, -200}, (const double[3]){170, 200, -40}, 45);
+    make(&chest, (const double[3]){-150, -190, -200}, (const double[3]){170, 200, -40}, 45, false);
     estimate(&chest);
     assert_true(chest.box.confidence < HEART_BOX_CONFIDENT);
     free(chest.hu);
@@ -175,6 +186,7 @@ int main(void)
         cmocka_unit_test(a_heart_between_lungs_is_found),
         cmocka_unit_test(one_full_of_contrast_too),
         cmocka_unit_test(and_in_a_field_of_view_that_cuts_the_body),
+        cmocka_unit_test(where_the_liver_takes_the_right_lungs_place_the_left_one_flanks),
         cmocka_unit_test(without_lungs_there_is_nothing_to_go_by),
         cmocka_unit_test(one_lung_is_not_enough),
         cmocka_unit_test(a_mask_gives_its_own_box),
