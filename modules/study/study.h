@@ -32,6 +32,7 @@ struct study_stack {
     const char *why;
     const char *reason; /* why it may not be analysed; NULL: it may */
     double rank;        /* larger is better */
+    double standing; /* the same without what preferences add for each image, position, ..., and of strays */
     struct study_shape shape;
     const char *split_by; /* what sets it apart from the rest of its series, "kernel"; NULL: it is whole */
     int series_images;    /* images of all its series */

@@ -41,10 +41,12 @@ bool study_is_stray(const struct study_stack *stack)
 void study_judge(struct study_stack *stack, const struct study_rules *rules, bool to_look)
 {
     const struct study_rule *rule = study_rules_match(rules, stack);
+    double each;
     stack->role = rule ? rule->role : "";
     stack->why = rule ? rule->why : "";
     stack->reason = !rule ? "no_rule" : rule->take ? NULL : rule->role;
-    stack->rank = (rule ? rule->rank : 0) + study_rules_preference(rules, stack);
+    stack->standing = (rule ? rule->rank : 0) + study_rules_preference(rules, stack, &each);
+    stack->rank = stack->standing + each;
     if (stack->reason && to_look && stack->frame_count >= IMAGES_TO_LOOK) {
         stack->reason = NULL;
         stack->rank -= BEHIND_LEFT;

@@ -152,12 +152,13 @@ const struct study_rule *study_rules_match(const struct study_rules *rules, cons
     return NULL;
 }
 
-double study_rules_preference(const struct study_rules *rules, const struct study_stack *stack)
+double study_rules_preference(const struct study_rules *rules, const struct study_stack *stack,
+                              double *ret_each)
 {
-    double sum = 0;
+    double sum = *ret_each = 0;
     for (int i = 0; i < rules->prefer_count; i++) {
         if (fits(&rules->prefer[i].rule, stack))
-            sum += added(&rules->prefer[i], stack);
+            *(rules->prefer[i].each ? ret_each : &sum) += added(&rules->prefer[i], stack);
     }
     return sum;
 }

@@ -68,6 +68,11 @@ static bool is_cine(const struct study_stack *stack)
     return strcmp(stack->role, "cine") == 0;
 }
 
+static bool is_phase(const struct study_stack *stack)
+{
+    return strcmp(stack->role, "lge_phase") == 0;
+}
+
 /* The short axis of the study, towards the apex. */
 struct axis {
     bool known, usual; /* usual: as a human heart lies, so that angles round it mean something */
@@ -156,7 +161,7 @@ static struct study_look look_at(const struct study_stack *stack, unsigned said)
     struct study_look look = {.plane = plane_said(said), .positions = (int)stack->shape.positions};
     look.how = look.plane != STUDY_PLANE_NONE ? "description" : NULL;
     look.phase_sensitive = study_words_phase_sensitive(stack->frames[0].head, study_type(&stack->frames[0]));
-    if (!look.phase_sensitive && strcmp(stack->role, "lge_phase") == 0)
+    if (!look.phase_sensitive && is_phase(stack))
         look.phase_sensitive = 1;
     return look;
 }
@@ -233,15 +238,21 @@ static int plane_rank(int view, enum study_plane plane)
 
 struct candidate {
     int stack, plane_rank, reconstruction, positions, frames, series; /* lower reconstruction is better */
+    double standing;
+    bool stray;
 };
 
 static int by_worth(const void *left, const void *right)
 {
     const struct candidate *a = left, *b = right;
+    if (a->stray != b->stray)
+        return a->stray - b->stray;
     if (a->plane_rank != b->plane_rank)
         return a->plane_rank - b->plane_rank;
     if (a->reconstruction != b->reconstruction)
         return a->reconstruction - b->reconstruction;
+    if (a->standing != b->standing)
+        return a->standing > b->standing ? -1 : 1;
     if (a->positions != b->positions)
         return b->positions - a->positions;
     if (a->frames != b->frames)
@@ -269,10 +280,12 @@ int study_views_candidates(const struct study_choice *choice, const struct study
         int rank = plane_rank(view, looks[i].plane);
         if (taken[i] || rank < 0 || !(study_view_is_cine(view) ? is_cine(stack) : study_is_late(stack)))
             continue;
-        int how = study_view_is_cine(view) ? 0 : looks[i].phase_sensitive;
+        int how = study_view_is_cine(view) ? 0 : 2 * looks[i].phase_sensitive + is_phase(stack);
         list[count++] = (struct candidate){.stack = i,
+                                           .stray = study_is_stray(stack),
                                            .plane_rank = rank,
                                            .reconstruction = phase_sensitive ? -how : how,
+                                           .standing = stack->standing,
                                            .positions = looks[i].positions,
                                            .frames = frames_that_count(stack, looks[i].positions),
                                            .series = stack->series[0]};

@@ -30,8 +30,9 @@ extern const char *const study_view_names[];
 enum { STUDY_VIEW_COUNT = 10 };
 bool study_view_is_cine(int view);
 
-/* The stacks that show a view, best first: its plane ("lax": 4-chamber before others), most phase-sensitive
- * (or least), most positions, most frames, lowest series. Stacks marked in `taken` are left out.
+/* The stacks that show a view, best first: no stray, its plane ("lax": 4-chamber before others), most
+ * phase-sensitive (or least), best standing by the rules, most positions, most frames, lowest series. Stacks
+ * marked in `taken` are left out.
  * out: *ret: their indices, in arena. returns how many, or -1 when there is no memory. */
 int study_views_candidates(const struct study_choice *choice, const struct study_look *looks, int view,
                            bool phase_sensitive, const bool *taken, struct arena *arena, int **ret);

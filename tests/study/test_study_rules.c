@@ -287,6 +287,7 @@ static void a_preference_has_its_most(void **state)
         add_stack(made, DICOM_KIND_CT, 2, 20, 2);
         choose(made, "CT");
         assert_true(rank_of(made, 1) == 27 && rank_of(made, 2) == (i ? 47 : 37));
+        assert_true(stack(made, 0)->standing == 7);
     }
 }
 

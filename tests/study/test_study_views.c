@@ -360,6 +360,38 @@ static void more_positions_then_more_images_then_the_lower_series(void **state)
     assert_int_equal(order[3], few);
 }
 
+static void what_the_rules_prefer_goes_before_positions(void **state)
+{
+    struct made *made = *state;
+    int *order;
+    int phase = add(made, "cine", "SAX", apex, 12, 20), magnitude = add(made, "cine", "SAX", apex, 10, 20);
+    int stray = add(made, "cine", "SAX", apex, 10, 20);
+    made->stacks[phase].standing = 2400;
+    made->stacks[magnitude].standing = made->stacks[stray].standing = 2500;
+    made->stacks[magnitude].rank = 1; /* more images are none of it */
+    made->stacks[stray].series_largest = 1000;
+    look(made);
+    assert_int_equal(candidates(made, "cine_sa", true, &order), 3);
+    assert_int_equal(order[0], magnitude);
+    assert_int_equal(order[1], phase);
+    assert_int_equal(order[2], stray);
+}
+
+static void the_role_tells_a_described_pair_apart(void **state)
+{
+    struct made *made = *state;
+    int *order;
+    int magnitude = add(made, "lge", "PSIR SA", apex, 10, 1);
+    int signed_one = add(made, "lge_phase", "PSIR SA", apex, 10, 1);
+    made->stacks[magnitude].standing = 1100;
+    made->stacks[signed_one].standing = 1050;
+    look(made);
+    candidates(made, "lge_sa", true, &order);
+    assert_int_equal(order[0], signed_one);
+    candidates(made, "lge_sa", false, &order);
+    assert_int_equal(order[0], magnitude);
+}
+
 static void only_two_roles_are_late_enhancement(void **state)
 {
     struct made *made = *state;
@@ -435,6 +467,8 @@ int main(void)
         T(a_cine_of_the_long_axis_is_the_four_chamber_view_if_there_is_one),
         T(late_enhancement_of_the_long_axis_is_never_a_view_that_has_its_own),
         T(more_positions_then_more_images_then_the_lower_series),
+        T(what_the_rules_prefer_goes_before_positions),
+        T(the_role_tells_a_described_pair_apart),
         T(only_two_roles_are_late_enhancement),
         T(an_enhanced_frame_says_its_reconstruction_itself),
         T(of_a_pair_the_wanted_reconstruction_comes_first),
