@@ -68,6 +68,12 @@ struct result_view {
     const char *how;    /* "description" or "geometry": by what it was recognised; NULL when missing */
     char series_uid[UID_SIZE];
     int slices, phases, frames; /* as acquired; frames of the view before sampling */
+    int sampled;                /* of these frames, those that the encoder got; -1: not stated */
+    int slice; /* the slice that was taken, from 1, of a short axis from the base; 0: all, or missing */
+    const char *plane; /* what it shows: "sa", "lax" (which long axis is undecided), "2ch", "3ch", "4ch"; NULL
+                          when missing */
+    const char *reconstruction; /* of late enhancement: "phase_sensitive", or "magnitude" when nothing says
+                                   that it is; else NULL */
 };
 
 /* The part of the volume that the encoder saw. */
@@ -102,7 +108,8 @@ struct result {
     struct result_view *views; /* in the model's order */
     int view_count;
     struct result_box box;
-    struct result_instance *instances; /* used, in order of position; empty when not analysed */
+    struct result_instance *instances; /* used, in order of position; empty when not analysed. Of views: those
+                                          whose frames made the video, sampled or only scaled by */
     int instance_count;
     int key_instance;  /* index of the representative slice in instances; -1 when none */
     int key_frame;     /* from 1; 0 when the key instance is single-frame */

@@ -224,18 +224,44 @@ static const char *series_words(const struct build *b, const char *series_uid)
     return arena_printf(b->arena, "series %s", series_uid);
 }
 
+/* "2-chamber, phase-sensitive, slice 6 of 10 alone, 30 phases": "" for what is not stated. */
+static const char *view_words(const struct build *b, const struct result_view *view)
+{
+    static const char *const planes[][2] = {{"sa", "short axis, "},
+                                            {"lax", "long axis, undecided which, "},
+                                            {"2ch", "2-chamber, "},
+                                            {"3ch", "3-chamber, "},
+                                            {"4ch", "4-chamber, "}};
+    const char *plane = "", *reconstruction = "";
+    for (size_t i = 0; view->plane && i < sizeof planes / sizeof *planes; i++)
+        if (strcmp(view->plane, planes[i][0]) == 0)
+            plane = planes[i][1];
+    if (view->reconstruction)
+        reconstruction = strcmp(view->reconstruction, "phase_sensitive") == 0 ? "phase-sensitive, "
+                                                                              : "magnitude or not stated, ";
+    if (view->slice > 0 && view->slices > 1)
+        return arena_printf(b->arena, "%s%sslice %d of %d", plane, reconstruction, view->slice, view->slices);
+    return arena_printf(b->arena, "%s%s%d slices", plane, reconstruction, view->slices);
+}
+
 static void add_views(const struct build *b, struct dicom_sr_item *container)
 {
     for (int i = 0; i < b->result->view_count; i++) {
         const struct result_view *view = &b->result->views[i];
         const char *series = view->reason ? NULL : series_words(b, view->series_uid);
-        if (series)
+        const char *words = series ? view_words(b, view) : NULL;
+        const char *seen = "";
+        if (words && view->sampled >= 0)
+            seen = arena_printf(b->arena, ", %d of them seen", view->sampled);
+        if (!view->reason)
             add_comment(b, container,
-                        arena_printf(b->arena,
-                                     "View %s: %s: %s, recognised by %s; %d slices, %d phases, %d frames",
-                                     b->result->analysed ? "analysed" : "found", view->name, series,
-                                     view->how ? view->how : "nothing stated", view->slices, view->phases,
-                                     view->frames));
+                        words && seen
+                            ? arena_printf(b->arena,
+                                           "View %s: %s: %s, recognised by %s; %s, %d phases, %d frames%s",
+                                           b->result->analysed ? "analysed" : "found", view->name, series,
+                                           view->how ? view->how : "nothing stated", words, view->phases,
+                                           view->frames, seen)
+                            : NULL);
     }
 }
 

@@ -99,10 +99,12 @@ static json_t *series_json(const struct result_series *series)
 
 static json_t *view_json(const struct result_view *view)
 {
-    return json_pack("{s:o,s:o,s:o,s:o,s:i,s:i,s:i}", "name", text_json(view->name), "reason",
+    return json_pack("{s:o,s:o,s:o,s:o,s:i,s:i,s:i,s:o,s:i,s:o,s:o}", "name", text_json(view->name), "reason",
                      text_json(view->reason), "how", text_json(view->how), "series_uid",
                      text_json(view->series_uid), "slices", view->slices, "phases", view->phases, "frames",
-                     view->frames);
+                     view->frames, "sampled", view->sampled < 0 ? json_null() : json_integer(view->sampled),
+                     "slice", view->slice, "plane", text_json(view->plane), "reconstruction",
+                     text_json(view->reconstruction));
 }
 
 static json_t *triple_json(const double numbers[3])

@@ -276,6 +276,7 @@ static void read_series(struct reader *in, const json_t *json, struct result *ou
     }
 }
 
+/* Rows of before do not say the last four. */
 static void read_view(struct reader *in, const json_t *json, struct result_view *to)
 {
     to->name = get_id(in, json, "name");
@@ -285,6 +286,12 @@ static void read_view(struct reader *in, const json_t *json, struct result_view 
     to->slices = get_int(in, json, "slices", 0);
     to->phases = get_int(in, json, "phases", 0);
     to->frames = get_int(in, json, "frames", 0);
+    const json_t *sampled = json_object_get(json, "sampled");
+    to->sampled = sampled && !json_is_null(sampled) ? get_int(in, json, "sampled", 0) : -1;
+    to->slice = json_object_get(json, "slice") ? get_int(in, json, "slice", 0) : 0;
+    to->plane = json_object_get(json, "plane") ? get_text_or_null(in, json, "plane") : NULL;
+    to->reconstruction =
+        json_object_get(json, "reconstruction") ? get_text_or_null(in, json, "reconstruction") : NULL;
 }
 
 static void read_views(struct reader *in, const json_t *json, struct result *out)

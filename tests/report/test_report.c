@@ -295,9 +295,9 @@ static void what_was_looked_at_is_told_and_what_was_not(void **state)
     with_role[0].role = "cine";
     with_role[0].why = "rule cine: description \"CINE SA\"";
     struct result_view views[] = {
-        {"cine_sa", NULL, "geometry", "1.2.3.4.1", 9, 30, 270},
-        {"lge_2ch", NULL, "description", "1.2.3.4.77", 1, 1, 1},
-        {"lge_3ch", "missing", NULL, "", 0, 0, 0},
+        {"cine_sa", NULL, "geometry", "1.2.3.4.1", 9, 30, 270, 19, 5, "sa", NULL},
+        {"lge_2ch", NULL, "description", "1.2.3.4.77", 1, 1, 1, -1, 1, "lax", "phase_sensitive"},
+        {"lge_3ch", "missing", NULL, "", 0, 0, 0, 0, 0, NULL, NULL},
     };
     result.series = with_role;
     result.views = views;
@@ -308,11 +308,14 @@ static void what_was_looked_at_is_told_and_what_was_not(void **state)
     assert_int_equal(count_in(report, "121106", "Series 3 taken: cine; rule cine: description \"CINE SA\""),
                      1);
     assert_int_equal(count_in(report, "121106",
-                              "View analysed: cine_sa: series 3, recognised by geometry; 9 slices, 30 "
-                              "phases, 270 frames"),
+                              "View analysed: cine_sa: series 3, recognised by geometry; short axis, slice 5 "
+                              "of 9, 30 phases, 270 frames, 19 of them seen"),
                      1);
-    assert_int_equal(count_in(report, "121106", "View analysed: lge_2ch: series 1.2.3.4.77, recognised by"),
+    assert_int_equal(count_in(report, "121106",
+                              "View analysed: lge_2ch: series 1.2.3.4.77, recognised by description; long "
+                              "axis, undecided which, phase-sensitive, 1 slices, 1 phases, 1 frames"),
                      1);
+    assert_int_equal(count_in(report, "121106", "of them seen"), 1);
     assert_int_equal(count_in(report, "121106", "Not analysed: view lge_3ch (missing)"), 1);
     assert_int_equal(count_in(report, "121106", "lge_3ch"), 1);
     assert_int_equal(count_in(report, "121106",
@@ -330,8 +333,8 @@ static void a_study_that_was_not_analysed_has_views_only_found(void **state)
 {
     struct finding findings[] = {label("one", FINDING_NOT_ASSESSED)};
     struct result result = analysed(findings, 1);
-    struct result_view views[] = {{"cine_sa", NULL, "geometry", "1.2.3.4.1", 9, 30, 270},
-                                  {"lge_3ch", "missing", NULL, "", 0, 0, 0}};
+    struct result_view views[] = {{"cine_sa", NULL, "geometry", "1.2.3.4.1", 9, 30, 270, 19, 5, "sa", NULL},
+                                  {"lge_3ch", "missing", NULL, "", 0, 0, 0, 0, 0, NULL, NULL}};
     result.analysed = false;
     result.reason = "missing_views";
     result.views = views;

@@ -50,8 +50,16 @@ static struct result_series series[] = {
      .why = "rule \"heart phase\": description has \"0.75\""},
 };
 static struct result_view views[] = {
-    {.name = "cine_sa", .how = "geometry", .series_uid = "1.2.3", .slices = 9, .phases = 30, .frames = 270},
-    {.name = "lge_3ch", .reason = "missing"},
+    {.name = "cine_sa",
+     .how = "geometry",
+     .series_uid = "1.2.3",
+     .slices = 9,
+     .phases = 30,
+     .frames = 270,
+     .sampled = 19,
+     .slice = 5,
+     .plane = "sa"},
+    {.name = "lge_3ch", .reason = "missing", .sampled = -1, .reconstruction = "magnitude"},
 };
 static struct result_instance instances[] = {
     {.sop_class = "1.2.840.10008.5.1.4.1.1.2", .sop_uid = "1.2.3.1", .series_uid = "1.2.3", .frame_count = 1},
@@ -143,6 +151,13 @@ static void a_result_survives_the_round_trip(void **state)
     assert_null(back->views[0].reason);
     assert_string_equal(back->views[1].reason, "missing");
     assert_null(back->views[1].how);
+    assert_int_equal(back->views[0].sampled, 19);
+    assert_int_equal(back->views[0].slice, 5);
+    assert_string_equal(back->views[0].plane, "sa");
+    assert_null(back->views[0].reconstruction);
+    assert_int_equal(back->views[1].sampled, -1);
+    assert_null(back->views[1].plane);
+    assert_string_equal(back->views[1].reconstruction, "magnitude");
     assert_string_equal(back->box.source, "estimate");
     assert_true(back->box.confidence == 0.8125);
     assert_true(back->box.centre_lps[2] == -1024.25);
@@ -183,6 +198,15 @@ static void an_older_row_is_still_read(void **state)
     json_t *json = result_to_json(&result);
     json_t *input = json_object_get(json, "input");
     json_t *first = json_array_get(json_object_get(input, "series"), 0);
+    json_t *view = json_array_get(json_object_get(input, "views"), 0);
+    assert_int_equal(json_object_del(view, "sampled") | json_object_del(view, "slice") |
+                         json_object_del(view, "plane") | json_object_del(view, "reconstruction"),
+                     0);
+    struct result *before = reread(json);
+    assert_int_equal(before->views[0].sampled, -1);
+    assert_int_equal(before->views[0].slice, 0);
+    assert_null(before->views[0].plane);
+    assert_int_equal(before->views[0].frames, 270);
     assert_int_equal(json_object_del(first, "role") | json_object_del(first, "why") |
                          json_object_del(input, "views") | json_object_del(input, "box") |
                          json_object_del(input, "series_rules_sha256"),
@@ -265,6 +289,10 @@ static const struct {
      "[{\"name\":\"a\",\"reason\":null,\"how\":null,\"series_uid\":\"/"
      "\",\"slices\":1,\"phases\":1,\"frames\":1}]"},
     {"input", "views", "[{\"name\":\"a\",\"frames\":-1," VIEW_LESS "}]"},
+    {"input", "views", "[{\"name\":\"a\",\"sampled\":\"7\"," VIEW_REST "}]"},
+    {"input", "views", "[{\"name\":\"a\",\"slice\":-1," VIEW_REST "}]"},
+    {"input", "views", "[{\"name\":\"a\",\"plane\":7," VIEW_REST "}]"},
+    {"input", "views", "[{\"name\":\"a\",\"reconstruction\":[]," VIEW_REST "}]"},
     {"input", "box", "[]"},
     {"input", "box", "{" BOX_REST "}"},
     {"input", "box", "{\"source\":\"estimate\",\"confidence\":1.5," BOX_PLACE "}"},
