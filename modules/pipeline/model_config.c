@@ -10,9 +10,25 @@
 
 static const char *const modalities[] = {"CT", "MR", NULL};
 
-static bool check_norm(const struct preprocess *preprocess, bool has_mean_std, struct err *err)
+/* Is it grey pictures, one by one or as a video? */
+static bool takes_pictures(const struct encoder_sections *sections)
+{
+    const char *arch = json_string_value(json_object_get(sections->vision, "arch"));
+    const json_t *input = json_object_get(sections->vision, "input"); /* checked by the encoder */
+    if (!arch || sections->organ)
+        return false;
+    return strcmp(arch, "spacetime_vit") == 0 ||
+           (strcmp(arch, "vit") == 0 &&
+            (json_array_size(input) == 2 || json_integer_value(json_array_get(input, 0)) == 1));
+}
+
+static bool check_norm(const struct preprocess *preprocess, bool has_mean_std,
+                       const struct encoder_sections *sections, struct err *err)
 {
     bool meanstd = preprocess->norm == PREPROCESS_MEANSTD;
+    if (!meanstd && takes_pictures(sections))
+        return err_fail(err, ERR_INPUT,
+                        "preprocess.norm: pictures and frames are grey of 8 bits, so only meanstd");
     if (meanstd != has_mean_std)
         return err_fail(err, ERR_INPUT, "preprocess.mean and std: %s",
                         meanstd ? "required with norm meanstd" : "only with norm meanstd");
@@ -195,7 +211,7 @@ static bool read_preprocess(const struct encoder_sections *sections, const json_
         return false;
     if (has_mean != has_std)
         return err_fail(err, ERR_INPUT, "preprocess.mean and std: one without the other");
-    return check_norm(ret, has_mean, err);
+    return check_norm(ret, has_mean, sections, err);
 }
 
 static bool read_root(struct model_config *config, struct err *err)
