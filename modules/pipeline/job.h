@@ -1,8 +1,8 @@
 /* The worker's protocol: one JSON object a line in, one a line out, and the model kept between jobs.
  *
  *   {"job":"model","model":DIR}                 identity and sizes, without a study
- *       -> model {name, ...}, modality, input_zyx, dim, text_digest (text_cache.h), blank: a result with
- * every label not assessed
+ *       -> model {name, ...}, modality, input_zyx, dim, text_digest (text_cache.h),
+ *          blank: a result with every label not assessed
  *   {"job":"study","model":DIR,"files":[...]}   -> result (report/result_json.h)
  *   {"job":"tensor","model":DIR,"file":PATH}    a .safetensors with "input", already preprocessed, and
  *                                               perhaps "mask" (shapes: job_tensor.h)
@@ -10,8 +10,8 @@
  *   {"job":"text","model":DIR,"texts":[...]}    -> model, embeddings [{text, embedding}]
  *   {"job":"tokenize","model":DIR,"text":TEXT}  -> ids
  *   {"job":"check","path":PATH}                 a model folder or one .safetensors
- *       -> kind "model" with model, modality, input_zyx, dim; or kind "safetensors" with tensors, bytes,
- * sha256
+ *       -> kind "model" with model, modality, input_zyx, dim;
+ *          or kind "safetensors" with tensors, bytes, sha256
  *   {"job":"volume","files":[...],"fd":N}       writes NIfTI to the inherited descriptor N
  *       -> series (as in a result), zyx, phases, spacing_zyx_mm, warnings, files, skipped
  *   {"job":"pixels","file":PATH,"frame":N,"fd":N}  writes stored values (pixels.h) to the inherited
@@ -20,14 +20,15 @@
  *
  * "study" may hold "input_fd":N: the encoder's input is written to the inherited descriptor N as a
  * .safetensors (job_tensor.h); or "picture_fd":N: a PNG of what the encoder saw is (preview.h). A study that
- * is not analysed is an error with its reason then. "study" and
- * "volume" may hold "rules": the text of a file of series rules (series_rules.h; without it, what is built
- * in), and "series": the number or UID of the only series whose images are looked at. A job with a model may
- * hold "text_cache": DIR, a folder where text embeddings are kept between workers. The answer to "model" has
- * "text_vectors" when some had to be computed, for the daemon to keep (text_cache.h). Any job may hold
- * "stats": true; its answer then has "stats" (job_stats.h). An answer has "ok": true and the members above,
- * or "ok": false and "error" {code, reason, text} in the words of base/err.h. A job names files by path; the
- * worker opens them itself. */
+ * is not analysed is an error with its reason then.
+ * "study" and "volume" may hold "rules": the text of a file of series rules (series_rules.h; without it, what
+ * is built in), and "series": the number or UID of the only series whose images are looked at.
+ * A job with a model may hold "text_cache": DIR, a folder where text embeddings are kept between workers. The
+ * answer to "model" has "text_vectors" when some had to be computed, for the daemon to keep (text_cache.h).
+ * Any job may hold "stats": true; its answer then has "stats" (job_stats.h).
+ *
+ * An answer has "ok": true and the members above, or "ok": false and "error" {code, reason, text} in the
+ * words of base/err.h. A job names files by path; the worker opens them itself. */
 #ifndef PIPELINE_JOB_H
 #define PIPELINE_JOB_H
 

@@ -36,14 +36,16 @@ struct pipeline_study {
  * in:      crew decodes frames, NULL: the caller alone. A file that is not DICOM or is damaged is skipped; a
  *          warning ("skipped: 2 of 120 files ...") counts them.
  * out:     *ret in arena, every field filled; a study that cannot be analysed is a result too: analysed
- * false, reason and reason_text, every label not_assessed. Reasons made here: "no_dicom_files",
- *          "several_studies", "no_such_series", "too_few_slices", "spacing_too_coarse", "volume_too_large",
- * "constant_volume"; the others come from study.h and volume.h. Several phases: the one nearest to 75 % of
- * the RR interval when every frame says its percentage, else, and when percentages within a phase are more
- * than 5 points apart, the first. timing: load_s reading heads, volume_s plan to input tensor, encode_s
- * encode and score. errors:  ERR_IO (a file cannot be opened), ERR_NOMEM, ERR_BUG. threads: one job at a time
- * per model. source:  75 %: mid-diastole, the phase with the least motion at resting heart rates, is what
- * coronary CT is read at (SCCT guidelines for performance and acquisition, 2016). */
+ *          false, reason and reason_text, every label not_assessed. Reasons made here: "no_dicom_files",
+ *          "several_studies", "no_study_path"; the others come from source.h, chosen.h, exam.h, prepare.h,
+ *          grey.h and grounded.h, or are "input" and "unsupported" (pixels that cannot be decoded).
+ *          Several phases: the one nearest to 75 % of the RR interval when every frame says its percentage,
+ *          else, and when percentages within a phase are more than 5 points apart, the first.
+ * timing:  load_s reading heads, volume_s plan to input tensor, encode_s encode and score.
+ * errors:  ERR_IO (a file cannot be opened), ERR_NOMEM, ERR_BUG.
+ * threads: one job at a time per model.
+ * source:  75 %: mid-diastole, the phase with the least motion at resting heart rates, is what coronary CT
+ *          is read at (SCCT guidelines for performance and acquisition, 2016). */
 bool pipeline_run(struct model *model, const struct crew *crew, const struct pipeline_study *study,
                   struct arena *arena, struct result **ret, struct err *err);
 
@@ -63,10 +65,10 @@ typedef bool (*pipeline_slabs)(void *to, const struct volume_geometry *geometry,
                                const struct pipeline_slab *slab, struct err *err);
 
 /* The series study_choose takes for a look (no modality asked for) as it lies in space, before any
- * resampling to a grid of ours; PIPELINE_SLAB_BYTES of it are held, or a slice a seat if that is more. out:
- * *ret, what was given and the plan of it, in arena; *ret_heads_read of the files were DICOM. errors:
- * ERR_INPUT with the reason when no series fits or the volume cannot be built; ERR_UNSUPPORTED, ERR_IO,
- * ERR_NOMEM; those of `slabs`. */
+ * resampling to a grid of ours; PIPELINE_SLAB_BYTES of it are held, or a slice a seat if that is more.
+ * out:    *ret, what was given and the plan of it, in arena; *ret_heads_read of the files were DICOM.
+ * errors: ERR_INPUT with the reason when no series fits or the volume cannot be built; ERR_UNSUPPORTED,
+ *         ERR_IO, ERR_NOMEM; those of `slabs`. */
 enum { PIPELINE_SLAB_BYTES = 32 << 20 };
 bool pipeline_volume(const struct crew *crew, const struct pipeline_study *study, struct arena *arena,
                      pipeline_slabs slabs, void *to, struct chosen *ret, int *ret_heads_read,
