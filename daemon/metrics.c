@@ -61,7 +61,7 @@ static const char *const reasons[] = {
     "volume_too_large", "spacing_too_coarse", "field_too_small", "stack_too_short", "other_role", "not_gated",
     "lossy_images", "incomplete_series", "missing_view", "not_finite", "constant_volume", "input_not_finite", "embedding_not_finite", "scores_not_finite",
     "worker_crashed", "worker_timeout", "worker_garbled", "worker_input", "worker_unsupported", "worker_nomem", "worker_io",
-    "model_changed", "report_impossible", "other"};
+    "input", "unsupported", "model_changed", "report_impossible", "other"};
 // clang-format on
 enum { REASONS = sizeof reasons / sizeof *reasons };
 

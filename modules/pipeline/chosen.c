@@ -130,6 +130,9 @@ int chosen_notes(const struct study_stack *stack, char notes[CHOSEN_NOTES][CHOSE
     if (stack->left_out)
         snprintf(notes[count++], CHOSEN_NOTE_SIZE,
                  "left_out: %d parallel series of the same name are not in the stack", stack->left_out);
+    if (stack->split_by)
+        snprintf(notes[count++], CHOSEN_NOTE_SIZE, "split: %d of %d images of the series were taken (%s)",
+                 stack->frame_count, stack->series_images, stack->split_by);
     return count;
 }
 
@@ -145,9 +148,7 @@ static bool explain(struct chosen *chosen, const struct err *first, struct arena
         if (!warn(chosen, arena, err, "%s", notes[i]))
             return false;
     }
-    return !stack->split_by ||
-           warn(chosen, arena, err, "split: %d of %d images of the series were analysed (%s)",
-                stack->frame_count, stack->series_images, stack->split_by);
+    return true;
 }
 
 /* ---- the search ---- */

@@ -30,8 +30,9 @@ bool chosen_gate_stack(const struct study_stack *stack, const struct preprocess 
 bool chosen_gate_volume(const struct volume_geometry *geometry, const struct preprocess *limits,
                         struct err *err);
 
-/* Warnings that a stack brings besides those of its plan. Returns how many. */
-enum { CHOSEN_NOTES = 2, CHOSEN_NOTE_SIZE = 120 };
+/* Warnings that a stack brings besides those of its plan: "incomplete", "left_out", "split". Returns how
+ * many. */
+enum { CHOSEN_NOTES = 3, CHOSEN_NOTE_SIZE = 160 };
 int chosen_notes(const struct study_stack *stack, char notes[CHOSEN_NOTES][CHOSEN_NOTE_SIZE]);
 
 /* The error of a choice in which no stack may be analysed. modality: as study_choose got it. Always false. */

@@ -109,8 +109,8 @@ bool describe_series(struct result *result, const struct study_choice *choice, s
 
 /* ---- volume ---- */
 
-bool describe_volume(struct result *result, const struct volume_plan *plan, int phase, double spread,
-                     struct arena *arena, struct err *err)
+bool describe_plan(struct result *result, const struct volume_plan *plan, struct arena *arena,
+                   struct err *err)
 {
     const struct volume_geometry *geometry = &plan->geometry;
     for (int axis = 0; axis < 3; axis++) {
@@ -121,13 +121,18 @@ bool describe_volume(struct result *result, const struct volume_plan *plan, int 
         return false;
     for (int i = 0; i < plan->warning_count; i++)
         result->warnings[result->warning_count++] = plan->warnings[i];
+    return true;
+}
+
+bool describe_phase(struct result *result, const struct volume_plan *plan, int phase, double spread,
+                    struct arena *arena, struct err *err)
+{
+    int phases = plan->geometry.phases;
     if (spread > PREPARE_MAX_PHASE_SPREAD &&
         !warn(result, arena, err, "phase_spread: slices of one phase are %.0f %% of the RR interval apart",
               spread))
         return false;
-    if (geometry->phases == 1)
-        return true;
-    return warn(result, arena, err, "one_phase: phase %d of %d was analysed", phase + 1, geometry->phases);
+    return phases == 1 || warn(result, arena, err, "one_phase: phase %d of %d was taken", phase + 1, phases);
 }
 
 bool describe_unused_heart(struct result *result, const char *reason, struct arena *arena, struct err *err)
@@ -269,7 +274,7 @@ bool describe_segmentations(struct result *result, const struct grounded *ground
 
 /* ---- an examination in views ---- */
 
-/* The view the report points at; NULL when there is none. */
+/* The view the report points at, of those that the encoder gets; NULL when there is none. */
 static const struct exam_view *key_view(const struct exam *exam)
 {
     const struct exam_view *key = NULL;
@@ -281,14 +286,28 @@ static const struct exam_view *key_view(const struct exam *exam)
     return key;
 }
 
+static const char *reconstruction_of(const struct exam_view *view)
+{
+    if (study_view_is_cine(view->wish->view))
+        return NULL;
+    return view->look->phase_sensitive > 0 ? "phase_sensitive" : "magnitude";
+}
+
 static void describe_view(struct result_view *to, const struct exam_view *from)
 {
+    static const char *const planes[] = {
+        [STUDY_PLANE_NONE] = NULL, [STUDY_PLANE_SA] = "sa",   [STUDY_PLANE_LAX] = "lax",
+        [STUDY_PLANE_2CH] = "2ch", [STUDY_PLANE_3CH] = "3ch", [STUDY_PLANE_4CH] = "4ch"};
     to->name = study_view_names[from->wish->view];
     to->reason = from->reason;
     to->frames = from->frames;
     if (from->reason)
         return;
-    to->how = from->how;
+    to->how = from->look->how;
+    to->plane = planes[from->look->plane];
+    to->reconstruction = reconstruction_of(from);
+    to->slice = exam_slice(from);
+    to->sampled = from->sampled;
     copy_uid(to->series_uid, from->stack->frames[0].head->id.series_uid);
     to->slices = from->plan->geometry.zyx[0];
     to->phases = from->plan->geometry.phases;
@@ -320,34 +339,85 @@ static bool warn_of_frames(struct result *result, const struct exam_view *view, 
                warn(result, arena, err, "slices_resampled: %s: %d slices as %d", name, slices, view->frames);
     default:
         return slices == 1 || warn(result, arena, err, "one_slice: %s: slice %d of %d was taken", name,
-                                   slices / 2 + 1, slices);
+                                   exam_slice(view), slices);
     }
 }
 
-static bool describe_warnings(struct result *result, const struct exam_view *view,
-                              const struct frames *frames, struct arena *arena, struct err *err)
+/* What became of the examination without it. */
+static const char *instead_of(const struct exam_view *view, bool made)
+{
+    if (!made)
+        return "";
+    if (strcmp(view->reason, "not_sampled") == 0)
+        return ": its frames lie between those of the video that are sampled";
+    return view->frames ? ": blank frames instead" : ": no frames of it";
+}
+
+/* A view of any long axis is a 4-chamber view where the model was trained. */
+static bool warn_of_plane(struct result *result, const struct exam_view *view, struct arena *arena,
+                          struct err *err)
 {
     const char *name = study_view_names[view->wish->view];
-    if (view->reason)
-        return warn(result, arena, err, "missing_view: %s (%s): %s", name, view->reason,
-                    view->frames ? "blank frames instead" : "no frames of it");
-    for (int i = 0; i < view->plan->warning_count; i++)
-        if (!warn_of_view(result, name, view->plan->warnings[i], arena, err))
-            return false;
+    enum study_plane plane = view->look->plane;
+    if (strcmp(strchr(name, '_'), "_lax") != 0 || plane == STUDY_PLANE_4CH)
+        return true;
+    return warn(result, arena, err, "other_plane: %s: %s instead of 4-chamber", name,
+                plane == STUDY_PLANE_2CH   ? "2-chamber"
+                : plane == STUDY_PLANE_3CH ? "3-chamber"
+                                           : "an undecided long axis");
+}
+
+static bool warn_of_stack(struct result *result, const struct exam *exam, const struct exam_view *view,
+                          struct arena *arena, struct err *err)
+{
+    const char *name = study_view_names[view->wish->view];
     const struct study_stack *stack = view->stack;
     char notes[CHOSEN_NOTES][CHOSEN_NOTE_SIZE];
     for (int i = 0, count = chosen_notes(stack, notes); i < count; i++) {
         if (!warn_of_view(result, name, notes[i], arena, err))
             return false;
     }
-    if (stack->series_count > 1 &&
-        !warn(result, arena, err, "joined: %s: %d series of one slice each are one stack", name,
-              stack->series_count))
+    if (view->passed &&
+        !warn(result, arena, err, "passed_over: %s: series %d would have come first: %s", name,
+              exam->choice->series[view->passed->series[0]].heads[0]->id.series_number, view->passed_why))
         return false;
-    return warn_of_frames(result, view, frames, arena, err);
+    return stack->series_count == 1 ||
+           warn(result, arena, err, "joined: %s: %d series of one slice each are one stack", name,
+                stack->series_count);
 }
 
-bool describe_exam(struct result *result, const struct exam *exam, const struct frames *frames,
+/* made: the view became frames; else it is only told what it is. */
+static bool describe_warnings(struct result *result, const struct exam *exam, const struct exam_view *view,
+                              const struct frames *frames, bool made, struct arena *arena, struct err *err)
+{
+    const char *name = study_view_names[view->wish->view];
+    if (view->reason)
+        return warn(result, arena, err, "missing_view: %s (%s)%s", name, view->reason,
+                    instead_of(view, made));
+    for (int i = 0; i < view->plan->warning_count; i++)
+        if (!warn_of_view(result, name, view->plan->warnings[i], arena, err))
+            return false;
+    return warn_of_stack(result, exam, view, arena, err) && warn_of_plane(result, view, arena, err) &&
+           (!made || warn_of_frames(result, view, frames, arena, err));
+}
+
+/* The two show a scar alike, but not what is healthy. */
+static bool warn_of_reconstructions(struct result *result, struct arena *arena, struct err *err)
+{
+    int magnitude = 0, phase_sensitive = 0;
+    for (int i = 0; i < result->view_count; i++) {
+        const char *word = result->views[i].reconstruction;
+        magnitude += word && strcmp(word, "magnitude") == 0;
+        phase_sensitive += word && strcmp(word, "phase_sensitive") == 0;
+    }
+    return magnitude == 0 || phase_sensitive == 0 ||
+           warn(result, arena, err,
+                "reconstructions_differ: %d late enhancement views are phase-sensitive, %d are not or do not "
+                "say so",
+                phase_sensitive, magnitude);
+}
+
+bool describe_exam(struct result *result, const struct exam *exam, const struct frames *frames, bool made,
                    struct arena *arena, struct err *err)
 {
     const struct exam_view *key = key_view(exam);
@@ -358,9 +428,11 @@ bool describe_exam(struct result *result, const struct exam *exam, const struct 
     result->input_zyx[0] = frames->n;
     for (int i = 0; i < exam->view_count; i++) {
         describe_view(&result->views[i], &exam->views[i]);
-        if (!describe_warnings(result, &exam->views[i], frames, arena, err))
+        if (!describe_warnings(result, exam, &exam->views[i], frames, made, arena, err))
             return false;
     }
+    if (!warn_of_reconstructions(result, arena, err))
+        return false;
     for (int axis = 0; key && axis < 3; axis++) {
         result->source_zyx[axis] = key->plan->geometry.zyx[axis];
         result->source_spacing_zyx_mm[axis] = key->plan->geometry.spacing_zyx_mm[axis];
@@ -389,17 +461,30 @@ static bool sign_exam(const struct exam *exam, const struct frames *frames, char
     return true;
 }
 
+/* The first frame of the key view that the encoder gets. NULL: no memory. */
+static const struct volume_slice *key_frame(const struct exam *exam, int n, struct arena *arena)
+{
+    const struct exam_view *key = key_view(exam);
+    int *places = ARENA_ARRAY(arena, int, (size_t)n), frame = 0, k = 0;
+    if (!places)
+        return NULL;
+    exam_sample(exam->frames, n, places);
+    while (exam_at(exam, places[k], &frame) != key)
+        k++;
+    return &key->picked->slices[frame];
+}
+
 bool describe_exam_used(struct result *result, const struct exam *exam, const struct preprocess *preprocess,
                         struct arena *arena, struct err *err)
 {
-    const struct exam_view *key = key_view(exam);
+    const struct volume_slice *key = key_frame(exam, preprocess->frames.n, arena);
     int count = 0, at = 0;
     for (int i = 0; i < exam->view_count; i++)
         count += exam->views[i].reason ? 0 : exam->views[i].picked->geometry.zyx[0];
     struct volume_slice *slices = ARENA_ARRAY(arena, struct volume_slice, (size_t)count);
     struct used *used = ARENA_ARRAY(arena, struct used, 2 * (size_t)count);
     result->instances = ARENA_ARRAY(arena, struct result_instance, 2 * (size_t)count);
-    if (!slices || !used || !result->instances)
+    if (!key || !slices || !used || !result->instances)
         return no_memory(err);
     for (int i = 0; i < exam->view_count; i++)
         for (int f = 0; !exam->views[i].reason && f < exam->views[i].picked->geometry.zyx[0]; f++)
@@ -407,7 +492,7 @@ bool describe_exam_used(struct result *result, const struct exam *exam, const st
     result->instance_count = distinct_objects(slices, count, used);
     for (int i = 0; i < result->instance_count; i++)
         describe_instance(&result->instances[i], used[i].head);
-    describe_key(result, &key->picked->slices[0], used);
+    describe_key(result, key, used);
     char sources[DIGEST_HEX_SIZE];
     if (!sign_exam(exam, &preprocess->frames, sources, err))
         return false;

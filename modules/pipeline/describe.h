@@ -21,10 +21,14 @@ bool describe_skipped(struct result *result, const struct source *source, struct
 bool describe_series(struct result *result, const struct study_choice *choice, struct arena *arena,
                      struct err *err);
 
-/* Size and spacing of the volume as acquired, its warnings, the phase taken of several, and phase percentages
- * too far apart within a phase (`spread` of prepare_choose_phase). */
-bool describe_volume(struct result *result, const struct volume_plan *plan, int phase, double spread,
-                     struct arena *arena, struct err *err);
+/* Size and spacing of the volume as acquired, its warnings. */
+bool describe_plan(struct result *result, const struct volume_plan *plan, struct arena *arena,
+                   struct err *err);
+
+/* Warnings: the phase taken of several, and phase percentages too far apart within a phase (`spread` of
+ * prepare_choose_phase). */
+bool describe_phase(struct result *result, const struct volume_plan *plan, int phase, double spread,
+                    struct arena *arena, struct err *err);
 
 /* A warning when segmentations show a heart that could not be used; reason: heart_find's. */
 bool describe_unused_heart(struct result *result, const char *reason, struct arena *arena, struct err *err);
@@ -43,13 +47,14 @@ bool describe_segmentations(struct result *result, const struct grounded *ground
                             struct err *err);
 
 /* The views, present and missing; how many frames the encoder gets; the size and spacing of the key view (the
- * short-axis cine, else the first there is); what had to be made up for: every view that is missing, phases
- * and slices that are not those of the model, warnings of the views' volumes. */
-bool describe_exam(struct result *result, const struct exam *exam, const struct frames *frames,
+ * short-axis cine, else the first there is); warnings: every view that is missing, those of the views' stacks
+ * and volumes, a long axis that is no 4-chamber view, reconstructions that differ, and, of an examination
+ * that was made into frames, phases and slices that are not those of the model. */
+bool describe_exam(struct result *result, const struct exam *exam, const struct frames *frames, bool made,
                    struct arena *arena, struct err *err);
 
-/* After it: the objects whose frames were used, view by view; the key slice (the first frame of the key
- * view); the manifest of all views and of what was done to the values. */
+/* After it: the objects whose frames were used, view by view; the key slice (the first frame of the key view
+ * that the encoder got); the manifest of all views and of what was done to the values. */
 bool describe_exam_used(struct result *result, const struct exam *exam, const struct preprocess *preprocess,
                         struct arena *arena, struct err *err);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 static const int64_t max_voxels = (int64_t)1 << 28; /* of a view's frames, as acquired */
+static const char not_sampled[] = "not_sampled";
 
 static bool no_memory(struct err *err)
 {
@@ -93,8 +94,6 @@ struct search {
     const struct preprocess *preprocess;
     struct arena *arena;
     struct exam *exam;
-    struct study_look *looks;
-    bool *taken; /* [stacks] */
 };
 
 /* *ret_reason NULL: the stack serves. False only when something of ours failed. */
@@ -105,7 +104,7 @@ static bool try_stack(struct search *search, struct exam_view *view, int stack, 
     struct err why = ERR_INIT;
     int count;
     view->stack = &search->exam->choice->stacks[stack];
-    view->how = search->looks[stack].how;
+    view->look = &search->exam->looks[stack];
     if (!chosen_gate_stack(view->stack, search->preprocess, &why) ||
         !volume_plan(view->stack->frames, view->stack->frame_count, 1, search->arena, &plan, &why) ||
         !chosen_gate_volume(&plan->geometry, search->preprocess, &why)) {
@@ -118,16 +117,23 @@ static bool try_stack(struct search *search, struct exam_view *view, int stack, 
     const int *zyx = plan->geometry.zyx;
     if (!*ret_reason && (int64_t)zyx[1] * zyx[2] > max_voxels / count)
         *ret_reason = "volume_too_large";
-    return *ret_reason || pick_frames(view, search->looks[stack].plane, count, search->arena, err);
+    return *ret_reason || pick_frames(view, view->look->plane, count, search->arena, err);
+}
+
+static void pass_over(struct exam_view *view, const struct study_stack *stack, const char *reason)
+{
+    if (view->passed)
+        return;
+    view->passed = stack;
+    view->passed_why = reason;
 }
 
 static bool find_view(struct search *search, struct exam_view *view, struct err *err)
 {
-    struct study_choice *choice = search->exam->choice;
-    int *order, count = study_views_candidates(choice, search->looks, view->wish->view,
-                                               search->preprocess->frames.phase_sensitive, search->taken,
+    struct exam *exam = search->exam;
+    int *order, count = study_views_candidates(exam->choice, exam->looks, view->wish->view,
+                                               search->preprocess->frames.phase_sensitive, exam->taken,
                                                search->arena, &order);
-    const char *first = "not_found";
     if (count < 0)
         return no_memory(err);
     for (int i = 0; i < count; i++) {
@@ -135,14 +141,13 @@ static bool find_view(struct search *search, struct exam_view *view, struct err 
         if (!try_stack(search, view, order[i], &reason, err))
             return false;
         if (!reason) {
-            search->taken[order[i]] = true;
-            study_take(choice, view->stack);
+            exam->taken[order[i]] = true;
             return true;
         }
-        study_leave(choice, view->stack, reason);
-        first = i == 0 ? reason : first;
+        study_leave(exam->choice, view->stack, reason);
+        pass_over(view, view->stack, reason);
     }
-    *view = (struct exam_view){.wish = view->wish, .reason = first};
+    *view = (struct exam_view){.wish = view->wish, .reason = view->passed ? view->passed_why : "not_found"};
     return true;
 }
 
@@ -191,7 +196,7 @@ static void count_video(struct exam *exam, const struct frames *frames)
     }
 }
 
-static bool check_missing(const struct exam *exam, const struct frames *frames, struct err *err)
+static bool check_missing(const struct exam *exam, bool reject, struct err *err)
 {
     char text[256] = "";
     int length = 0, missing = 0;
@@ -203,32 +208,91 @@ static bool check_missing(const struct exam *exam, const struct frames *frames, 
                            study_view_names[view->wish->view], view->reason);
         missing++;
     }
-    if (missing == 0 || (frames->missing != FRAMES_REJECT && missing < exam->view_count))
+    if (missing == 0 || (!reject && missing < exam->view_count))
         return true;
     return err_decline(err, "missing_view", "%s: %s", missing > 1 ? "views are missing" : "a view is missing",
                        text);
+}
+
+/* How many frames of each view the encoder gets; of which none, that view is not seen. */
+static bool count_sampled(struct exam *exam, int n, struct arena *arena, struct err *err)
+{
+    int *places = ARENA_ARRAY(arena, int, (size_t)n), frame;
+    if (!places)
+        return no_memory(err);
+    for (int i = 0; i < exam->view_count; i++)
+        exam->views[i].sampled = 0;
+    for (int k = 0, count = exam_sample(exam->frames, n, places); k < count; k++)
+        exam->views[exam_at(exam, places[k], &frame) - exam->views].sampled++;
+    for (int i = 0; i < exam->view_count; i++)
+        if (!exam->views[i].reason && exam->views[i].sampled == 0)
+            exam->views[i].reason = not_sampled;
+    return true;
+}
+
+static void leave(struct exam *exam, const struct study_stack *stack, const char *reason)
+{
+    for (int i = 0; i < stack->series_count; i++) {
+        exam->choice->series[stack->series[i]].taken = false;
+        exam->choice->series[stack->series[i]].reason = reason;
+    }
+}
+
+/* Of a series of several stacks one may serve and another not. */
+static void take_series(struct exam *exam)
+{
+    for (int i = 0; i < exam->view_count; i++)
+        if (exam->views[i].reason == not_sampled)
+            leave(exam, exam->views[i].stack, not_sampled);
+    for (int i = 0; i < exam->view_count; i++)
+        if (!exam->views[i].reason)
+            study_take(exam->choice, exam->views[i].stack);
+}
+
+/* With the views that there are: the video, and whether it will do. */
+static bool settle(struct exam *exam, const struct frames *frames, struct arena *arena, struct err *err)
+{
+    for (int i = 0; i < exam->view_count; i++)
+        if (exam->views[i].reason == not_sampled)
+            exam->views[i].reason = NULL;
+    count_video(exam, frames);
+    bool ok = check_missing(exam, frames->missing == FRAMES_REJECT, err) &&
+              count_sampled(exam, frames->n, arena, err) && check_missing(exam, false, err);
+    take_series(exam);
+    return ok;
 }
 
 bool exam_find(const struct source *source, const struct preprocess *preprocess, struct arena *arena,
                struct exam *ret, struct err *err)
 {
     const struct frames *frames = &preprocess->frames;
-    struct search search = {.preprocess = preprocess, .arena = arena, .exam = ret};
+    struct search search = {preprocess, arena, ret};
     if (!study_choose(source->heads, source->count, preprocess->modality, source->rules, arena, &ret->choice,
                       err))
         return false;
     if (ret->choice->stack_count == 0)
         return chosen_none(ret->choice, preprocess->modality, err);
-    struct exam_view *views = ARENA_ARRAY(arena, struct exam_view, (size_t)frames->view_count);
-    search.taken = ARENA_ARRAY(arena, bool, (size_t)ret->choice->stack_count);
-    if (!views || !search.taken)
+    ret->taken = ARENA_ARRAY(arena, bool, (size_t)ret->choice->stack_count);
+    ret->views = ARENA_ARRAY(arena, struct exam_view, (size_t)frames->view_count);
+    if (!ret->views || !ret->taken)
         return no_memory(err);
-    for (int i = 0; i < frames->view_count; i++)
-        views[i].wish = &frames->views[i];
-    ret->views = views;
     ret->view_count = frames->view_count;
-    if (!study_views_look(ret->choice, arena, &search.looks, err) || !find_views(&search, err))
-        return false;
-    count_video(ret, frames);
-    return check_missing(ret, frames, err);
+    for (int i = 0; i < frames->view_count; i++)
+        ret->views[i].wish = &frames->views[i];
+    return study_views_look(ret->choice, arena, &ret->looks, err) && find_views(&search, err) &&
+           settle(ret, frames, arena, err);
+}
+
+bool exam_replace(struct exam *exam, struct exam_view *view, const char *reason,
+                  const struct preprocess *preprocess, struct arena *arena, struct err *err)
+{
+    struct search search = {preprocess, arena, exam};
+    leave(exam, view->stack, reason);
+    pass_over(view, view->stack, reason);
+    return find_view(&search, view, err) && settle(exam, &preprocess->frames, arena, err);
+}
+
+int exam_slice(const struct exam_view *view)
+{
+    return view->wish->from == FRAMES_SLICES ? 0 : view->plan->geometry.zyx[0] / 2 + 1;
 }

@@ -1,6 +1,5 @@
 #include "pipeline/exam.h"
 #include "pipeline/grey.h"
-#include "pipeline/prepare.h"
 #include "tensor/tensor.h"
 #include "volume/resize.h"
 
@@ -34,21 +33,86 @@ static struct square middle_square(const struct volume_geometry *geometry)
     return square;
 }
 
-/* voxels [frames][y][x] become squares [frames][side][side]. */
-static bool cut_frames(const struct volume_geometry *geometry, const float *voxels, int side, float *squares,
-                       struct arena *arena, struct err *err)
+/* A view on its way: frames are read a few at a time, so that a large one is never held whole. */
+struct cutter {
+    const struct volume_plan *plan;
+    struct volume_reader reader;
+    struct square square;
+    int side, seats;
+    float *voxels;  /* [seats][y][x] */
+    float *cut;     /* the square of one */
+    float *squares; /* [frames][side][side] */
+    bool *padded;   /* [frames] */
+    float low;      /* the least value there is */
+};
+
+static bool make_cutter(struct cutter *cutter, const struct volume_plan *plan, int side,
+                        struct source *source, struct arena *arena, struct err *err)
 {
-    const struct square square = middle_square(geometry);
-    const int *size = square.size_yx, out[2] = {side, side};
-    size_t columns = (size_t)geometry->zyx[2], plane = (size_t)geometry->zyx[1] * columns;
-    float *cut = ARENA_ARRAY(arena, float, (size_t)size[0] * (size_t)size[1]);
-    if (!cut)
-        return no_memory(err);
-    for (size_t i = 0; i < (size_t)geometry->zyx[0]; i++) {
-        const float *from = voxels + i * plane + (size_t)square.top * columns + (size_t)square.left;
-        for (size_t y = 0; y < (size_t)size[0]; y++)
-            memcpy(cut + y * (size_t)size[1], from + y * columns, (size_t)size[1] * sizeof *cut);
-        if (!resize_bilinear_f32(cut, size, squares + i * (size_t)side * (size_t)side, out, err))
+    const int *zyx = plan->geometry.zyx;
+    *cutter = (struct cutter){.plan = plan, .reader = source_reader(source), .side = side, .low = INFINITY};
+    cutter->square = middle_square(&plan->geometry);
+    cutter->seats = crew_seats(source->crew) < zyx[0] ? crew_seats(source->crew) : zyx[0];
+    const int *size = cutter->square.size_yx;
+    cutter->voxels = ARENA_ARRAY(arena, float, (size_t)cutter->seats *(size_t)zyx[1] * (size_t)zyx[2]);
+    cutter->cut = ARENA_ARRAY(arena, float, (size_t)size[0] * (size_t)size[1]);
+    cutter->squares = ARENA_ARRAY(arena, float, (size_t)zyx[0] * (size_t)side * (size_t)side);
+    cutter->padded = ARENA_ARRAY(arena, bool, (size_t)zyx[0]);
+    return (cutter->voxels && cutter->cut && cutter->squares && cutter->padded) || no_memory(err);
+}
+
+static bool read_frames(const struct cutter *cutter, int first, int count, struct err *err)
+{
+    const struct volume_plan part = volume_part(cutter->plan, 0, first, count);
+    return volume_fill_padded(&part, 0, &cutter->reader, NAN, cutter->voxels, err);
+}
+
+static bool cut_frame(const struct cutter *cutter, const float *voxels, int frame, struct err *err)
+{
+    const struct square *square = &cutter->square;
+    const int *size = square->size_yx, out[2] = {cutter->side, cutter->side};
+    size_t columns = (size_t)cutter->plan->geometry.zyx[2];
+    const float *from = voxels + (size_t)square->top * columns + (size_t)square->left;
+    for (size_t y = 0; y < (size_t)size[0]; y++)
+        memcpy(cutter->cut + y * (size_t)size[1], from + y * columns, (size_t)size[1] * sizeof *from);
+    float *to = cutter->squares + (size_t)frame * (size_t)cutter->side * (size_t)cutter->side;
+    return resize_bilinear_f32(cutter->cut, size, to, out, err);
+}
+
+/* What padding becomes is known when all is read, so frames that have some come again. */
+static bool cut_whole_frames(struct cutter *cutter, struct err *err)
+{
+    const int *zyx = cutter->plan->geometry.zyx;
+    size_t plane = (size_t)zyx[1] * (size_t)zyx[2];
+    for (int i = 0; i < zyx[0]; i++) {
+        int seat = i % cutter->seats, left = zyx[0] - i;
+        const float *voxels = cutter->voxels + (size_t)seat * plane;
+        if (seat == 0 && !read_frames(cutter, i, left < cutter->seats ? left : cutter->seats, err))
+            return false;
+        for (size_t k = 0; k < plane; k++) {
+            cutter->padded[i] |= isnan(voxels[k]);
+            cutter->low = voxels[k] < cutter->low ? voxels[k] : cutter->low;
+        }
+        if (!cutter->padded[i] && !cut_frame(cutter, voxels, i, err))
+            return false;
+    }
+    return !isinf(cutter->low) || cutter->low < 0 ||
+           err_decline(err, "constant_volume", "every voxel is padding");
+}
+
+static bool cut_padded_frames(const struct cutter *cutter, struct err *err)
+{
+    const int *zyx = cutter->plan->geometry.zyx;
+    bool ct = cutter->plan->slices[0].at.head->kind == DICOM_KIND_CT;
+    for (int i = 0; i < zyx[0]; i++) {
+        if (!cutter->padded[i])
+            continue;
+        if (!read_frames(cutter, i, 1, err))
+            return false;
+        for (size_t k = 0; k < (size_t)zyx[1] * (size_t)zyx[2]; k++)
+            if (isnan(cutter->voxels[k]))
+                cutter->voxels[k] = ct ? VOLUME_AIR_HU : cutter->low;
+        if (!cut_frame(cutter, cutter->voxels, i, err))
             return false;
     }
     return true;
@@ -57,24 +121,21 @@ static bool cut_frames(const struct volume_geometry *geometry, const float *voxe
 static bool make_grey(const struct exam_view *view, const struct preprocess *preprocess,
                       struct source *source, struct arena *arena, uint8_t *grey, struct err *err)
 {
-    const struct volume_plan *plan = view->picked;
     int side = preprocess->frames.double_resize[1];
-    size_t count = (size_t)plan->geometry.zyx[0] * (size_t)side * (size_t)side;
-    float *squares = ARENA_ARRAY(arena, float, count);
+    size_t count = (size_t)view->picked->geometry.zyx[0] * (size_t)side * (size_t)side;
     double low_high[2];
-    if (!squares)
-        return no_memory(err);
-    float *voxels = prepare_voxels(plan, 0, source, arena, err);
-    if (!voxels || !cut_frames(&plan->geometry, voxels, side, squares, arena, err) ||
-        !grey_range(squares, count, preprocess->percentile, low_high, arena, err))
-        return err_prefix(err, "view %s", study_view_names[view->wish->view]);
-    grey_of(squares, count, low_high, grey);
+    struct cutter cutter;
+    if (!make_cutter(&cutter, view->picked, side, source, arena, err) || !cut_whole_frames(&cutter, err) ||
+        !cut_padded_frames(&cutter, err) ||
+        !grey_range(cutter.squares, count, preprocess->percentile, low_high, arena, err))
+        return false;
+    grey_of(cutter.squares, count, low_high, grey);
     return true;
 }
 
 /* What a view was acquired with is let go before the next is read. */
-static bool view_grey(const struct exam_view *view, const struct preprocess *preprocess,
-                      struct source *source, struct arena *arena, uint8_t **ret, struct err *err)
+static bool view_grey(struct exam_view *view, const struct preprocess *preprocess, struct source *source,
+                      struct arena *arena, struct err *err)
 {
     size_t side = (size_t)preprocess->frames.double_resize[1];
     uint8_t *grey = ARENA_ARRAY(arena, uint8_t, (size_t)view->picked->geometry.zyx[0] * side * side);
@@ -82,8 +143,39 @@ static bool view_grey(const struct exam_view *view, const struct preprocess *pre
     bool ok = (grey && ours) || no_memory(err);
     ok = ok && make_grey(view, preprocess, source, ours, grey, err);
     arena_free(ours);
-    *ret = grey;
+    view->grey = ok ? grey : NULL;
     return ok;
+}
+
+/* NULL: the fault is not the study's. */
+static const char *reason_of(const struct err *err, struct arena *arena)
+{
+    if (err->code != ERR_INPUT && err->code != ERR_UNSUPPORTED)
+        return NULL;
+    const char *word = err->code == ERR_INPUT ? "unreadable_pixels" : err_code_name(err->code);
+    return *err->reason ? arena_strdup(arena, err->reason) : word;
+}
+
+static bool all_greys(struct exam *exam, const struct preprocess *preprocess, struct source *source,
+                      struct arena *arena, struct err *err)
+{
+    for (int i = 0; i < exam->view_count;) {
+        struct exam_view *view = &exam->views[i];
+        struct err why = ERR_INIT;
+        if (view->reason || view->grey || view_grey(view, preprocess, source, arena, &why)) {
+            i++;
+            continue;
+        }
+        const char *reason = reason_of(&why, arena);
+        if (!reason) {
+            *err = why;
+            return false;
+        }
+        if (!exam_replace(exam, view, reason, preprocess, arena, err))
+            return false;
+        i = 0; /* the video may have become another, and a view be sampled that was not */
+    }
+    return true;
 }
 
 /* ---- the video ---- */
@@ -99,15 +191,13 @@ int exam_sample(int frames, int n, int *places)
     return count;
 }
 
-/* Which view frame `place` of the video belongs to, and which of that view's different frames it is. */
-static const struct exam_view *view_at(const struct exam *exam, int place, int *ret_view, int *ret_frame)
+const struct exam_view *exam_at(const struct exam *exam, int place, int *ret_frame)
 {
-    int i = 0;
-    for (; place >= exam->views[i].frames; i++)
-        place -= exam->views[i].frames;
-    *ret_view = i;
-    *ret_frame = exam->views[i].wish->from == FRAMES_REPEAT ? 0 : place;
-    return &exam->views[i];
+    const struct exam_view *view = exam->views;
+    for (; place >= view->frames; view++)
+        place -= view->frames;
+    *ret_frame = view->wish->from == FRAMES_REPEAT ? 0 : place;
+    return view;
 }
 
 struct resizer {
@@ -148,8 +238,8 @@ static bool make_resizer(struct resizer *resizer, const struct preprocess *prepr
 }
 
 /* values [n][channels][side][side], zero. */
-static bool fill_video(const struct exam *exam, uint8_t *const *greys, const struct resizer *resizer,
-                       float *values, struct arena *arena, struct err *err)
+static bool fill_video(const struct exam *exam, const struct resizer *resizer, float *values,
+                       struct arena *arena, struct err *err)
 {
     const struct frames *frames = &resizer->preprocess->frames;
     size_t plane = (size_t)frames->double_resize[1] * (size_t)frames->double_resize[1];
@@ -158,32 +248,29 @@ static bool fill_video(const struct exam *exam, uint8_t *const *greys, const str
         return no_memory(err);
     int count = exam_sample(exam->frames, frames->n, places);
     for (int k = 0; k < count; k++) {
-        int view, frame;
+        int frame;
+        const struct exam_view *view = exam_at(exam, places[k], &frame);
         float *out = values + (size_t)k * (size_t)resizer->channels * plane;
-        if (!view_at(exam, places[k], &view, &frame)->reason &&
-            !put_frame(resizer, greys[view] + (size_t)frame * plane, out, err))
+        if (!view->reason && !put_frame(resizer, view->grey + (size_t)frame * plane, out, err))
             return false;
     }
     return true;
 }
 
-bool exam_prepare(const struct exam *exam, const struct model *model, struct source *source,
-                  struct arena *arena, struct encoder_input *ret, struct err *err)
+bool exam_prepare(struct exam *exam, const struct model *model, struct source *source, struct arena *arena,
+                  struct encoder_input *ret, struct err *err)
 {
     const struct preprocess *preprocess = model_preprocess(model);
     const struct vision_config *vision = model_vision(model);
     const int *yx = vision->input_zyx + 1;
     int n = preprocess->frames.n;
     struct resizer resizer;
-    uint8_t **greys = ARENA_ARRAY(arena, uint8_t *, (size_t)exam->view_count);
+    if (!all_greys(exam, preprocess, source, arena, err))
+        return false;
     float *values =
         ARENA_ARRAY(arena, float, (size_t)n *(size_t)vision->channels *(size_t)yx[0] * (size_t)yx[1]);
-    if (!greys || !values || !make_resizer(&resizer, preprocess, vision->channels, arena, err))
+    if (!values || !make_resizer(&resizer, preprocess, vision->channels, arena, err))
         return no_memory(err);
-    for (int i = 0; i < exam->view_count; i++) {
-        if (!exam->views[i].reason && !view_grey(&exam->views[i], preprocess, source, arena, &greys[i], err))
-            return false;
-    }
     *ret = (struct encoder_input){.values = values, .items = n, .zyx = {1, yx[0], yx[1]}};
-    return fill_video(exam, greys, &resizer, values, arena, err);
+    return fill_video(exam, &resizer, values, arena, err);
 }

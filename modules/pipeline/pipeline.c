@@ -78,14 +78,14 @@ static bool choose_stack(struct run *run, struct err *err)
         return false;
     double spread;
     run->plan = chosen.plan;
-    if (chosen.plan) {
-        run->phase = prepare_choose_phase(run->plan, &spread);
-        if (!describe_volume(run->result, run->plan, run->phase, spread, run->arena, err))
-            return false;
-    }
-    if (!ok)
+    if (chosen.plan && !describe_plan(run->result, run->plan, run->arena, err))
+        return false;
+    if (!ok) {
         *err = why;
-    return ok;
+        return false;
+    }
+    run->phase = prepare_choose_phase(run->plan, &spread);
+    return describe_phase(run->result, run->plan, run->phase, spread, run->arena, err);
 }
 
 static bool takes_exams(const struct run *run)
@@ -100,16 +100,17 @@ static bool make_exam(struct run *run, struct err *err)
     if (preprocess->frames.n == 0 || model_vision(run->model)->channels > PREPROCESS_CHANNELS_MAX)
         return err_decline(err, "no_study_path", "frames are square, of up to %d channels",
                            PREPROCESS_CHANNELS_MAX);
-    bool ok = exam_find(&run->source, preprocess, run->arena, &run->exam, &why);
-    if (run->exam.choice && !describe_series(run->result, run->exam.choice, run->arena, err))
+    bool ok = exam_find(&run->source, preprocess, run->arena, &run->exam, &why) &&
+              exam_prepare(&run->exam, run->model, &run->source, run->arena, &run->input, &why);
+    bool about_study = ok || why.code == ERR_INPUT; /* only then every view is done with */
+    if (about_study && run->exam.choice && !describe_series(run->result, run->exam.choice, run->arena, err))
         return false;
-    if (run->exam.views && !describe_exam(run->result, &run->exam, &preprocess->frames, run->arena, err))
+    if (about_study && run->exam.views &&
+        !describe_exam(run->result, &run->exam, &preprocess->frames, ok, run->arena, err))
         return false;
-    if (!ok) {
+    if (!ok)
         *err = why;
-        return false;
-    }
-    return exam_prepare(&run->exam, run->model, &run->source, run->arena, &run->input, err);
+    return ok;
 }
 
 static bool make_pictures(struct run *run, struct err *err)

@@ -113,24 +113,15 @@ static void list_views(const struct preview *preview, struct preview_page *page)
     }
 }
 
-/* Which view a place in the video belongs to. */
-static int view_of(const struct exam *exam, int *place)
-{
-    int i = 0;
-    while (*place >= exam->views[i].frames)
-        *place -= exam->views[i++].frames;
-    return i;
-}
-
 /* "cine_sa 12/30": the frame among those its view has; of one that is repeated, it is the only one. */
-static void name_view_frame(const struct exam_view *view, int place, char *text, size_t size)
+static void name_view_frame(const struct exam_view *view, int frame, char *text, size_t size)
 {
     const char *name = study_view_names[view->wish->view];
     bool repeated = view->wish->from == FRAMES_REPEAT;
     if (view->reason)
         snprintf(text, size, "%s blank", name);
     else
-        snprintf(text, size, "%s %d/%d", name, repeated ? 1 : place + 1, repeated ? 1 : view->frames);
+        snprintf(text, size, "%s %d/%d", name, frame + 1, repeated ? 1 : view->frames);
 }
 
 static bool draw_frames(const struct preview *preview, struct preview_page *page, struct err *err)
@@ -149,11 +140,11 @@ static bool draw_frames(const struct preview *preview, struct preview_page *page
         const struct volume_geometry *geometry = NULL;
         struct canvas_colour colour = preview_dim;
         if (i < count) {
-            int at = view_of(exam, &places[i]);
-            const struct exam_view *view = &exam->views[at];
-            name_view_frame(view, places[i], text, sizeof text);
+            int frame;
+            const struct exam_view *view = exam_at(exam, places[i], &frame);
+            name_view_frame(view, frame, text, sizeof text);
             geometry = view->reason ? NULL : &view->plan->geometry;
-            colour = preview_colour(at);
+            colour = preview_colour((int)(view - exam->views));
         }
         if (!draw_tile(preview, &tiles, i, geometry, colour, text, page, err))
             return false;

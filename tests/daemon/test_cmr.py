@@ -9,7 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.encaps import encapsulate
-from pydicom.uid import JPEGLosslessSV1
+from pydicom.uid import JPEGLosslessSV1, RLELossless
 from safetensors.numpy import load_file
 
 import cmr
@@ -65,6 +65,22 @@ def assert_same(ours, theirs):
     assert beyond.max() < TOLERANCE, [float(one.max()) for one in beyond]
 
 
+def key_of(made, n=64):
+    """The first frame of the short-axis cine that the encoder gets; a long-axis cine is before it."""
+    frames = reference.view_frames("cine_sa", made["cine_sa"])
+    lengths = [1 if name in ("lge_lax", "lge_2ch", "lge_3ch") else len(reference.view_frames(name, made[name])) for name in cmr.VIEWS]
+    lge = lengths[cmr.VIEWS.index("lge_sa")]
+    total = sum(lge if length == 1 else length for length in lengths)
+    return frames[min(place for place in reference.sampled(total, n) if place >= 30) - 30]
+
+
+def damage(*objects, syntax=RLELossless):
+    for one in objects:
+        one.PixelData = encapsulate([b"no picture"])
+        one["PixelData"].is_undefined_length = True
+        one.file_meta.TransferSyntaxUID = syntax
+
+
 # ---- which series is which view ----
 
 def test_views_are_found_by_words(model, tmp_path):
@@ -103,8 +119,9 @@ def test_the_objects_used_and_the_key_slice(model, tmp_path):
     used = result["input"]["instances"]
     wanted = [one.SOPInstanceUID for name in cmr.VIEWS for one in reference.view_frames(name, made[name])]
     assert [one["sop_uid"] for one in used] == wanted
-    middle = reference.from_base_to_apex(made["cine_sa"])[5][0]
-    assert used[result["input"]["key"]["instance"]]["sop_uid"] == middle.SOPInstanceUID
+    key = key_of(made)
+    assert key is not reference.view_frames("cine_sa", made["cine_sa"])[0], "the first is not sampled here"
+    assert used[result["input"]["key"]["instance"]]["sop_uid"] == key.SOPInstanceUID
 
 
 def test_of_a_pair_the_phase_sensitive_images_are_taken(tmp_path):
@@ -144,7 +161,7 @@ def test_enhanced_objects_give_the_same_views(model, tmp_path):
     """Frames in any order; the key slice is a frame."""
     study, made = cmr.six_views()
     single = encode(tmp_path / "single", study, model)
-    draw, wanted = random.Random(2), reference.from_base_to_apex(made["cine_sa"])[5][0]
+    draw, wanted = random.Random(2), key_of(made)
     for view, slices in made.items():
         images = [one for phases in slices for one in phases]
         draw.shuffle(images)
@@ -240,17 +257,18 @@ def test_only_frames_of_the_video_are_decoded(model, tmp_path):
     """What cannot be decoded does not matter where it is not shown."""
     study, made = cmr.six_views()
     for slices in (made["cine_sa"][:4], made["cine_sa"][7:]):
-        for one in (one for phases in slices for one in phases):
-            one.PixelData = encapsulate([b"no picture"])
-            one["PixelData"].is_undefined_length = True
-            one.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+        damage(*(one for phases in slices for one in phases))
     assert encode(tmp_path / "s", study, model)["analysed"] is True
-    damaged = made["lge_2ch"][0][0]
-    damaged.PixelData = encapsulate([b"no picture"])
-    damaged["PixelData"].is_undefined_length = True
-    damaged.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+    damage(made["lge_2ch"][0][0])
+    damage(made["lge_3ch"][0][0], syntax=JPEGLosslessSV1)
     result = encode(tmp_path / "s", study, model)
-    assert result["analysed"] is False and "lge_2ch" in result["reason_text"]
+    assert result["analysed"] is False and result["reason"] == "missing_view"
+    assert views_of(result)["lge_2ch"]["reason"] == "unreadable_pixels"
+    assert views_of(result)["lge_3ch"]["reason"] is None, "the first is enough"
+    skips = cmr.model(tmp_path / "m", frames={"missing": "skip"}, side=SIDE)
+    views = views_of(run(skips, tmp_path / "s"))
+    assert {name: views[name]["reason"] for name in cmr.VIEWS if views[name]["reason"]} == {
+        "lge_2ch": "unreadable_pixels", "lge_3ch": "unsupported"}
 
 
 def test_the_manifest_says_what_was_used_and_how(tmp_path, model):
@@ -350,6 +368,144 @@ def test_a_stack_that_cannot_be_laid_out_gives_way_to_the_next(model, tmp_path):
     assert left[0]["reason"] == "missing_slices"
 
 
+    assert ["passed_over", f"cine_sa: series {more[0][0].SeriesNumber} would have come first: missing_slices"] in \
+        warnings_of(result)
+
+
+def test_what_is_no_picture_gives_way_to_the_next(model, tmp_path):
+    study, made = cmr.six_views()
+    again = study.series("cine", "sa", "CINE SAX again", slices=10, phases=30)
+    damage(reference.from_base_to_apex(made["cine_sa"])[5][3])
+    ours, result = encoder_input(tmp_path / "s", study, model)
+    assert result["analysed"] is True
+    assert views_of(result)["cine_sa"]["series_uid"] == again[0][0].SeriesInstanceUID
+    number, uid = made["cine_sa"][0][0].SeriesNumber, made["cine_sa"][0][0].SeriesInstanceUID
+    assert ["passed_over", f"cine_sa: series {number} would have come first: unreadable_pixels"] in warnings_of(result)
+    assert [(one["taken"], one["reason"]) for one in result["input"]["series"] if one["series_uid"] == uid] == \
+        [(False, "unreadable_pixels")]
+    assert_same(ours, reference.video({name: {**made, "cine_sa": again}[name] for name in cmr.VIEWS}, SIDE))
+
+
+@pytest.mark.parametrize("policy", ["blank", "skip", "reject"])
+def test_a_view_that_is_no_picture_is_missing(tmp_path, policy):
+    folder = cmr.model(tmp_path / "m", frames={"missing": policy}, side=SIDE)
+    study, made = cmr.six_views()
+    black = made["lge_2ch"][0][0]
+    black.PixelData = bytes(len(black.PixelData))
+    study.write(tmp_path / "s")
+    result = run(folder, tmp_path / "s")
+    assert views_of(result)["lge_2ch"]["reason"] == "constant_volume"
+    if policy == "reject":
+        assert result["reason"] == "missing_view" and "lge_2ch (constant_volume)" in result["reason_text"]
+        return
+    ours, result = encoder_input(tmp_path / "s", None, folder)
+    views = {name: 10 if name == "lge_2ch" else made[name] for name in cmr.VIEWS
+             if policy == "blank" or name != "lge_2ch"}
+    assert_same(ours, reference.video(views, SIDE))
+
+
+def test_padding_takes_the_lowest_value_of_all_frames(model, tmp_path):
+    study, made = cmr.six_views(seed=11)
+    frames = [one for phases in made["cine_sa"] for one in phases]
+    for place, one in enumerate(frames):
+        one.PixelPaddingValue = -2000
+        if place % 3 == 0:
+            pixels = one.pixel_array.copy()
+            pixels[:20, :20] = -2000
+            one.PixelData = pixels.tobytes()
+    ours, _ = encoder_input(tmp_path / "s", study, model)
+    assert_same(ours, reference.video({name: made[name] for name in cmr.VIEWS}, SIDE))
+    run(model, tmp_path / "s", "--threads", "4", "--dump-input", tmp_path / "four.safetensors")
+    assert np.array_equal(load_file(tmp_path / "four.safetensors")["input"], ours)
+
+
+def test_a_view_of_which_no_frame_is_sampled_is_missing(tmp_path):
+    folder = cmr.model(tmp_path / "m", frames={"slices": [1, 15]}, n=16, side=SIDE)
+    study, made = cmr.six_views(lge_slices=1)
+    result = encode(tmp_path / "s", study, folder)
+    places = reference.sampled(64, 16)
+    seen = {name: sum(start <= place < end for place in places)
+            for name, start, end in zip(cmr.VIEWS, (0, 30, 60, 61, 62, 63), (30, 60, 61, 62, 63, 64))}
+    assert 0 < sum(count == 0 for count in seen.values()) and result["analysed"] is True
+    views = views_of(result)
+    assert {name: one["sampled"] for name, one in views.items() if not one["reason"]} == \
+        {name: count for name, count in seen.items() if count}
+    assert {name for name, one in views.items() if one["reason"]} == {name for name, count in seen.items() if not count}
+    assert {one["reason"] for one in views.values()} == {None, "not_sampled"}
+    for name in (name for name, count in seen.items() if not count):
+        uid = made[name][0][0].SeriesInstanceUID
+        assert [one["reason"] for one in result["input"]["series"] if one["series_uid"] == uid] == ["not_sampled"]
+        assert not [one for one in result["input"]["instances"] if one["series_uid"] == uid]
+        assert any(word == "missing_view" and text.startswith(f"{name} (not_sampled)")
+                   for word, text in warnings_of(result))
+
+
+def test_a_video_of_blank_frames_alone_is_not_analysed(tmp_path):
+    frames = {"views": [{"name": "cine_sa"}, {"name": "cine_lax"}, {"name": "lge_sa"}], "missing": "blank", "n": 1}
+    study, _ = without("cine_lax")
+    result = encode(tmp_path / "s", study, cmr.model(tmp_path / "m", frames=frames, side=SIDE))
+    assert result["reason"] == "missing_view" and "cine_sa (not_sampled)" in result["reason_text"]
+
+
+def test_how_a_stack_came_to_be_is_told(tmp_path):
+    """Of one cine the last five phases of each slice never came; another lies in a series of two image sizes; slices
+    that came one by one are joined, but for one of other phases."""
+    folder = cmr.model(tmp_path / "m", frames={"missing": "skip"}, side=SIDE)
+    study, made = cmr.six_views()
+    gone = {one.SOPInstanceUID for phases in made["cine_sa"] for one in phases[25:]}
+    study.objects = [one for one in study.objects if one.SOPInstanceUID not in gone]
+    other = study.series("lge", "sa", "LGE SAX", slices=4, shape=(48, 48))
+    for one in (one for phases in other for one in phases):
+        one.SeriesInstanceUID, one.SeriesNumber = made["lge_sa"][0][0].SeriesInstanceUID, made["lge_sa"][0][0].SeriesNumber
+    said = dict(warnings_of(encode(tmp_path / "s", study, folder)))
+    assert said["incomplete"] == "cine_sa: 250 of 300 images, as they say"
+    assert said["split"].startswith("lge_sa: 10 of 14 images of the series were taken (")
+    study = cmr.Cmr()
+    made = study.series("cine", "sa", "CINE SAX", slices=10, phases=30, one_series_a_slice=True)
+    gone = {one.SOPInstanceUID for one in made[9][20:]}
+    study.objects = [one for one in study.objects if one.SOPInstanceUID not in gone]
+    said = dict(warnings_of(encode(tmp_path / "j", study, folder)))
+    assert said["left_out"] == "cine_sa: 1 parallel series of the same name are not in the stack"
+
+
+def test_warnings_of_a_study_that_was_not_analysed_claim_nothing(model, tmp_path):
+    study, _ = without("lge_3ch", phases=25, lge_slices=16)
+    assert warnings_of(encode(tmp_path / "s", study, model)) == [["missing_view", "lge_3ch (not_found)"]]
+
+
+def test_a_view_says_what_it_shows(tmp_path, model):
+    study, made = cmr.six_views()
+    pair = study.series("lge", "2ch", "LGE 2CH", image_type=("ORIGINAL", "PRIMARY", "P", "ND"))
+    result = encode(tmp_path / "s", study, model)
+    views = views_of(result)
+    assert {name: one["plane"] for name, one in views.items()} == dict(
+        zip(cmr.VIEWS, ("4ch", "sa", "sa", "4ch", "2ch", "3ch")))
+    assert {name: one["slice"] for name, one in views.items()} == dict(zip(cmr.VIEWS, (1, 6, 0, 1, 1, 1)))
+    assert {name: one["reconstruction"] for name, one in views.items()} == {
+        "cine_lax": None, "cine_sa": None, "lge_sa": "magnitude", "lge_lax": "magnitude", "lge_3ch": "magnitude",
+        "lge_2ch": "phase_sensitive"}
+    assert views["lge_2ch"]["series_uid"] == pair[0][0].SeriesInstanceUID
+    (word,) = [text for word, text in warnings_of(result) if word == "reconstructions_differ"]
+    assert word.startswith("1 late enhancement views are phase-sensitive, 3 ")
+
+
+def test_another_long_axis_than_the_usual_is_told(tmp_path, model):
+    study, made = without("cine_lax")
+    study.series("cine", "2ch", "CINE 2CH", phases=30)
+    result = encode(tmp_path / "s", study, model)
+    assert result["analysed"] is True and views_of(result)["cine_lax"]["plane"] == "2ch"
+    assert ["other_plane", "cine_lax: 2-chamber instead of 4-chamber"] in warnings_of(result)
+
+
+def test_frames_are_normalised_by_mean_and_std_alone(tmp_path):
+    folder = cmr.model(tmp_path / "m", norm="minmax", side=SIDE)
+    config = json.loads((folder / "config.json").read_text())
+    del config["preprocess"]["mean"], config["preprocess"]["std"]
+    (folder / "config.json").write_text(json.dumps(config))
+    done = subprocess.run([CLI, "model", "check", folder], capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and "preprocess.norm" in done.stderr
+
+
 def test_the_gate_holds_for_every_view(tmp_path):
     study, _ = cmr.six_views()
     study.series("lge", "3ch", "LGE 3CH", spacing=(5.0, 5.0))
@@ -426,8 +582,7 @@ def test_an_examination_goes_from_c_store_to_the_report(start_daemon, start_pacs
     report = pacs.of_study(study.uid)[-1]
     said = " ".join(texts(report.data_set))
     assert "lv_dilation" in said and "cine_sa" in said
-    key = reference.from_base_to_apex(made["cine_sa"])[5][0]
-    assert key.SOPInstanceUID in str(report.data_set)
+    assert key_of(made).SOPInstanceUID in str(report.data_set)
 
 
 @pytest.mark.parametrize("policy", ["reject", "blank", "skip"])
