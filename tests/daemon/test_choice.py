@@ -1,10 +1,12 @@
 """Which series is analysed and why: the gate of a model from configuration to report, and roles of real series."""
+import copy
 import json
 import shutil
 import subprocess
 
 import pytest
 import requests
+from pydicom.uid import generate_uid
 
 from counterparts import send
 from service import CLI, MODEL, TIME_FACTOR
@@ -58,6 +60,21 @@ def test_each_key_of_the_gate_has_its_reason(tmp_path, key, passes, fails, reaso
     assert found["analysed"] is False and found["reason"] == reason and found["reason_text"]
     assert [one["reason"] for one in found["input"]["series"]] == [reason]
     assert {one["reason"] for one in found["findings"]} == {reason}
+
+
+def test_a_phase_is_only_told_where_one_was_taken(tmp_path):
+    study, more = ct_study(), []
+    for one in study.objects:
+        other = copy.deepcopy(one)
+        other.SOPInstanceUID = other.file_meta.MediaStorageSOPInstanceUID = generate_uid(prefix=None)
+        one.NominalPercentageOfCardiacPhase, other.NominalPercentageOfCardiacPhase = 75, 40
+        more.append(other)
+    study.objects += more
+    study.write(tmp_path / "study")
+    for least, told in ((2, ["one_phase: phase 2 of 2 was taken"]), (1000, [])):
+        found = encode(made_model(tmp_path / str(least), min_slices=least), tmp_path / "study")
+        assert found["analysed"] is bool(told)
+        assert [one for one in found["input"]["warnings"] if one.startswith("one_phase")] == told
 
 
 @pytest.mark.parametrize("sign", [
