@@ -419,94 +419,6 @@ static void per_frame_groups_go_before_shared_ones(void **state)
     assert_false(test->head->frames[1].has_spacing);
 }
 
-/* Frames whose Frame Type is this, one item each, and whose Complex Image Component is that. */
-static void put_frame_kinds(struct made_file *file, const char *const types[], const char *const components[],
-                            int count)
-{
-    made_tag(file, 0x52009230, "SQ", 0xFFFFFFFF);
-    for (int i = 0; i < count; i++) {
-        made_tag(file, 0xFFFEE000, NULL, 0xFFFFFFFF);
-        made_tag(file, 0x00189226, "SQ", 0xFFFFFFFF); /* MR Image Frame Type */
-        made_tag(file, 0xFFFEE000, NULL, 0xFFFFFFFF);
-        if (types[i])
-            made_text(file, 0x00089007, "CS", types[i]);
-        if (components[i])
-            made_text(file, 0x00089208, "CS", components[i]);
-        made_tag(file, 0xFFFEE00D, NULL, 0);
-        made_tag(file, 0xFFFEE0DD, NULL, 0);
-        made_tag(file, 0xFFFEE00D, NULL, 0);
-    }
-    made_tag(file, 0xFFFEE0DD, NULL, 0);
-}
-
-static const struct dicom_frame *load_kinds(struct test *test, const char *const types[],
-                                            const char *const components[], int count)
-{
-    struct made_file *file = &test->file;
-    char number[12];
-    snprintf(number, sizeof number, "%d", count);
-    made_begin(file, explicit_le);
-    made_identity(file, "1.2.840.10008.5.1.4.1.1.4.1", "ISO_IR 100", "x");
-    made_short(file, 0x00280002, 1);
-    made_text(file, 0x00280008, "IS", number);
-    made_short(file, 0x00280010, 1);
-    made_short(file, 0x00280011, 2);
-    made_short(file, 0x00280100, 8);
-    put_frame_kinds(file, types, components, count);
-    made_tag(file, 0x7FE00010, "OB", (uint32_t)(2 * count));
-    for (int i = 0; i < count; i++)
-        made_put(file, "12", 2);
-    assert_true(load(test));
-    return test->head->frames;
-}
-
-static void frames_of_another_type_are_of_another_kind(void **state)
-{
-    struct test *test = *state;
-    static const char *const types[] = {"ORIGINAL\\PRIMARY\\M\\NONE", "ORIGINAL\\PRIMARY\\P\\NONE",
-                                        "ORIGINAL\\PRIMARY\\M\\NONE"};
-    static const char *const none[3];
-    const struct dicom_frame *frames = load_kinds(test, types, none, 3);
-    assert_int_not_equal(frames[0].kind_hash, 0);
-    assert_int_not_equal(frames[0].kind_hash, frames[1].kind_hash);
-    assert_int_equal(frames[0].kind_hash, frames[2].kind_hash);
-    put_image(test, "1\\2\\3", "1\\0\\0\\0\\1\\0", "0.5\\0.75");
-    assert_true(load(test));
-    assert_int_equal(test->head->frames[0].kind_hash, 0);
-    assert_null(test->head->frames[0].type);
-}
-
-static void a_frame_says_its_own_type(void **state)
-{
-    static const char *const types[] = {"ORIGINAL\\PRIMARY\\LATE\\NONE", "ORIGINAL\\PRIMARY\\LATE\\NONE",
-                                        "ORIGINAL\\PRIMARY\\LATE\\NONE", NULL};
-    static const char *const components[] = {NULL, "MAGNITUDE", "REAL", NULL};
-    const struct dicom_frame *frames = load_kinds(*state, types, components, 4);
-    assert_string_equal(frames[0].type, "ORIGINAL\\PRIMARY\\LATE\\NONE");
-    assert_string_equal(frames[1].type, "ORIGINAL\\PRIMARY\\LATE\\NONE\\MAGNITUDE");
-    assert_string_equal(frames[2].type, "ORIGINAL\\PRIMARY\\LATE\\NONE\\REAL");
-    assert_int_not_equal(frames[1].kind_hash, frames[2].kind_hash);
-    assert_null(frames[3].type);
-}
-
-static void many_types_of_frames_are_told_apart_but_not_all_kept(void **state)
-{
-    enum { COUNT = 40 };
-    static char texts[COUNT][200];
-    static const char *types[COUNT], *none[COUNT];
-    for (int i = 0; i < COUNT; i++) {
-        memset(texts[i], 'A' + i % 20, sizeof texts[i] - 1);
-        types[i] = texts[i];
-    }
-    const struct dicom_frame *frames = load_kinds(*state, types, none, COUNT);
-    for (int i = 0; i < COUNT; i++) {
-        assert_ptr_equal(frames[i].type, frames[i % 20].type);
-        assert_int_equal(!frames[i].type, i % 20 >= 16);
-        assert_int_equal(frames[i].type ? strlen(frames[i].type) : 128, 128);
-        assert_int_not_equal(frames[i].kind_hash, frames[(i + 1) % COUNT].kind_hash);
-    }
-}
-
 static void classes_have_their_kind(void **state)
 {
     (void)state;
@@ -606,9 +518,6 @@ int main(void)
         T(deep_nesting_costs_an_error_not_the_process),
         T(a_flood_of_elements_is_refused),
         T(per_frame_groups_go_before_shared_ones),
-        T(frames_of_another_type_are_of_another_kind),
-        T(a_frame_says_its_own_type),
-        T(many_types_of_frames_are_told_apart_but_not_all_kept),
         T(classes_have_their_kind),
         T(everything_shared_is_read_or_refused_with_a_reason),
     };

@@ -46,19 +46,24 @@ static struct made_file *begin(struct test *test, const char *sop_class, const c
     return &test->file;
 }
 
-static const struct dicom_head *finish(struct test *test, const char *frames)
+static const struct dicom_head *read_head(struct test *test)
 {
     struct dicom_head *head = NULL;
-    if (frames)
-        made_text(&test->file, 0x00280008, "IS", frames);
-    made_pixel_format(&test->file, small);
-    made_tag(&test->file, 0x7FE00010, "OB", 8);
-    made_put(&test->file, "12345678", 8);
     if (*test->file.path)
         unlink(test->file.path);
     if (!dicom_head_read(made_save(&test->file), test->arena, &head, &test->err))
         fail_msg("%s", test->err.text);
     return head;
+}
+
+static const struct dicom_head *finish(struct test *test, const char *frames)
+{
+    if (frames)
+        made_text(&test->file, 0x00280008, "IS", frames);
+    made_pixel_format(&test->file, small);
+    made_tag(&test->file, 0x7FE00010, "OB", 8);
+    made_put(&test->file, "12345678", 8);
+    return read_head(test);
 }
 
 static void a_classic_image_says_how_it_was_acquired(void **state)
@@ -120,6 +125,91 @@ static void end_item(struct made_file *file)
 {
     made_tag(file, 0xFFFEE00D, NULL, 0);
     made_tag(file, 0xFFFEE0DD, NULL, 0);
+}
+
+/* Frames whose Frame Type is this, one item each, and whose Complex Image Component is that. */
+static void put_frame_kinds(struct made_file *file, const char *const types[], const char *const components[],
+                            int count)
+{
+    made_tag(file, 0x52009230, "SQ", 0xFFFFFFFF);
+    for (int i = 0; i < count; i++) {
+        made_tag(file, 0xFFFEE000, NULL, 0xFFFFFFFF);
+        made_tag(file, 0x00189226, "SQ", 0xFFFFFFFF); /* MR Image Frame Type */
+        made_tag(file, 0xFFFEE000, NULL, 0xFFFFFFFF);
+        if (types[i])
+            made_text(file, 0x00089007, "CS", types[i]);
+        if (components[i])
+            made_text(file, 0x00089208, "CS", components[i]);
+        made_tag(file, 0xFFFEE00D, NULL, 0);
+        made_tag(file, 0xFFFEE0DD, NULL, 0);
+        made_tag(file, 0xFFFEE00D, NULL, 0);
+    }
+    made_tag(file, 0xFFFEE0DD, NULL, 0);
+}
+
+static const struct dicom_frame *load_kinds(struct test *test, const char *const types[],
+                                            const char *const components[], int count)
+{
+    struct made_file *file = begin(test, enhanced_mr, "x");
+    char number[12];
+    snprintf(number, sizeof number, "%d", count);
+    made_short(file, 0x00280002, 1);
+    made_text(file, 0x00280008, "IS", number);
+    made_short(file, 0x00280010, 1);
+    made_short(file, 0x00280011, 2);
+    made_short(file, 0x00280100, 8);
+    put_frame_kinds(file, types, components, count);
+    made_tag(file, 0x7FE00010, "OB", (uint32_t)(2 * count));
+    for (int i = 0; i < count; i++)
+        made_put(file, "12", 2);
+    return read_head(test)->frames;
+}
+
+static void frames_of_another_type_are_of_another_kind(void **state)
+{
+    struct test *test = *state;
+    static const char *const types[] = {"ORIGINAL\\PRIMARY\\M\\NONE", "ORIGINAL\\PRIMARY\\P\\NONE",
+                                        "ORIGINAL\\PRIMARY\\M\\NONE"};
+    static const char *const none[3];
+    const struct dicom_frame *frames = load_kinds(test, types, none, 3);
+    assert_int_not_equal(frames[0].kind_hash, 0);
+    assert_int_not_equal(frames[0].kind_hash, frames[1].kind_hash);
+    assert_int_equal(frames[0].kind_hash, frames[2].kind_hash);
+    begin(test, mr, "x");
+    frames = finish(test, NULL)->frames;
+    assert_int_equal(frames[0].kind_hash, 0);
+    assert_null(frames[0].type);
+}
+
+static void a_frame_says_its_own_type(void **state)
+{
+    static const char *const types[] = {"ORIGINAL\\PRIMARY\\LATE\\NONE", "ORIGINAL\\PRIMARY\\LATE\\NONE",
+                                        "ORIGINAL\\PRIMARY\\LATE\\NONE", NULL};
+    static const char *const components[] = {NULL, "MAGNITUDE", "REAL", NULL};
+    const struct dicom_frame *frames = load_kinds(*state, types, components, 4);
+    assert_string_equal(frames[0].type, "ORIGINAL\\PRIMARY\\LATE\\NONE");
+    assert_string_equal(frames[1].type, "ORIGINAL\\PRIMARY\\LATE\\NONE\\MAGNITUDE");
+    assert_string_equal(frames[2].type, "ORIGINAL\\PRIMARY\\LATE\\NONE\\REAL");
+    assert_int_not_equal(frames[1].kind_hash, frames[2].kind_hash);
+    assert_null(frames[3].type);
+}
+
+static void many_types_of_frames_are_told_apart_but_not_all_kept(void **state)
+{
+    enum { COUNT = 40 };
+    static char texts[COUNT][200];
+    static const char *types[COUNT], *none[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        memset(texts[i], 'A' + i % 20, sizeof texts[i] - 1);
+        types[i] = texts[i];
+    }
+    const struct dicom_frame *frames = load_kinds(*state, types, none, COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        assert_ptr_equal(frames[i].type, frames[i % 20].type);
+        assert_int_equal(!frames[i].type, i % 20 >= 16);
+        assert_int_equal(frames[i].type ? strlen(frames[i].type) : 128, 128);
+        assert_int_not_equal(frames[i].kind_hash, frames[(i + 1) % COUNT].kind_hash);
+    }
 }
 
 static void each_frame_has_its_inversion_time(void **state)
@@ -317,6 +407,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_classic_image_says_how_it_was_acquired),
+        T(frames_of_another_type_are_of_another_kind),
+        T(a_frame_says_its_own_type),
+        T(many_types_of_frames_are_told_apart_but_not_all_kept),
         T(each_frame_has_its_inversion_time),
         T(an_enhanced_image_says_it_in_its_groups),
         T(a_phase_that_only_text_names_is_read),

@@ -4,6 +4,7 @@
 #include "fuzz.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { PIXELS_MAX = 1 << 20, FRAMES_MAX = 3 };
 
@@ -49,6 +50,9 @@ static void check_head(const struct dicom_head *head)
     fuzz_must(head->rows >= 0 && head->columns >= 0 && head->frame_count >= 0, "sizes are not negative");
     fuzz_must((head->frames != NULL) == (head->frame_count > 0), "frames are there when they are counted");
     fuzz_touch(head->frames, (size_t)head->frame_count * sizeof *head->frames);
+    for (int i = 0; i < head->frame_count; i++)
+        fuzz_must(!head->frames[i].type || strlen(head->frames[i].type) < sizeof head->image_type,
+                  "a frame's type is as long as an object's");
 }
 
 static void try_frame(struct dicom_pixels *pixels, int frame, int32_t *values, size_t count)
