@@ -141,5 +141,5 @@ def config(vision, text, proj_dim, residual="block_input"):
         "text": dict(zip(("vocab", "width", "depth", "heads", "max_pos"), text), arch="bert", mlp_dim=4 * text[1],
                      act="gelu", ln_eps=1e-12, max_len=text[4], do_lower_case=True, pool="mean", proj_pre="relu",
                      proj_dim=proj_dim),
-        "preprocess": {"modality": "MR"},
+        "preprocess": {"modality": "MR", "norm": "meanstd", "mean": 0.5, "std": 0.25},
     }

@@ -163,7 +163,7 @@ def own_config(sizes, **changes):
             "heads": t["num_attention_heads"], "mlp_dim": t["intermediate_size"],
             "proj_dim": sizes["projection_dim"]}
     return {"name": "golden", "version": "1", "manufacturer": "test", "family": "radclip", "trained": False,
-            "vision": dict(vision, **changes), "text": text, "preprocess": {"modality": "CT"}}
+            "vision": dict(vision, **changes), "text": text, "preprocess": {"modality": "CT", "norm": "meanstd", "mean": 0.5, "std": 0.25}}
 
 
 @pytest.mark.parametrize("side", [28, 84, 56])

@@ -19,7 +19,7 @@ CONFIG = {
                "heads": 3, "mlp_dim": 96, "proj_dim": DIM, "proj_bias": False},
     "text": {"arch": "clip", "vocab": 514, "width": 40, "depth": 2, "heads": 5, "mlp_dim": 80, "proj_dim": DIM,
              "proj_bias": False},
-    "preprocess": {"modality": "CT"},
+    "preprocess": {"modality": "CT", "norm": "meanstd", "mean": 0.5, "std": 0.25},
 }
 CASES = {
     "mean": {"mode": "mean"},
