@@ -281,8 +281,9 @@ static void take_flanked(struct search *search)
     search->high_zyx[2] = percentile(left, count, 100 - FEW) - 1;
 }
 
-/* How far left the heart reaches in a slice that only the left lung flanks; -1: it does not. */
-static int left_border(const struct search *search, int z)
+/* How far left the heart reaches in a slice that only the left lung flanks, `above` being as far as it does
+ * in the one above; -1: it does not. */
+static int left_border(const struct search *search, int z, int above)
 {
     int height = search->grid->zyx[1], flanked = 0, *left = search->columns;
     int first = search->low_zyx[1], last = search->high_zyx[1];
@@ -293,7 +294,7 @@ static int left_border(const struct search *search, int z)
     if (2 * flanked <= last - first)
         return -1;
     int border = percentile(left, flanked, 100 - 2 * FEW) - 1;
-    return (border - search->high_zyx[2]) * step(search, 2) < jump_mm ? border : -1;
+    return (border - above) * step(search, 2) < jump_mm ? border : -1;
 }
 
 /* How far right the gap between the lungs reaches in a slice, but for a few rows. */
@@ -330,8 +331,8 @@ static void take_slices(struct search *search)
     search->low_zyx[0] = low = above_liver(search, low, high);
     search->high_zyx[0] = high;
     take_flanked(search);
-    int beside = search->high_zyx[2];
-    for (int border; low > 0 && high - low < most && (border = left_border(search, low - 1)) >= 0; low--)
+    int beside = search->high_zyx[2], border = beside;
+    for (; low > 0 && high - low < most && (border = left_border(search, low - 1, border)) >= 0; low--)
         beside = border > beside ? border : beside;
     search->low_zyx[0] = low;
     search->high_zyx[2] = beside;

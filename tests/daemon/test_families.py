@@ -110,7 +110,8 @@ def judge_report(document, result):
     assert any(text.startswith(f"Input: {len(taken)} of ") for text in said)
     assert all(any(text.startswith(f"Series {number} taken: ") for text in said) for number in taken)
     for view in result["input"]["views"]:
-        assert any(text.startswith(f"View analysed: {view['name']}: series ") for text in said), view
+        words = f"Not analysed: view {view['name']} (" if view["reason"] else f"View analysed: {view['name']}: series "
+        assert any(text.startswith(words) for text in said), view
     (evaluations,) = [item for item in content(document) if concept(item) == "C0034375"]
     answers = [item for item in evaluations.ContentSequence if item.ValueType == "CODE" and concept(item) != "111017"]
     states = {"present": "52101004", "absent": "272519000"}
@@ -134,7 +135,10 @@ def test_a_family_from_store_to_report(start_daemon, start_pacs, model, family, 
     assert result["analysed"] and result["model"]["family"] == family
     used, sent = {one["sop_uid"] for one in result["input"]["instances"]}, {str(one.SOPInstanceUID) for one in objects}
     assert used and used <= sent if family == "cmr-clip" else used == sent
-    assert [one["reason"] for one in result["input"]["views"]] == ([None] * 6 if family == "cmr-clip" else [])
+    assert len(result["input"]["views"]) == (6 if family == "cmr-clip" else 0)
+    for view in result["input"]["views"]:  # a small model has too few frames for some
+        assert (view["reason"] is None) == (view["sampled"] > 0) and (not full or view["sampled"] > 0), view
+        assert view["reason"] in (None, "not_sampled")
     assert full and family == "radar" or len({len(vector) for vector in vectors(result).values()}) == 1, result["organs"]
     assert all(abs(np.linalg.norm(vector) - 1) < 1e-3 for vector in vectors(result).values())
     if family in MASKED:

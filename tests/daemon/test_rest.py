@@ -328,8 +328,10 @@ def change_result(daemon, change):
         database.execute("UPDATE result SET json = ? WHERE id = ?", (json.dumps(result), row))
 
 
-VIEWS = [{"name": "cine_sa", "reason": None, "how": "geometry", "series_uid": "1.2.3", "slices": 9, "phases": 30, "frames": 270},
-         {"name": "lge_3ch", "reason": "missing", "how": None, "series_uid": "", "slices": 0, "phases": 0, "frames": 0}]
+VIEWS = [{"name": "cine_sa", "reason": None, "how": "geometry", "series_uid": "1.2.3", "slices": 9, "phases": 30, "frames": 270,
+          "sampled": 17, "slice": 5, "plane": "sa", "reconstruction": None},
+         {"name": "lge_3ch", "reason": "missing", "how": None, "series_uid": "", "slices": 0, "phases": 0, "frames": 0,
+          "sampled": 0, "slice": 0, "plane": None, "reconstruction": "magnitude"}]
 BOX = {"source": "estimate", "confidence": 0.83, "centre_lps": [-10.5, 20, 300], "size_zyx_mm": [150, 160, 170]}
 
 
