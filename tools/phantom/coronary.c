@@ -17,7 +17,8 @@ struct artery {
     int count;
 };
 
-/* A curve through knots (Catmull-Rom), its radius going evenly from the first to the last. */
+/* A curve through knots (Catmull-Rom), its radius going evenly from the first
+ * to the last. */
 static struct vec between_knots(const struct vec *knots, int count, int i, double t)
 {
     struct vec a = knots[i > 0 ? i - 1 : 0], b = knots[i], c = knots[i + 1];
@@ -49,7 +50,8 @@ static void add_artery(const struct artery *artery, struct scene *scene)
                                         artery->radius[i + 1] + (pass ? 0 : 0.5)));
 }
 
-/* source of the courses: front groove, left and right grooves between atria and ventricles, back groove */
+/* source of the courses: front groove, left and right grooves between atria and
+ * ventricles, back groove */
 static void lay_left_front(const struct heart *heart, struct artery *artery)
 {
     double length = heart->length_mm - heart->base_mm;
@@ -96,7 +98,8 @@ static void add_branch(const struct heart *heart, struct scene *scene, const dou
 
 /* ---- disease ---- */
 
-/* The lumen narrows over `length` points round the middle; soft plaque takes the room. */
+/* The lumen narrows over `length` points round the middle; soft plaque takes
+ * the room. */
 static void narrow(struct artery *artery, int middle, int length, double fraction, struct scene *scene)
 {
     for (int i = 0; i < artery->count; i++) {
@@ -127,7 +130,8 @@ static void add_plaque(const struct artery *artery, int at, double severity, str
     scene_add(scene, plaque);
 }
 
-/* Plaques lie in the first 60 % of an artery, most of them in the left front one. */
+/* Plaques lie in the first 60 % of an artery, most of them in the left front
+ * one. */
 static void add_calcium(const struct artery *arteries, const struct patient *patient, struct scene *scene)
 {
     double severity = patient->findings.severity[CORONARY_CALCIFICATION];

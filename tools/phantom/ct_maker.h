@@ -1,6 +1,7 @@
 /* How the makers of CT scanners name and write what is the same scan.
- * source: descriptions and kernels as listed in docs/volumes.md and conf/series.json; public conformance
- * statements for image types, signedness and padding. */
+ * source: descriptions and kernels as listed in docs/volumes.md and
+ * conf/series.json; public conformance statements for image types, signedness
+ * and padding. */
 #ifndef PHANTOM_CT_MAKER_H
 #define PHANTOM_CT_MAKER_H
 

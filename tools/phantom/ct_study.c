@@ -138,7 +138,7 @@ static void add_technique(const struct examination *exam, const struct scan *sca
     }
     double kv = scan->role == CT_CALCIUM || scan->role == CT_LOCALIZER ? 120 : exam->kv;
     part10_format(file, 0x00180060, "DS", "%.0f", kv);
-    part10_format(file, 0x00180090, "DS", "%.6g", scan->role == CT_LOCALIZER ? 500 : 500.0);
+    part10_format(file, 0x00180090, "DS", "%.6g", 500.0);
     part10_format(file, 0x00181100, "DS", "%.6g", scan->field_mm);
     part10_format(file, 0x00181151, "IS", "%ld", lround(exam->mas));
     if (kernel[0])
@@ -199,14 +199,15 @@ static bool write_picture(struct examination *exam, const struct study_header *h
     return study_take(exam->study, header, series, file, sop_uid, err);
 }
 
-/* One axial picture in Hounsfield units: thick slices are the mean of thinner layers. */
+/* One axial picture in Hounsfield units: thick slices are the mean of thinner
+ * layers. */
 static bool paint_picture(struct examination *exam, const struct scan *scan, const struct plane *plane,
                           const float palette[TISSUE_COUNT], int instance)
 {
     struct canvas *canvas = &exam->canvas;
     size_t pixels = (size_t)plane->rows * (size_t)plane->columns;
     struct dice dice = {exam->noise_seed ^ (uint64_t)(scan->role * 100000 + instance) * 0x9E3779B97F4A7C15U};
-    int layers = scan->thickness_mm > 2 ? 2 : 1;
+    int layers = scan->thickness_mm > 4 ? 2 : 1;
     for (int i = 0; i < layers; i++) {
         for (size_t at = 0; at < pixels; at++)
             canvas->layer[at] = palette[TISSUE_AIR];
@@ -273,7 +274,7 @@ static struct scan scan_of(const struct examination *exam, enum ct_role role)
     scan.field_mm = 220;
     scan.noise_hu = 0.7 * exam->noise_hu;
     scan.grain = 0.6;
-    scan.blur_mm = exam->blur_mm + 0.3;
+    scan.blur_mm = exam->blur_mm + 0.2 * scan.thickness_mm;
     scan.seconds = 120.0 * role;
     scan.each_s = 0.05;
     scan.window[0] = 50;
@@ -318,7 +319,8 @@ static bool write_wide(struct examination *exam, struct err *err)
     return write_scan(exam, &scan, 5, err);
 }
 
-/* A picture of the whole chest as a shadow: attenuation summed over planes through it. */
+/* A picture of the whole chest as a shadow: attenuation summed over planes
+ * through it. */
 static bool paint_scout(struct examination *exam, const struct plane *plane, struct vec through)
 {
     enum { PLANES = 22, STEP = 14 };
@@ -358,6 +360,8 @@ static bool write_scouts(struct examination *exam, struct err *err)
     struct scan scan = scan_of(exam, CT_LOCALIZER);
     scan.contrast = false;
     scan.field_mm = 420;
+    scan.window[0] = 100;
+    scan.window[1] = 1600;
     if (!series)
         return err_fail(err, ERR_BUG, "too many series");
     for (int i = 0; i < 2; i++) {
@@ -389,12 +393,12 @@ bool ct_study_write(struct study *study, struct err *err)
         if (&ct_makers[i].maker == study->maker)
             exam.maker = &ct_makers[i];
     struct heart heart;
-    heart_at(study->patient, 0.12, &heart); /* three quarters through the beat */
+    heart_at(study->patient, STUDY_CT_CONTRACTION, &heart);
     draw_examination(&exam, &heart);
     thorax_add(study->patient, true, &exam.scene);
     heart_add(&heart, &exam.scene);
-    vessels_add(&heart, &exam.scene);
     coronary_add(&heart, &exam.scene);
+    vessels_add(&heart, &exam.scene);
     bool ok = write_all(&exam, err);
     canvas_done(&exam.canvas);
     scene_done(&exam.scene);

@@ -1,5 +1,6 @@
-/* What can be wrong with a patient, and how badly: severities from 0 (absent) to 1.
- * README.md says what each severity is in millimetres and grey values, and why. */
+/* What can be wrong with a patient, and how badly: severities from 0 (absent)
+ * to 1. README.md says what each severity is in millimetres and grey values,
+ * and why. */
 #ifndef PHANTOM_FINDINGS_H
 #define PHANTOM_FINDINGS_H
 
@@ -38,11 +39,12 @@ const char *kind_name(enum kind kind);          /* "ct", "cmr" */
 const char *finding_name(enum finding finding); /* snake_case, as in prompts.json */
 bool finding_of_kind(enum finding finding, enum kind kind);
 
-/* Each finding of the kind is there in 30 % of patients, on its own, with a severity from 0.2 to 1, rounded
- * to 0.01. */
+/* Each finding of the kind is there in 30 % of patients, on its own, with a
+ * severity from 0.2 to 1, rounded to 0.01. */
 struct findings findings_drawn(enum kind kind, uint64_t seed);
 
-/* "ID" or "ID=SEVERITY" (0 to 1; the seed's when not said) into *findings. errors: ERR_INPUT. */
+/* "ID" or "ID=SEVERITY" (0 to 1; the seed's when not said) into *findings.
+ * errors: ERR_INPUT. */
 bool findings_set(struct findings *findings, enum kind kind, uint64_t seed, const char *text,
                   struct err *err);
 

@@ -1,5 +1,5 @@
-/* Points, directions and frames in DICOM's patient coordinates: millimetres, x to the left, y to the back, z
- * to the head (LPS). */
+/* Points, directions and frames in DICOM's patient coordinates: millimetres, x
+ * to the left, y to the back, z to the head (LPS). */
 #ifndef PHANTOM_GEOMETRY_H
 #define PHANTOM_GEOMETRY_H
 
@@ -74,7 +74,8 @@ static inline struct frame frame_level(struct vec origin)
     return (struct frame){origin, {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}};
 }
 
-/* z along the direction given, x as near to `across` as a right angle allows. */
+/* z along the direction given, x as near to `across` as a right angle allows.
+ */
 static inline struct frame frame_along(struct vec origin, struct vec along, struct vec across)
 {
     struct frame frame = {.origin = origin};

@@ -3,11 +3,13 @@
 #include <math.h>
 
 static const double pi = 3.14159265358979323846;
-/* The cavity is an ellipsoid cut at the mitral plane: its middle lies at this part of its length. */
+/* The cavity is an ellipsoid cut at the mitral plane: its middle lies at this
+ * part of its length. */
 static const double middle = 0.35;
 enum { SHORTENING_PERCENT = 15 }; /* of the length, at an ejection fraction of 0.63 */
 
-/* Volume of an ellipsoid of revolution, half length c, cut at distance h below its middle, in mm3. */
+/* Volume of an ellipsoid of revolution, half length c, cut at distance h below
+ * its middle, in mm3. */
 static double cut_volume(double radius, double half_length, double cut)
 {
     double h = cut / half_length;
@@ -49,29 +51,35 @@ static struct shape left_ventricle(const struct heart *heart)
     return cavity;
 }
 
+static double right_middle(const struct heart *heart)
+{
+    return 0.72 * heart->outer_mm + 0.4 * heart->septum_mm;
+}
+
 static struct shape right_ventricle(const struct heart *heart, double width)
 {
     double s = heart->size, b = heart->base_mm, length = heart->length_mm - b;
     struct shape cavity = shape_blob(TISSUE_RIGHT_BLOOD, heart->patient->heart, 14);
-    double x = 0.72 * heart->outer_mm + 0.4 * heart->septum_mm;
+    double x = right_middle(heart);
     shape_part(&cavity, x, 4 * s, b + 0.36 * length, 30 * s * width, 34 * s * sqrt(width), 0.53 * length);
     shape_part(&cavity, x, -23 * s, b + 8 * s, 17 * s * width, 19 * s, 21 * s);
     shape_part(&cavity, 20 * s, -36 * s, b - 6 * s, 13 * s, 13 * s, 13 * s);
     return cavity;
 }
 
+/* Round the left ventricle, the right one, its outflow and the atria. */
 static struct shape fat_surface(const struct heart *heart, double width)
 {
-    double s = heart->size, gap = heart->patient->heart_fat_mm;
-    double right = 0.72 * heart->outer_mm + 0.4 * heart->septum_mm + 30 * s * width + 3 + gap;
-    double left = heart->outer_mm + gap, across = fmax(heart->outer_mm, 37 * s * sqrt(width)) + gap;
-    double apex = heart->length_mm + heart->wall_mm + gap;
+    double s = heart->size, gap = heart->patient->heart_fat_mm, b = heart->base_mm;
+    double outer = heart->outer_mm + gap, length = heart->length_mm - b, x = right_middle(heart);
     struct shape sac = shape_blob(TISSUE_HEART_FAT, heart->patient->heart, 18);
-    shape_part(&sac, (right - left) / 2, 1 * s, apex - 0.63 * (apex + 14 * s), (right + left) / 2, across,
-               0.63 * (apex + 14 * s));
+    shape_part(&sac, 0, 0, b + middle * length, outer, outer, (1 - middle) * length + heart->wall_mm + gap);
+    double out = 2 + gap;
+    shape_part(&sac, x, 4 * s, b + 0.36 * length, 30 * s * width + out, 34 * s * sqrt(width) + out,
+               0.53 * length + out);
     double a = heart->patient->atria_scale;
-    shape_part(&sac, 17 * a, 6 * a, -20 * a, 48 * a + gap, 33 * a + gap, 27 * a + gap);
-    shape_part(&sac, 22 * s, -28 * s, -4 * s, 20 * s + gap, 22 * s + gap, 20 * s + gap);
+    shape_part(&sac, 17 * a, 6 * a, -20 * a, 46 * a + gap, 32 * a + gap, 27 * a + gap);
+    shape_part(&sac, 22 * s, -28 * s, -4 * s, 19 * s + gap, 21 * s + gap, 20 * s + gap);
     return sac;
 }
 
@@ -96,7 +104,8 @@ void heart_at(const struct patient *patient, double contraction, struct heart *h
 {
     *heart = (struct heart){.patient = patient, .contraction = contraction / 2};
     shape_moment(heart);
-    /* the sac moves half as far as the muscle: what the ventricles lose, the atria gain */
+    /* the sac moves half as far as the muscle: what the ventricles lose, the
+     * atria gain */
     double change = patient->rv_width[1] - patient->rv_width[0];
     shape_moment(heart);
     heart->sac = fat_surface(heart, patient->rv_width[0] + contraction / 2 * change);

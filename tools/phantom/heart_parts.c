@@ -6,14 +6,16 @@
 
 static const double pi = 3.14159265358979323846;
 
-/* Fluid gathers where a lying patient's lowest point is: behind and below. */
+/* Fluid gathers where a lying patient's lowest point is: behind and below. Fat
+ * lies round the sac. */
 static void add_sac(const struct heart *heart, struct scene *scene)
 {
     double thick = heart->patient->effusion_mm;
-    struct shape fluid = shape_grown(&heart->sac, TISSUE_FLUID, 0.7 * thick);
-    fluid.frame.origin = vec_sum(fluid.frame.origin, (struct vec){0.05 * thick, 0.24 * thick, -0.16 * thick});
-    scene_add(scene, shape_grown(&fluid, TISSUE_FAT, 6));
-    scene_add(scene, shape_grown(&fluid, TISSUE_PERICARDIUM, 1.3));
+    struct shape fluid = shape_grown(&heart->sac, 0.64 * thick);
+    fluid.tissue = TISSUE_FLUID;
+    fluid.frame.origin = vec_sum(fluid.frame.origin, (struct vec){0.05 * thick, 0.29 * thick, -0.2 * thick});
+    shape_rind(&fluid, TISSUE_PERICARDIUM, 1.3);
+    shape_rind(&fluid, TISSUE_FAT, 1 + 0.6 * heart->patient->heart_fat_mm);
     scene_add(scene, fluid);
     scene_add(scene, heart->sac);
 }
@@ -36,6 +38,16 @@ static struct shape left_atrium(const struct heart *heart)
     return blood;
 }
 
+/* The ring between atrium and ventricle, closed but for what the atrium and the
+ * outflow open. */
+static void add_ring(const struct heart *heart, struct scene *scene)
+{
+    struct frame frame = heart->patient->heart;
+    frame.origin = frame_point(&frame, 0, 0, heart->base_mm - 1);
+    double across = 0.86 * heart->outer_mm;
+    scene_add(scene, shape_cylinder(TISSUE_MYOCARDIUM, frame, across, across, 2.5));
+}
+
 /* Two muscles and their chords, in the cavity. */
 static void add_papillary(const struct heart *heart, struct scene *scene)
 {
@@ -50,7 +62,8 @@ static void add_papillary(const struct heart *heart, struct scene *scene)
     }
 }
 
-/* Leaflets between atrium and ventricle: shut in systole, hanging into the ventricle in diastole. */
+/* Leaflets between atrium and ventricle: shut in systole, hanging into the
+ * ventricle in diastole. */
 static void add_valves(const struct heart *heart, struct scene *scene)
 {
     double shut = heart->contraction > 0.15 ? 1 : 0;
@@ -65,14 +78,14 @@ static void add_valves(const struct heart *heart, struct scene *scene)
 
 void heart_add(const struct heart *heart, struct scene *scene)
 {
-    struct shape left = left_atrium(heart), right = right_atrium(heart);
-    double rv_wall = 3 + 1.5 * heart->patient->findings.severity[PULMONARY_HYPERTENSION];
+    struct shape left = left_atrium(heart), right = right_atrium(heart), rv = heart->rv;
+    shape_rind(&rv, TISSUE_MYOCARDIUM, 3 + 1.5 * heart->patient->findings.severity[PULMONARY_HYPERTENSION]);
+    shape_rind(&right, TISSUE_MYOCARDIUM, 1.6);
+    shape_rind(&left, TISSUE_MYOCARDIUM, 2);
     add_sac(heart, scene);
-    scene_add(scene, shape_grown(&heart->rv, TISSUE_MYOCARDIUM, rv_wall));
-    scene_add(scene, shape_grown(&right, TISSUE_MYOCARDIUM, 2));
-    scene_add(scene, shape_grown(&left, TISSUE_MYOCARDIUM, 2));
-    scene_add(scene, heart->rv);
+    scene_add(scene, rv);
     scene_add(scene, right);
+    add_ring(heart, scene);
     scene_add(scene, left);
     scene_add(scene, heart->lv_wall);
     scene_add(scene, heart->lv);
@@ -82,8 +95,9 @@ void heart_add(const struct heart *heart, struct scene *scene)
     add_valves(heart, scene);
 }
 
-/* Territories of the three arteries in the heart's frame. source: AHA 17-segment model, assignment of
- * segments (Cerqueira 2002); the septum lies at 0, the inferior wall at pi/2. */
+/* Territories of the three arteries in the heart's frame. source: AHA
+ * 17-segment model, assignment of segments (Cerqueira 2002); the septum lies at
+ * 0, the inferior wall at pi/2. */
 static const struct {
     double angle, low, high; /* low, high: parts of the length from base to apex */
 } territories[3] = {{-0.7, 0.35, 1.1}, {1.35, 0.05, 0.65}, {2.6, 0.05, 0.7}};

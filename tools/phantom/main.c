@@ -1,5 +1,6 @@
-/* cardioscribe-phantom: writes synthetic studies with known findings, for trying the service out, for its
- * tests and for training the demonstration models. */
+/* cardioscribe-phantom: writes synthetic studies with known findings, for
+ * trying the service out, for its tests and for training the demonstration
+ * models. */
 #include "findings.h"
 #include "heart.h"
 #include "study.h"
@@ -16,26 +17,29 @@
 #include <string.h>
 
 #define PHANTOM_VERSION                                                                                      \
-    "2" /* part of every UID: raise it when the same seed no longer gives the same bytes */
+    "2" /* part of every UID: raise it when the same seed no longer gives the                                \
+           same bytes */
 
 enum { FINDINGS_MAX = 40 };
 
-static const char usage[] =
-    "usage: cardioscribe-phantom --out DIR [options]\n"
-    "Writes synthetic cardiac studies as DICOM, one folder each (DIR/ct-7), with truth.json: what was made.\n"
-    "The same options give the same bytes.\n"
-    "  --out DIR              folder to write to, created when missing\n"
-    "  --kind ct|cmr          what to make (default ct)\n"
-    "  --seed N               the first patient (default 1)\n"
-    "  --count M              so many patients, seeds N, N+1, ... (default 1)\n"
-    "  --finding ID[=SEVERITY]  this finding (may be repeated), and no other; severity 0 to 1, drawn when "
-    "not\n"
-    "                         said. Without it each finding is there in 30 % of patients\n"
-    "  --list                 name the findings of the kind and leave\n"
-    "  --truth-only           truth.json without images\n"
-    "  --study-date DATE      YYYYMMDD (default: follows from the seed)\n"
-    "  --patient-id ID        default PHANTOM-<kind>-<seed>\n"
-    "  --accession NO         default ACC-<seed>\n";
+static const char usage[] = "usage: cardioscribe-phantom --out DIR [options]\n"
+                            "Writes synthetic cardiac studies as DICOM, one folder each (DIR/ct-7), "
+                            "with truth.json: what was made.\n"
+                            "The same options give the same bytes.\n"
+                            "  --out DIR              folder to write to, created when missing\n"
+                            "  --kind ct|cmr          what to make (default ct)\n"
+                            "  --seed N               the first patient (default 1)\n"
+                            "  --count M              so many patients, seeds N, N+1, ... (default 1)\n"
+                            "  --finding ID[=SEVERITY]  this finding (may be repeated), and no other; "
+                            "severity 0 to 1, drawn when "
+                            "not\n"
+                            "                         said. Without it each finding is there in 30 % "
+                            "of patients\n"
+                            "  --list                 name the findings of the kind and leave\n"
+                            "  --truth-only           truth.json without images\n"
+                            "  --study-date DATE      YYYYMMDD (default: follows from the seed)\n"
+                            "  --patient-id ID        default PHANTOM-<kind>-<seed>\n"
+                            "  --accession NO         default ACC-<seed>\n";
 
 struct request {
     enum kind kind;
@@ -137,7 +141,8 @@ static bool apply(struct request *request, int id, const char *text, struct err 
     }
 }
 
-/* UIDs follow from everything that shapes the bytes: two different studies never share one. */
+/* UIDs follow from everything that shapes the bytes: two different studies
+ * never share one. */
 static void name_study(struct study *study)
 {
     const struct patient *patient = study->patient;

@@ -7,7 +7,7 @@ const struct mr_maker mr_makers[] = {
      {"lge_psir_sax", "lge_psir_2ch", "lge_psir_3ch", "lge_psir_4ch"},
      "ORIGINAL\\PRIMARY\\M\\RETRO\\NORM\\DIS2D", "ORIGINAL\\PRIMARY\\M\\NORM\\DIS2D",
      "ORIGINAL\\PRIMARY\\PSIR\\NORM\\DIS2D", "ORIGINAL\\PRIMARY\\M\\NORM\\DIS2D",
-     "GR", "GR\\IR", "SK\\SS", "SK\\SP\\MP", "PFP\\CT", "IR\\CT", "*tfi2d1_14", "*tfl2d1_25", true, false, true, 1.5, 0},
+     "GR", "GR\\IR", "SK\\SS", "SK\\SP\\MP", "PFP\\CG", "IR\\CG", "*tfi2d1_14", "*tfl2d1_25", true, false, true, 1.5, 0},
     {{"GE MEDICAL SYSTEMS", "SIGNA Artist", "29\\LX\\MR Software release:DV29.1", "GEMR2"}, "CARDIAC W CONTRAST", "3 Pl Loc SSFSE",
      {"SAX FIESTA CINE", "2CH FIESTA CINE", "3CH FIESTA CINE", "4CH FIESTA CINE"},
      {"SAX MDE", "2CH MDE", "3CH MDE", "4CH MDE"},

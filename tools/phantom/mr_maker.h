@@ -1,5 +1,6 @@
 /* How the makers of MR scanners name and split what is the same examination.
- * source: descriptions as listed in docs/volumes.md and conf/series.json; public conformance statements. */
+ * source: descriptions as listed in docs/volumes.md and conf/series.json;
+ * public conformance statements. */
 #ifndef PHANTOM_MR_MAKER_H
 #define PHANTOM_MR_MAKER_H
 
@@ -16,7 +17,8 @@ struct mr_maker {
     const char *cine_sequence, *lge_sequence, *cine_variant, *lge_variant, *cine_options, *lge_options;
     const char *cine_name, *lge_name; /* Sequence Name; NULL: not written */
     bool series_a_slice;              /* the short-axis cine comes as one series a slice */
-    bool time_first;                  /* in one series: all slices of a phase, then the next phase */
+    bool time_first;                  /* in one series: all slices of a phase, then the next phase
+                                       */
     bool phase_pairs;                 /* phase-sensitive images as a series of their own */
     double field_t, rescale;          /* rescale: slope, 0: none written */
 };

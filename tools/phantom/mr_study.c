@@ -118,8 +118,8 @@ static void draw_examination(struct examination *exam)
 
 /* ---- the beat ---- */
 
-/* How far the beat has gone, from 0 to 1, at a part of the RR interval: contraction to 35 %, fast filling,
- * rest, the atrium's kick. */
+/* How far the beat has gone, from 0 to 1, at a part of the RR interval:
+ * contraction to 35 %, fast filling, rest, the atrium's kick. */
 static double contraction_at(double part)
 {
     if (part < 0.35)
@@ -169,8 +169,9 @@ static struct plane short_axis(const struct examination *exam, double z)
     return plane_of(exam, frame_point(heart, 10, 0, z), turned, below);
 }
 
-/* Long axis: through the apex and, at the base, at an angle (0: septum, pi/2: inferior wall). The picture
- * keeps the patient's feet (2-chamber) or back (the others) below. */
+/* Long axis: through the apex and, at the base, at an angle (0: septum, pi/2:
+ * inferior wall). The picture keeps the patient's back (4-chamber) or feet (the
+ * others) below. */
 static struct plane long_axis(const struct examination *exam, enum mr_view view)
 {
     static const double angles[MR_VIEWS] = {0, 1.5, -0.86, 0.33};
@@ -179,7 +180,7 @@ static struct plane long_axis(const struct examination *exam, enum mr_view view)
     struct vec across =
         vec_sum(vec_scaled(heart->axis[0], cos(angle)), vec_scaled(heart->axis[1], sin(angle)));
     struct vec normal = vec_cross(across, heart->axis[2]);
-    struct vec below = view == MR_2CH ? (struct vec){0, 0, -1} : (struct vec){0, 1, 0};
+    struct vec below = view == MR_4CH ? (struct vec){0, 1, 0} : (struct vec){0, 0, -1};
     struct vec aside = view == MR_2CH ? (struct vec){0, 1, 0} : (struct vec){1, 0, 0};
     struct vec down = vec_unit(vec_sum(below, vec_scaled(normal, -vec_dot(below, normal))));
     struct vec right = vec_cross(down, normal);
@@ -223,7 +224,8 @@ static bool paint_beat(struct examination *exam, const struct slice *slice, cons
     return true;
 }
 
-/* Sensitivity of the coil, noise of two channels (the magnitude of both), grey values. */
+/* Sensitivity of the coil, noise of two channels (the magnitude of both), grey
+ * values. */
 static void finish(struct examination *exam, const struct slice *slice, uint64_t number)
 {
     const struct plane *plane = &slice->plane;

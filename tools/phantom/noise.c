@@ -15,52 +15,50 @@ static void taps_of(double grain, float taps[2 * REACH + 1])
         taps[i + REACH] = (float)(weights[i < 0 ? -i : i] / sqrt(power));
 }
 
+/* Two numbers of a word, each the sum of two uniform ones: the filter makes
+ * them near to normal. */
 static void white(struct dice *dice, float *field, size_t count)
 {
-    const float scale = 1.7320508f / 65536; /* four uniform numbers of 16 bit have variance 1/3 */
-    for (size_t i = 0; i < count; i++) {
+    const float scale = 2.4494897f / 65536; /* the sum of two has variance 1/6 */
+    for (size_t i = 0; i < count; i += 2) {
         uint64_t word = dice_word(dice);
-        int sum = (int)((word & 0xFFFF) + (word >> 16 & 0xFFFF) + (word >> 32 & 0xFFFF) + (word >> 48));
-        field[i] = (float)(sum - 131070) * scale;
+        int one = (int)((word & 0xFFFF) + (word >> 16 & 0xFFFF));
+        int other = (int)((word >> 32 & 0xFFFF) + (word >> 48));
+        field[i] = (float)(one - 65535) * scale;
+        if (i + 1 < count)
+            field[i + 1] = (float)(other - 65535) * scale;
     }
 }
 
-static int turned_round(int at, int count) /* the noise goes on from the other edge */
+static size_t turned_round(long at, long count) /* the noise goes on from the other edge */
 {
-    return at < 0 ? at + count : at >= count ? at - count : at;
+    return (size_t)(at < 0 ? at + count : at >= count ? at - count : at);
+}
+
+/* field from room, room being taken as one long line, `apart` the distance of
+ * neighbours. */
+static void filter(const float taps[2 * REACH + 1], const float *restrict room, float *restrict field,
+                   long count, long apart)
+{
+    long margin = REACH * apart;
+    for (long i = margin; i < count - margin; i++)
+        field[i] = taps[0] * (room[i - 2 * apart] + room[i + 2 * apart]) +
+                   taps[1] * (room[i - apart] + room[i + apart]) + taps[2] * room[i];
+    for (long edge = 0; edge < 2 * margin; edge++) {
+        long i = edge < margin ? edge : count - 2 * margin + edge;
+        float sum = 0;
+        for (long tap = -REACH; tap <= REACH; tap++)
+            sum += taps[tap + REACH] * room[turned_round(i + tap * apart, count)];
+        field[i] = sum;
+    }
 }
 
 void noise_fill(struct dice *dice, double grain, float *field, float *room, int rows, int columns)
 {
     float taps[2 * REACH + 1];
+    size_t count = (size_t)rows * (size_t)columns;
     taps_of(grain, taps);
-    white(dice, room, (size_t)rows * (size_t)columns);
-    for (int row = 0; row < rows; row++) {
-        const float *from = room + (size_t)row * (size_t)columns;
-        float *to = field + (size_t)row * (size_t)columns;
-        for (int column = 0; column < columns; column++) {
-            float sum = 0;
-            if (column >= REACH && column < columns - REACH)
-                for (int i = -REACH; i <= REACH; i++)
-                    sum += taps[i + REACH] * from[column + i];
-            else
-                for (int i = -REACH; i <= REACH; i++)
-                    sum += taps[i + REACH] * from[turned_round(column + i, columns)];
-            to[column] = sum;
-        }
-    }
-    for (int row = 0; row < rows; row++) {
-        const float *lines[2 * REACH + 1];
-        for (int i = -REACH; i <= REACH; i++)
-            lines[i + REACH] = field + (size_t)turned_round(row + i, rows) * (size_t)columns;
-        float *to = room + (size_t)row * (size_t)columns;
-        for (int column = 0; column < columns; column++) {
-            float sum = 0;
-            for (int i = 0; i <= 2 * REACH; i++)
-                sum += taps[i] * lines[i][column];
-            to[column] = sum;
-        }
-    }
-    for (size_t i = 0; i < (size_t)rows * (size_t)columns; i++)
-        field[i] = room[i];
+    white(dice, field, count);
+    filter(taps, field, room, (long)count, 1);
+    filter(taps, room, field, (long)count, columns);
 }

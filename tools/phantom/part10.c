@@ -186,7 +186,8 @@ static int by_tag(const void *one, const void *other)
     return (a->tag > b->tag) - (a->tag < b->tag);
 }
 
-/* Each element ends where the next begins; then they are written in the order of their tags. */
+/* Each element ends where the next begins; then they are written in the order
+ * of their tags. */
 static bool write_elements(FILE *out, const struct part10 *file)
 {
     struct element sorted[ELEMENTS_MAX];

@@ -4,7 +4,8 @@
 
 #include <math.h>
 
-/* A finding's measure: `absent` without it, else from `mild` (severity 0) to `worst` (severity 1). */
+/* A finding's measure: `absent` without it, else from `mild` (severity 0) to
+ * `worst` (severity 1). */
 static double grade(const struct patient *patient, enum finding finding, double absent, double mild,
                     double worst)
 {
@@ -29,7 +30,8 @@ static void draw_body(struct patient *patient)
     patient->heart_fat_mm = dice_between(&dice, 2.5, 6.5);
 }
 
-/* source of the usual direction: the long axis points to the left, front and foot */
+/* source of the usual direction: the long axis points to the left, front and
+ * foot */
 static void draw_pose(struct patient *patient)
 {
     struct dice dice = dice_named(patient->seed, "pose");

@@ -1,7 +1,8 @@
-/* One synthetic patient: everything that is drawn, once, in millimetres, millilitres and fractions.
+/* One synthetic patient: everything that is drawn, once, in millimetres,
+ * millilitres and fractions.
  *
- * Findings and confounders come from separate streams of the seed, so that neither tells of the other. The
- * sources of the numbers stand in README.md. */
+ * Findings and confounders come from separate streams of the seed, so that
+ * neither tells of the other. The sources of the numbers stand in README.md. */
 #ifndef PHANTOM_PATIENT_H
 #define PHANTOM_PATIENT_H
 
@@ -21,8 +22,8 @@ struct patient {
     double chest_half_width_mm, chest_half_depth_mm, fat_mm;
     double breath_mm; /* the diaphragm's height over its usual place */
     double heart_rate;
-    struct frame heart; /* mitral plane's centre at end diastole; x to the septum, y to the inferior wall, z
-                           to the apex */
+    struct frame heart; /* mitral plane's centre at end diastole; x to the septum,
+                           y to the inferior wall, z to the apex */
     double heart_fat_mm;
 
     /* what findings move */

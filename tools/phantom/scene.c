@@ -51,7 +51,8 @@ struct plane plane_at(struct vec centre, struct vec right, struct vec down, int 
     return plane;
 }
 
-/* How far the shape's box reaches from its own origin along a direction of the patient. */
+/* How far the shape's box reaches from its own origin along a direction of the
+ * patient. */
 static void extent(const struct shape *shape, struct vec direction, double ret[2])
 {
     ret[0] = ret[1] = 0;
@@ -63,7 +64,8 @@ static void extent(const struct shape *shape, struct vec direction, double ret[2
     }
 }
 
-/* The rows of the plane on which the shape may lie; false when it lies wholly before or behind the plane. */
+/* The rows of the plane on which the shape may lie; false when it lies wholly
+ * before or behind the plane. */
 static bool rows_of(const struct shape *shape, const struct plane *plane, struct vec origin, double blur_mm,
                     int rows[2])
 {
@@ -91,11 +93,11 @@ bool scene_paint(const struct scene *scene, const struct plane *plane, double of
     for (int i = 0; i < scene->count; i++) {
         const struct shape *shape = &scene->shapes[i];
         int rows[2];
-        if (isnan(palette[shape->tissue]) || !rows_of(shape, plane, origin, blur_mm, rows))
+        if (!rows_of(shape, plane, origin, blur_mm, rows))
             continue;
         for (int row = rows[0]; row < rows[1]; row++)
             shape_paint(shape, vec_sum(origin, vec_scaled(plane->down, row)), plane->right, (float)blur_mm,
-                        palette[shape->tissue], image + (size_t)row * (size_t)plane->columns, plane->columns);
+                        palette, image + (size_t)row * (size_t)plane->columns, plane->columns);
     }
     return true;
 }

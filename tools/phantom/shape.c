@@ -10,8 +10,8 @@ enum { TRUNK_WIDTH = 0, TRUNK_DEPTH, TRUNK_ROUND, TRUNK_NARROWING };
 enum { PLATE_RADIUS = 0, PLATE_WIDTH, PLATE_HALF };
 enum { BLOB_SMOOTH = 0, BLOB_GROWN, BLOB_CUT };
 enum { WALL_THICKNESS = 3, WALL_SEPTUM, LAYER_INNER, LAYER_OUTER };
-/* a layer's sector lies in part 1: centre = cosine and sine of the angle, cosine of half_angle; radius = z's
- * middle, z's half, unused */
+/* a layer's sector lies in part 1: centre = cosine and sine of the angle,
+ * cosine of half_angle; radius = z's middle, z's half, unused */
 
 static const float far = 1e6f;
 
@@ -29,18 +29,18 @@ static void bound(struct shape *shape, double x, double y, double z)
     }
 }
 
-/* source: Inigo Quilez, "ellipsoid - distance": first-order estimate k0 (k0 - 1) / k1 */
+/* source: Inigo Quilez, "ellipsoid - distance": first-order estimate k0 (k0 -
+ * 1) / k1 */
 static float ellipsoid_distance(const struct ellipsoid *part, const float xyz[3])
 {
-    float inner = 0, slope = 0;
-    for (int axis = 0; axis < 3; axis++) {
-        float scaled = (xyz[axis] - part->centre[axis]) / part->radius[axis];
-        inner += scaled * scaled;
-        scaled /= part->radius[axis];
-        slope += scaled * scaled;
-    }
-    float k0 = sqrtf(inner), k1 = sqrtf(slope);
-    return k1 > 1e-6f ? k0 * (k0 - 1) / k1 : -part->radius[0];
+    float x = (xyz[0] - part->centre[0]) * part->inverse[0],
+          y = (xyz[1] - part->centre[1]) * part->inverse[1];
+    float z = (xyz[2] - part->centre[2]) * part->inverse[2], inner = x * x + y * y + z * z;
+    x *= part->inverse[0];
+    y *= part->inverse[1];
+    z *= part->inverse[2];
+    float slope = x * x + y * y + z * z;
+    return inner > 1e-8f ? (inner - sqrtf(inner)) / sqrtf(slope) : -part->radius[0];
 }
 
 static float melt(float a, float b, float width)
@@ -77,7 +77,9 @@ void shape_part(struct shape *blob, double x, double y, double z, double rx, dou
 {
     assert(blob->part_count < SHAPE_PARTS);
     struct ellipsoid *part = &blob->parts[blob->part_count++];
-    *part = (struct ellipsoid){{(float)x, (float)y, (float)z}, {(float)rx, (float)ry, (float)rz}};
+    *part = (struct ellipsoid){{(float)x, (float)y, (float)z},
+                               {(float)rx, (float)ry, (float)rz},
+                               {(float)(1 / rx), (float)(1 / ry), (float)(1 / rz)}};
     float least = far, most = 0, room = blob->extra[BLOB_SMOOTH] / 2;
     for (int axis = 0; axis < 3; axis++) {
         least = fminf(least, part->radius[axis]);
@@ -88,18 +90,29 @@ void shape_part(struct shape *blob, double x, double y, double z, double rx, dou
     blob->safety = fminf(blob->safety, 0.95f * least / most);
 }
 
-struct shape shape_grown(const struct shape *blob, enum tissue tissue, double mm)
+/* The estimate grows an ellipsoid by a little more than mm along its long axis.
+ */
+static void widen(struct shape *shape, double mm)
+{
+    for (int axis = 0; axis < 3; axis++) {
+        shape->low[axis] -= (float)mm * 1.5f;
+        shape->high[axis] += (float)mm * 1.5f;
+    }
+}
+
+struct shape shape_grown(const struct shape *blob, double mm)
 {
     struct shape shape = *blob;
-    shape.tissue = tissue;
     shape.extra[BLOB_GROWN] += (float)mm;
-    for (int axis = 0; axis < 3; axis++) {
-        /* the estimate grows an ellipsoid by a little more than mm along its long axis */
-        float room = (float)mm * 1.5f;
-        shape.low[axis] -= room;
-        shape.high[axis] += room;
-    }
+    widen(&shape, mm);
     return shape;
+}
+
+void shape_rind(struct shape *shape, enum tissue tissue, double mm)
+{
+    assert(shape->rind_count < SHAPE_RINDS);
+    shape->rinds[shape->rind_count++] = (struct rind){tissue, (float)mm};
+    widen(shape, mm);
 }
 
 void shape_cut(struct shape *blob, double at)
@@ -194,7 +207,7 @@ struct shape shape_trunk(enum tissue tissue, struct frame frame, double half_wid
     shape.extra[TRUNK_DEPTH] = (float)half_depth;
     shape.extra[TRUNK_ROUND] = (float)(0.92 * half_depth);
     shape.extra[TRUNK_NARROWING] = (float)narrowing;
-    shape.safety = 0.6f;
+    shape.safety = 0.75f;
     bound(&shape, half_width, half_depth, 1000);
     return shape;
 }
@@ -222,7 +235,8 @@ struct shape shape_plate(enum tissue tissue, struct frame frame, double radius, 
     return shape;
 }
 
-/* Thickness of the wall seen from its axis: `septum` more at +x, fading to the sides and towards the apex. */
+/* Thickness of the wall seen from its axis: `septum` more at +x, fading to the
+ * sides and towards the apex. */
 static float wall_thickness(const struct shape *shape, const float xyz[3])
 {
     float across = sqrtf(xyz[0] * xyz[0] + xyz[1] * xyz[1]);
@@ -244,7 +258,8 @@ static float wall_distance(const struct shape *shape, const float xyz[3])
 
 struct shape shape_wall(const struct shape *cavity, double thickness, double septum)
 {
-    struct shape shape = shape_grown(cavity, TISSUE_MYOCARDIUM, thickness + septum);
+    struct shape shape = shape_grown(cavity, thickness + septum);
+    shape.tissue = TISSUE_MYOCARDIUM;
     shape.extra[BLOB_GROWN] = 0;
     shape.distance = wall_distance;
     shape.extra[WALL_THICKNESS] = (float)thickness;
@@ -276,8 +291,10 @@ struct shape shape_layer(const struct shape *wall, enum tissue tissue, const dou
     shape.distance = layer_distance;
     shape.extra[LAYER_INNER] = (float)fraction[0];
     shape.extra[LAYER_OUTER] = (float)fraction[1];
-    shape.parts[1] = (struct ellipsoid){{(float)cos(angle), (float)sin(angle), (float)cos(half_angle)},
-                                        {(float)((z[0] + z[1]) / 2), (float)((z[1] - z[0]) / 2), 0}};
+    shape.parts[1] = (struct ellipsoid){
+        .centre = {(float)cos(angle), (float)sin(angle), (float)cos(half_angle)},
+        .radius = {(float)((z[0] + z[1]) / 2), (float)((z[1] - z[0]) / 2)},
+    };
     shape.safety *= 0.7f;
     return shape;
 }
@@ -290,7 +307,8 @@ static void to_own(const struct shape *shape, struct vec point, float xyz[3])
     xyz[2] = (float)local.z;
 }
 
-/* The pixels whose centre may be within blur_mm of the shape's box: false when there are none. */
+/* The pixels whose centre may be within blur_mm of the shape's box: false when
+ * there are none. */
 static bool reach(const struct shape *shape, const float start[3], const float step[3], float blur_mm,
                   int range[2])
 {
@@ -314,35 +332,57 @@ static bool reach(const struct shape *shape, const float start[3], const float s
     return range[0] < range[1];
 }
 
-static void cover(float *row, int from, int to, float value, float strength)
+/* From outside to inside; for a pixel that lies so far from every surface,
+ * count > 1 of them. */
+static void cover(const struct shape *shape, float distance, float blur_mm, const float palette[TISSUE_COUNT],
+                  float *row, int count)
 {
-    for (int i = from; i < to; i++)
-        row[i] += strength * (value - row[i]);
+    float grown = 0;
+    for (int i = 0; i < shape->rind_count; i++)
+        grown += shape->rinds[i].mm;
+    for (int i = shape->rind_count; i >= 0; i--) {
+        float part = 0.5f - (distance - grown) / blur_mm;
+        part = part < 0 ? 0 : part > 1 ? 1 : part * part * (3 - 2 * part);
+        float value = palette[i ? shape->rinds[i - 1].tissue : shape->tissue];
+        for (int pixel = 0; part > 0 && pixel < count; pixel++)
+            row[pixel] += part * shape->strength * (value - row[pixel]);
+        grown -= i ? shape->rinds[i - 1].mm : 0;
+    }
 }
 
-void shape_paint(const struct shape *shape, struct vec start, struct vec step, float blur_mm, float value,
-                 float *row, int count)
+/* Distance to the nearest of the surfaces: the shape's and its rinds'. */
+static float nearest(const struct shape *shape, float distance)
 {
-    float at[3], on[3], xyz[3];
+    float least = fabsf(distance), grown = 0;
+    for (int i = 0; i < shape->rind_count; i++) {
+        grown += shape->rinds[i].mm;
+        float other = fabsf(distance - grown);
+        least = least < other ? least : other;
+    }
+    return least;
+}
+
+void shape_paint(const struct shape *shape, struct vec start, struct vec step, float blur_mm,
+                 const float palette[TISSUE_COUNT], float *row, int count)
+{
+    float at[3], on[3], xyz[3], outer = blur_mm / 2;
     int range[2] = {0, count};
     to_own(shape, start, at);
     to_own(shape, vec_sum(shape->frame.origin, step), on);
     if (!reach(shape, at, on, blur_mm, range))
         return;
-    float leap = shape->safety / (float)vec_length(step), half = blur_mm / 2;
+    for (int i = 0; i < shape->rind_count; i++)
+        outer += shape->rinds[i].mm;
+    float leap = shape->safety / (float)vec_length(step);
     for (int i = range[0]; i < range[1];) {
         for (int axis = 0; axis < 3; axis++)
             xyz[axis] = at[axis] + (float)i * on[axis];
         float distance = shape->distance(shape, xyz);
-        float room = (fabsf(distance) - half) * leap;
+        float room = (nearest(shape, distance) - blur_mm / 2) * leap;
         int next = i + (room > 1 ? (int)room : 1);
         next = next < range[1] ? next : range[1];
-        if (distance <= -half) {
-            cover(row, i, next, value, shape->strength);
-        } else if (distance < half) {
-            float part = 0.5f - distance / blur_mm;
-            row[i] += part * part * (3 - 2 * part) * shape->strength * (value - row[i]);
-        }
+        if (distance < outer)
+            cover(shape, distance, blur_mm, palette, row + i, next - i);
         i = next;
     }
 }

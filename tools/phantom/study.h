@@ -1,7 +1,9 @@
-/* A study on its way to disk: who the patient is to DICOM, series after series, file after file.
+/* A study on its way to disk: who the patient is to DICOM, series after series,
+ * file after file.
  *
- * Every UID, number and time follows from what was asked for, so that the same request gives the same bytes.
- * source: DICOM PS3.3 C.7 (patient, study, series, equipment, frame of reference, image plane, image pixel).
+ * Every UID, number and time follows from what was asked for, so that the same
+ * request gives the same bytes. source: DICOM PS3.3 C.7 (patient, study,
+ * series, equipment, frame of reference, image plane, image pixel).
  */
 #ifndef PHANTOM_STUDY_H
 #define PHANTOM_STUDY_H
@@ -13,6 +15,9 @@
 #include "base/uid.h"
 
 enum { STUDY_SERIES_MAX = 48, STUDY_ROLE_SIZE = 24 };
+
+/* How far the beat has gone in the CT pictures: three quarters through it. */
+#define STUDY_CT_CONTRACTION 0.12
 
 /* Who built the scanner. */
 struct study_maker {
@@ -44,11 +49,13 @@ struct study_header {
     int number;
 };
 
-/* Start a series; it lives as long as the study. NULL: more than STUDY_SERIES_MAX. */
+/* Start a series; it lives as long as the study. NULL: more than
+ * STUDY_SERIES_MAX. */
 struct study_series *study_begin(struct study *study, const struct study_header *header);
 
-/* A data set with patient, study, series, equipment and SOP common filled in; `seconds`: since the study
- * began. NULL when memory is out. sop_uid is written. */
+/* A data set with patient, study, series, equipment and SOP common filled in;
+ * `seconds`: since the study began. NULL when memory is out. sop_uid is
+ * written. */
 struct part10 *study_object(const struct study *study, const struct study_header *header,
                             const struct study_series *series, int instance, double seconds,
                             char sop_uid[UID_SIZE]);
@@ -67,7 +74,8 @@ struct study_pixels {
 void study_add_plane(const struct study *study, struct part10 *file, const struct plane *plane);
 void study_add_pixels(struct part10 *file, const struct study_pixels *pixels);
 
-/* Save as one more file of the series and free. errors: ERR_IO, ERR_FULL, ERR_NOMEM. */
+/* Save as one more file of the series and free. errors: ERR_IO, ERR_FULL,
+ * ERR_NOMEM. */
 bool study_take(struct study *study, const struct study_header *header, struct study_series *series,
                 struct part10 *file, const char *sop_uid, struct err *err);
 

@@ -16,8 +16,9 @@ static void add_wall(const struct patient *patient, struct scene *scene)
     double w = patient->chest_half_width_mm, d = patient->chest_half_depth_mm, fat = patient->fat_mm;
     struct frame middle = frame_level((struct vec){0, 0, 0});
     struct frame skin = frame_level((struct vec){0, 3, 0});
-    scene_add(scene, shape_trunk(TISSUE_SKIN, skin, w + fat + 19, d + 0.75 * fat + 21, 0.15));
-    scene_add(scene, shape_trunk(TISSUE_FAT, skin, w + fat + 17, d + 0.75 * fat + 19, 0.15));
+    struct shape body = shape_trunk(TISSUE_FAT, skin, w + fat + 17, d + 0.75 * fat + 19, 0.15);
+    shape_rind(&body, TISSUE_SKIN, 2);
+    scene_add(scene, body);
     for (int side = -1; side <= 1 && patient->female; side += 2) {
         struct frame breast = frame_level((struct vec){side * 0.55 * w, -d - 0.4 * fat - 10, -25});
         scene_add(scene, shape_ellipsoid(TISSUE_SKIN, breast, 52, 26 + fat / 2, 50));
@@ -35,8 +36,9 @@ static void add_wall(const struct patient *patient, struct scene *scene)
         struct frame blade = frame_level((struct vec){side * 0.68 * w, 0.78 * d + 14, 0});
         scene_add(scene, shape_cylinder(TISSUE_FAT, blade, 34, 7, 200));
     }
-    scene_add(scene, shape_trunk(TISSUE_FAT, middle, w + 3, d + 3, 0.45));
-    scene_add(scene, shape_trunk(TISSUE_LUNG, middle, w, d, 0.45));
+    struct shape lungs = shape_trunk(TISSUE_LUNG, middle, w, d, 0.45);
+    shape_rind(&lungs, TISSUE_FAT, 3);
+    scene_add(scene, lungs);
 }
 
 /* A rib goes from the spine round the wall to the front, and down. */
@@ -162,9 +164,10 @@ static void add_mediastinum(const struct patient *patient, struct scene *scene)
     struct vec o = patient->heart.origin;
     struct shape fat = shape_blob(TISSUE_FAT, frame_level(o), 14);
     shape_part(&fat, -4 * k - 0.6 * o.x, 2 * k, 62 * k, 40 * k, 40 * k, 70 * k);
-    shape_part(&fat, -0.6 * o.x, d - 45 * k - o.y, 20 * k, 26 * k, 22 * k, 190 * k);
     shape_part(&fat, 3 * k - 0.7 * o.x, -d + 22 * k - o.y, 40 * k, 17 * k, 22 * k, 90 * k);
     scene_add(scene, fat);
+    scene_add(scene, shape_cylinder(TISSUE_FAT, frame_level((struct vec){4 * k, d - 45 * k, 0}), 25 * k,
+                                    20 * k, 220));
     double y = d - 43 * k;
     for (int i = 0; i < 2; i++)
         scene_add(scene,
@@ -178,12 +181,12 @@ static void add_abdomen(const struct patient *patient, struct scene *scene)
     struct dice dice = dice_named(patient->seed, "abdomen");
     double k = patient->scale, w = patient->chest_half_width_mm, d = patient->chest_half_depth_mm;
     double up = patient->breath_mm + patient->heart.origin.z + 20 * k;
-    struct shape dome = shape_blob(TISSUE_MUSCLE, frame_level((struct vec){0, 4, up}), 16);
+    struct shape dome = shape_blob(TISSUE_FAT, frame_level((struct vec){0, 4, up}), 16);
     shape_part(&dome, -0.45 * w, 0, -152 * k, 0.62 * w, 0.98 * d, 100 * k);
     shape_part(&dome, 0.45 * w, 4, -164 * k, 0.6 * w, 0.95 * d, 96 * k);
     shape_part(&dome, 0, 0, -190 * k, 1.02 * w, 1.0 * d, 100 * k);
+    shape_rind(&dome, TISSUE_MUSCLE, 2.5);
     scene_add(scene, dome);
-    scene_add(scene, shape_grown(&dome, TISSUE_FAT, -2.5));
     struct frame liver = frame_level((struct vec){-0.42 * w, 0, up - 152 * k});
     struct shape body = shape_blob(TISSUE_LIVER, liver, 20);
     shape_part(&body, 0, 0, 0, 0.58 * w, 0.9 * d, 96 * k);

@@ -1,5 +1,5 @@
-/* What a shape is made of. What a scanner sees of it is the scan's matter: a palette holds a grey value a
- * tissue. */
+/* What a shape is made of. What a scanner sees of it is the scan's matter: a
+ * palette holds a grey value a tissue. */
 #ifndef PHANTOM_TISSUE_H
 #define PHANTOM_TISSUE_H
 

@@ -4,8 +4,9 @@
 
 #include "study.h"
 
-/* Write `path`: kind, seed, findings, the heart's box (LPS mm, low then high corner, at end diastole), what
- * the findings are in millimetres and millilitres, the confounders, the series. errors: ERR_IO, ERR_FULL. */
+/* Write `path`: kind, seed, findings, the heart's box (LPS mm, low then high
+ * corner), a few places, what the findings are in millimetres and millilitres,
+ * the confounders, the series. errors: ERR_IO, ERR_FULL. */
 bool truth_write(const struct study *study, const char *path, struct err *err);
 
 #endif

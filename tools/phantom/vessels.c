@@ -28,7 +28,8 @@ static void add_course(const struct course *course, struct scene *scene, enum ti
                                     course->radius[i + 1] + grown));
 }
 
-/* source of the radii of arch and descending aorta: README.md, table of normal values */
+/* source of the radii of arch and descending aorta: README.md, table of normal
+ * values */
 static struct course aorta_course(const struct heart *heart)
 {
     const struct patient *patient = heart->patient;
@@ -38,6 +39,7 @@ static struct course aorta_course(const struct heart *heart)
     struct course course = {.count = 0};
     put(&course, valve, (double[]){0, 0, 0}, k, 11.5 * k + 0.3 * wide);
     put(&course, valve, (double[]){-3, -1.5, 9}, k, 16.2 * k + wide);
+    valve.x -= 0.55 * fmax(0, r - usual);
     put(&course, valve, (double[]){-8, -4, 20}, k, 14.6 * k + 1.6 * wide);
     put(&course, valve, (double[]){-13, -6, 33}, k, r);
     put(&course, valve, (double[]){-15, -4, 47}, k, r);
@@ -88,9 +90,10 @@ static void add_veins(const struct heart *heart, struct scene *scene)
     double k = patient->scale, a = patient->atria_scale;
     struct vec o = patient->heart.origin;
     struct vec right = frame_point(&patient->heart, 34 * heart->size, 10 * heart->size, -24 * a);
+    double aside = 0.9 * fmax(0, patient->aorta_mm / 2 - 15.5 * k); /* a wide aorta pushes it */
     struct vec cava[4] = {vec_sum(right, (struct vec){2 * k, 2 * k, 10 * k}),
-                          vec_sum(right, (struct vec){2 * k, 3 * k, 32 * k}),
-                          {o.x - 40 * k, o.y + 2 * k, o.z + 70 * k},
+                          vec_sum(right, (struct vec){2 * k - aside, 3 * k, 32 * k}),
+                          {o.x - 40 * k - aside, o.y + 2 * k, o.z + 70 * k},
                           {o.x - 36 * k, o.y - 2 * k, o.z + 120 * k}};
     scene_add_path(scene, TISSUE_VESSEL_WALL, cava + 1, 3, 11 * k, 10 * k);
     scene_add_path(scene, TISSUE_SUPERIOR_BLOOD, cava, 4, 10 * k, 8.7 * k);
@@ -108,15 +111,27 @@ static void add_veins(const struct heart *heart, struct scene *scene)
     }
 }
 
+/* Aorta and trunk lie side by side: what one grows, the other gives way. */
+static struct course trunk_course(const struct heart *heart)
+{
+    double k = heart->patient->scale, r = heart->patient->pulmonary_mm / 2,
+           aorta = heart->patient->aorta_mm / 2;
+    double aside = fmax(0, (aorta - 13 * k) * 0.45) + fmax(0, (r - 12 * k) * 0.8) + 3 * k;
+    struct vec valve = heart_pulmonary_valve(heart),
+               over = vec_sum(valve, (struct vec){aside, -0.2 * aside, 0});
+    struct course trunk = {.count = 0};
+    put(&trunk, vec_mix(valve, over, 0.5), (double[]){0, 0, 0}, k, 0.9 * r);
+    put(&trunk, over, (double[]){4, 5, 10}, k, r);
+    put(&trunk, over, (double[]){8, 14, 20}, k, r);
+    put(&trunk, over, (double[]){9, 24, 26}, k, 0.96 * r);
+    return trunk;
+}
+
 static void add_pulmonary(const struct heart *heart, struct scene *scene)
 {
-    double k = heart->patient->scale, r = heart->patient->pulmonary_mm / 2, branch = 0.74 * r;
-    struct vec valve = heart_pulmonary_valve(heart), o = heart->patient->heart.origin;
-    struct course trunk = {.count = 0};
-    put(&trunk, valve, (double[]){0, 0, 0}, k, 0.9 * r);
-    put(&trunk, valve, (double[]){4, 5, 10}, k, r);
-    put(&trunk, valve, (double[]){9, 15, 20}, k, r);
-    put(&trunk, valve, (double[]){11, 24, 26}, k, 0.96 * r);
+    double k = heart->patient->scale, branch = 0.37 * heart->patient->pulmonary_mm;
+    struct vec o = heart->patient->heart.origin;
+    struct course trunk = trunk_course(heart);
     struct vec fork = trunk.at[3];
     struct course right = {.count = 0}, left = {.count = 0};
     put(&right, fork, (double[]){-2, 2, 0}, k, branch);
@@ -143,4 +158,14 @@ void vessels_add(const struct heart *heart, struct scene *scene)
     add_course(&aorta, scene, TISSUE_VESSEL_WALL, 1.6);
     add_course(&aorta, scene, TISSUE_AORTIC_BLOOD, 0);
     add_wall_calcium(heart, &aorta, scene);
+    /* out of the ventricle into the root, through the wall's round end */
+    scene_add(scene, shape_tube(TISSUE_AORTIC_BLOOD, heart_point(heart, 6, -8, 10), aorta.at[0],
+                                9 * heart->size, aorta.radius[0] - 0.5));
+}
+
+void vessels_places(const struct heart *heart, struct vec *ret_aorta, struct vec *ret_trunk)
+{
+    struct course aorta = aorta_course(heart), trunk = trunk_course(heart);
+    *ret_aorta = vec_mix(aorta.at[3], aorta.at[4], 0.5);
+    *ret_trunk = vec_mix(trunk.at[1], trunk.at[2], 0.5);
 }
