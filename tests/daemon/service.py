@@ -25,7 +25,10 @@ FULL = os.environ.get("FULL") == "1"
 SENDER = "SENDER"  # the calling AE title of test senders
 SANITIZER_MARKS = ("ERROR: AddressSanitizer", "runtime error:", "ERROR: LeakSanitizer", "WARNING: ThreadSanitizer")
 
-_ports_given = set()
+# Worker k of at most 12 takes its ports from a thousand of its own: nobody else's free port is tried between the
+# look and the bind. They lie below the range from which the kernel takes those of outgoing connections.
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 12
+_ports = random.sample(range(20000 + 1000 * _worker, 21000 + 1000 * _worker), 1000)
 
 
 def has_shadow_memory():
@@ -35,18 +38,17 @@ def has_shadow_memory():
 
 
 def free_port():
-    """A port below the range from which the kernel takes those of outgoing connections."""
-    while True:
-        port = random.randrange(20000, 32000)
-        if port in _ports_given:
-            continue
+    """Nobody listens there, and no other test of this run is given it."""
+    for _ in range(len(_ports)):
+        port = _ports.pop()
+        _ports.insert(0, port)  # long ended when its turn comes again
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
-        _ports_given.add(port)
         return port
+    raise AssertionError("no free port")
 
 
 def wait_for(what, look, limit_s=20, step_s=0.05):
@@ -137,7 +139,7 @@ class Daemon:
             raise AssertionError("a sanitizer complains:\n" + self.log(this_start_only=True)[:4000])
         try:
             return requests.get(self.url + "/readyz", timeout=10 * TIME_FACTOR).status_code == 200
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):
             return False
 
     def alive(self):

@@ -6,15 +6,13 @@ import os
 import pathlib
 import re
 import shutil
-import socket
 import subprocess
 import threading
 import time
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-CLI = pathlib.Path(os.environ.get("BUILD_DIR", ROOT / "build")) / "cli" / "cardioscribe"
+from service import CLI, ROOT, free_port
 
 
 class StandIn(http.server.BaseHTTPRequestHandler):
@@ -179,9 +177,7 @@ def test_a_report_shows_as_text(daemon, tmp_path):
 
 @pytest.mark.skipif(not shutil.which("storescp"), reason="no storescp")
 def test_echo_reaches_an_scp_nobody_here_wrote(tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     scp = subprocess.Popen(["storescp", "-aet", "CARDIOSCRIBE", "-od", str(tmp_path), str(port)])
     try:
         for _ in range(50):
