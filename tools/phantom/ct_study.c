@@ -381,9 +381,12 @@ static bool write_scouts(struct examination *exam, struct err *err)
 static bool write_all(struct examination *exam, struct err *err)
 {
     struct scan calcium = scan_of(exam, CT_CALCIUM);
-    return canvas_init(&exam->canvas, (size_t)CTA_SIZE * CTA_SIZE, err) && write_scouts(exam, err) &&
-           write_scan(exam, &calcium, 2, err) && write_bolus(exam, err) && write_cta(exam, err) &&
-           (!exam->wide || write_wide(exam, err));
+    if (!canvas_init(&exam->canvas, (size_t)CTA_SIZE * CTA_SIZE, err))
+        return false;
+    if (exam->study->lean)
+        return write_cta(exam, err);
+    return write_scouts(exam, err) && write_scan(exam, &calcium, 2, err) && write_bolus(exam, err) &&
+           write_cta(exam, err) && (!exam->wide || write_wide(exam, err));
 }
 
 bool ct_study_write(struct study *study, struct err *err)

@@ -36,6 +36,9 @@ struct vec heart_surface(const struct heart *heart, double angle, double z, doub
 struct vec heart_aortic_valve(const struct heart *heart);
 struct vec heart_pulmonary_valve(const struct heart *heart);
 
+enum chamber { CHAMBER_LV, CHAMBER_RV, CHAMBER_LA, CHAMBER_RA, CHAMBERS };
+struct vec heart_chamber(const struct heart *heart, enum chamber chamber); /* its body's middle */
+
 /* Sac with its fluid, fat, walls and blood, in the order they are painted. */
 void heart_add(const struct heart *heart, struct scene *scene);
 /* Scars (late enhancement) over the muscle. */

@@ -38,6 +38,16 @@ static struct shape left_atrium(const struct heart *heart)
     return blood;
 }
 
+struct vec heart_chamber(const struct heart *heart, enum chamber chamber)
+{
+    struct shape blood = chamber == CHAMBER_LV   ? heart->lv
+                         : chamber == CHAMBER_RV ? heart->rv
+                         : chamber == CHAMBER_LA ? left_atrium(heart)
+                                                 : right_atrium(heart);
+    const float *at = blood.parts[0].centre;
+    return frame_point(&blood.frame, (double)at[0], (double)at[1], (double)at[2]);
+}
+
 /* The ring between atrium and ventricle, closed but for what the atrium and the
  * outflow open. */
 static void add_ring(const struct heart *heart, struct scene *scene)

@@ -37,6 +37,8 @@ static const char usage[] = "usage: cardioscribe-phantom --out DIR [options]\n"
                             "of patients\n"
                             "  --list                 name the findings of the kind and leave\n"
                             "  --truth-only           truth.json without images\n"
+                            "  --lean                 of the same images only those that the input of the\n"
+                            "                         demonstration models is made of\n"
                             "  --study-date DATE      YYYYMMDD (default: follows from the seed)\n"
                             "  --patient-id ID        default PHANTOM-<kind>-<seed>\n"
                             "  --accession NO         default ACC-<seed>\n";
@@ -47,7 +49,7 @@ struct request {
     const char *out, *date;
     const char *findings[FINDINGS_MAX];
     int finding_count;
-    bool list, truth_only;
+    bool list, truth_only, lean;
     char patient_id[65], accession[17];
 };
 
@@ -59,6 +61,7 @@ enum option_id {
     OPTION_FINDING,
     OPTION_LIST,
     OPTION_TRUTH,
+    OPTION_LEAN,
     OPTION_DATE,
     OPTION_PATIENT,
     OPTION_ACCESSION,
@@ -72,6 +75,7 @@ static const struct option options[] = {{"out", required_argument, NULL, OPTION_
                                         {"finding", required_argument, NULL, OPTION_FINDING},
                                         {"list", no_argument, NULL, OPTION_LIST},
                                         {"truth-only", no_argument, NULL, OPTION_TRUTH},
+                                        {"lean", no_argument, NULL, OPTION_LEAN},
                                         {"study-date", required_argument, NULL, OPTION_DATE},
                                         {"patient-id", required_argument, NULL, OPTION_PATIENT},
                                         {"accession", required_argument, NULL, OPTION_ACCESSION},
@@ -128,6 +132,8 @@ static bool apply(struct request *request, int id, const char *text, struct err 
         return request->list = true;
     case OPTION_TRUTH:
         return request->truth_only = true;
+    case OPTION_LEAN:
+        return request->lean = true;
     case OPTION_DATE:
         request->date = text;
         return clock_age_days(text, clock_unix_ms()) >= 0 ||
@@ -198,7 +204,7 @@ static bool make_one(const struct request *request, uint64_t seed, struct err *e
     snprintf(accession, sizeof accession, "ACC-%llu", number);
     struct patient patient = patient_drawn(request->kind, seed, &findings);
     heart_solve(&patient);
-    struct study study = {.patient = &patient, .folder = folder};
+    struct study study = {.patient = &patient, .folder = folder, .lean = request->lean};
     study.patient_id = request->patient_id[0] ? request->patient_id : patient_id;
     study.accession = request->accession[0] ? request->accession : accession;
     snprintf(study.date, sizeof study.date, "2024%02d%02d", (int)(seed % 12) + 1, (int)(seed / 12 % 28) + 1);

@@ -13,7 +13,7 @@
 
 static const double pi = 3.14159265358979323846;
 
-enum { PHASES_MAX = 30, LAYERS = 3, SLICES_MAX = 16 };
+enum { PHASES_MAX = 30, LAYERS = 3, SLICES_MAX = 16, LEAN_PHASES = 10 };
 
 /* One examination: what is drawn of scanner and technique, and the scenes. */
 struct examination {
@@ -131,17 +131,34 @@ static double contraction_at(double part)
     return 0.24 * (0.5 + 0.5 * cos(pi * (part - 0.82) / 0.18));
 }
 
+/* A lean study has what the demonstration model's input is made of: of the 4-chamber cine and of the middle
+ * short-axis slice the middle phase of each of ten parts of the beat. source: docs/model-folder.md, frames */
+static bool slice_is_wanted(const struct examination *exam, enum mr_view view, int at, int count)
+{
+    return !exam->study->lean || view == MR_4CH || (view == MR_SAX && at == count / 2);
+}
+
+static bool phase_is_wanted(const struct examination *exam, int phase)
+{
+    bool wanted = !exam->study->lean;
+    for (int i = 0; i < LEAN_PHASES; i++)
+        wanted = wanted || phase == (2 * i + 1) * exam->phases / (2 * LEAN_PHASES);
+    return wanted;
+}
+
 static void build_scenes(struct examination *exam)
 {
     const struct patient *patient = exam->study->patient;
     thorax_add(patient, false, &exam->chest);
     struct heart heart;
     for (int phase = 0; phase < exam->phases; phase++) {
+        if (!phase_is_wanted(exam, phase))
+            continue;
         heart_at(patient, contraction_at((double)phase / exam->phases), &heart);
         heart_add(&heart, &exam->beats[phase]);
         vessels_add(&heart, &exam->beats[phase]);
     }
-    heart_at(patient, 0.26, &heart); /* late enhancement is taken at rest, late in diastole */
+    heart_at(patient, STUDY_LATE_CONTRACTION, &heart);
     heart_add(&heart, &exam->late);
     vessels_add(&heart, &exam->late);
     heart_add_scars(&heart, &exam->late);
@@ -328,7 +345,7 @@ static bool no_room(struct err *err)
     return err_fail(err, ERR_NOMEM, "no memory for the scene, or too many series");
 }
 
-/* All phases of the slices given, as the maker numbers and splits them. */
+/* The phases of the slices given, as the maker numbers and splits them. */
 static bool write_cine(struct examination *exam, enum mr_view view, const struct slice *slices, int count,
                        struct err *err)
 {
@@ -339,12 +356,17 @@ static bool write_cine(struct examination *exam, enum mr_view view, const struct
     for (int at = 0; at < count; at++) {
         if (at == 0 || maker->series_a_slice) {
             header = header_of(exam, maker->cine[view], maker->cine_type, roles[view]);
-            series = study_begin(exam->study, &header);
+            series = NULL;
         }
         exam->seconds += 14;
+        if (!slice_is_wanted(exam, view, at, count))
+            continue;
+        series = series ? series : study_begin(exam->study, &header);
         if (!series || !paint_still(exam, &slices[at]))
             return no_room(err);
         for (int phase = 0; phase < exam->phases; phase++) {
+            if (!phase_is_wanted(exam, phase))
+                continue;
             int number = maker->series_a_slice ? phase
                          : maker->time_first   ? phase * count + at
                                                : at * exam->phases + phase;
@@ -396,6 +418,8 @@ static bool write_localizers(struct examination *exam, struct err *err)
     static const struct vec downs[3] = {{0, 1, 0}, {0, 0, -1}, {0, 0, -1}};
     struct study_header header =
         header_of(exam, exam->maker->localizer, exam->maker->localizer_type, "localizer");
+    if (exam->study->lean)
+        return true;
     struct study_series *series = study_begin(exam->study, &header);
     if (!series)
         return no_room(err);

@@ -18,6 +18,8 @@ enum { STUDY_SERIES_MAX = 48, STUDY_ROLE_SIZE = 24 };
 
 /* How far the beat has gone in the CT pictures: three quarters through it. */
 #define STUDY_CT_CONTRACTION 0.12
+/* Late enhancement is taken at rest, late in diastole. */
+#define STUDY_LATE_CONTRACTION 0.26
 
 /* Who built the scanner. */
 struct study_maker {
@@ -33,6 +35,7 @@ struct study {
     char root[512]; /* every UID is derived from it */
     char study_uid[UID_SIZE], frame_uid[UID_SIZE];
     struct vec at; /* added to every position: where the scanner's origin lies */
+    bool lean;     /* of the same images only those that the demonstration models' input is made of */
     int files;
     long long bytes;
     struct study_series {
