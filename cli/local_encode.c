@@ -84,6 +84,8 @@ static void print_findings(const json_t *findings)
         printf("finding    %-36s %-13s ", show_text(item, "id"), show_text(item, "state"));
         if (json_is_number(score))
             printf("score %.4f ", json_number_value(score));
+        if (json_is_number(json_object_get(item, "probability")))
+            printf("probability %.4f ", show_number(item, "probability"));
         if (json_is_string(json_object_get(item, "organ")))
             printf("organ %s ", show_text(item, "organ"));
         printf("%s\n", json_is_string(json_object_get(item, "reason")) ? show_text(item, "reason") : "");
@@ -99,6 +101,7 @@ static void print_result(const json_t *result)
         printf("analysed   NO: %s (%s)\n", show_text(result, "reason_text"), show_text(result, "reason"));
     show_model(json_object_get(result, "model"));
     print_input(json_object_get(result, "input"));
+    show_domain(json_object_get(result, "domain"));
     print_organs(json_object_get(result, "organs"));
     print_findings(json_object_get(result, "findings"));
     if (json_is_array(embedding))

@@ -43,6 +43,7 @@ static void show_check(const struct local_settings *settings, const json_t *answ
            show_text(answer, "modality"), (int)json_integer_value(json_array_get(zyx, 0)),
            (int)json_integer_value(json_array_get(zyx, 1)), (int)json_integer_value(json_array_get(zyx, 2)),
            (int)json_integer_value(json_object_get(answer, "dim")));
+    show_domain(json_object_get(answer, "domain"));
 }
 
 enum cli_exit local_model(int count, char **arguments)

@@ -26,6 +26,19 @@ void show_model(const json_t *model)
            show_text(model, "weights_sha256"), show_text(model, "prompts_sha256"));
 }
 
+void show_domain(const json_t *domain)
+{
+    const json_t *distance = json_object_get(domain, "distance");
+    if (!json_is_object(domain))
+        return;
+    printf("domain     ");
+    if (distance)
+        printf("%s, distance %.4f, ", json_is_true(json_object_get(domain, "inside")) ? "inside" : "OUTSIDE",
+               json_number_value(distance));
+    printf("limit %.4f; %s, of the %s\n", show_number(domain, "limit"), show_text(domain, "id"),
+           show_text(domain, "of"));
+}
+
 void show_warnings(const json_t *warnings)
 {
     size_t i;

@@ -15,6 +15,8 @@ double show_number(const json_t *object, const char *key);
 
 /* Lines "name       value". */
 void show_model(const json_t *model);
+/* "domain" of a result or, without a distance, of a model; nothing when it is null. */
+void show_domain(const json_t *domain);
 void show_warnings(const json_t *warnings);
 void show_series(const json_t *series); /* as in a result */
 

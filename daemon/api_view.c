@@ -313,6 +313,17 @@ static void tell_missing_views(const struct story *story, const json_t *result)
     }
 }
 
+static void tell_domain(const struct story *story, const json_t *result)
+{
+    const json_t *domain = json_object_get(result, "domain");
+    if (json_is_false(json_object_get(domain, "inside")))
+        fprintf(story->to,
+                " It lies outside the domain of model %s (distance %.4g, limit %.4g), so no label of it was"
+                " assessed; that is not a negative result.",
+                text_of(result, "model_section"), json_number_value(json_object_get(domain, "distance")),
+                json_number_value(json_object_get(domain, "limit")));
+}
+
 static void tell_analysed(const struct story *story)
 {
     json_t *result;
@@ -320,8 +331,10 @@ static void tell_analysed(const struct story *story)
     fputs("It was analysed.", story->to);
     json_array_foreach(json_object_get(story->study, "results"), i, result)
     {
-        if (number_of(result, "revision") == number_of(story->study, "revision"))
-            tell_missing_views(story, result);
+        if (number_of(result, "revision") != number_of(story->study, "revision"))
+            continue;
+        tell_missing_views(story, result);
+        tell_domain(story, result);
     }
     tell_deliveries(story);
 }

@@ -15,6 +15,8 @@ static const char *const counter_names[METRIC_COUNTERS][2] = {
     {"attempts_failed_total", "Job attempts that ended in a crash, a time-out or an error."},
     {"results_analysed_total", "Results of an encoder."},
     {"results_not_analysed_total", "Results that say why nothing was analysed."},
+    {"results_outside_domain_total",
+     "Results of an encoder whose study lies outside the domain of its model: no label was assessed."},
     {"reports_delivered_total", "Reports a destination has acknowledged."},
     {"deliveries_retried_total", "Delivery attempts that will be repeated."},
     {"deliveries_parked_total", "Deliveries refused for good."},

@@ -263,9 +263,10 @@ static void finish(struct slot *slot, const struct store_job *job, const struct 
     log_event(failed ? LOG_ERROR : LOG_INFO, failed ? "study_parked" : "job_done",
               "study=%lld job=%lld revision=%d model=%s analysed=%s reason=%s encode_s=%.2f",
               (long long)job->study, (long long)job->id, job->revision, log_text(job->model),
-              result->analysed ? "yes" : "no", log_text(result->analysed ? "" : result->reason),
-              result->encode_s);
+              result->analysed ? "yes" : "no", log_text(result_outcome(result)), result->encode_s);
     metrics_count(result->analysed ? METRIC_RESULTS_ANALYSED : METRIC_RESULTS_NOT_ANALYSED);
+    if (result_outside(result))
+        metrics_count(METRIC_RESULTS_OUTSIDE_DOMAIN);
     if (result->analysed)
         metrics_observe(METRIC_ENCODE_SECONDS, result->encode_s);
     else

@@ -174,7 +174,7 @@ static bool record(struct service *service, const struct store_job *job, const s
     struct store_finish finish = {.job = job,
                                   .failed = failed,
                                   .analysed = result->analysed,
-                                  .reason = result->analysed ? "" : result->reason,
+                                  .reason = result_outcome(result),
                                   .json = json,
                                   .findings = finding_rows(result, arena),
                                   .finding_count = result->finding_count,

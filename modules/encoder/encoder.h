@@ -47,6 +47,8 @@ struct encoder_organ {
 /* Borrowed until the next call on the encoder. */
 struct encoder_output {
     const float *vector; /* unit [proj_dim]; NULL for an organ-grounded family */
+    const float *tower;  /* [width], what proj_pre and the projection get of one item: after post_ln and pool.
+                            Of several slices their mean. NULL for an organ-grounded family */
     const struct encoder_organ *organs;
     int organ_count;
 };

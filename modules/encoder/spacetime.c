@@ -37,6 +37,7 @@ struct self {
     float *scores;                              /* of one group, or of the class query */
     float *keys, *values;                       /* [1 + max(F, N)][head_dim]: of one group */
     float *vector;                              /* [D] */
+    float *tower;                               /* [W]: encoder_output.tower */
 };
 
 /* ---- weights ---- */
@@ -106,7 +107,8 @@ static bool make_room(struct self *self, struct arena *arena, struct err *err)
     self->keys = ARENA_ARRAY(arena, float, (group + 1) * head_dim);
     self->values = ARENA_ARRAY(arena, float, (group + 1) * head_dim);
     self->vector = ARENA_ARRAY(arena, float, (size_t)c->proj_dim);
-    if (!self->after_time || !self->scores || !self->keys || !self->values || !self->vector)
+    self->tower = ARENA_ARRAY(arena, float, width);
+    if (!self->after_time || !self->scores || !self->keys || !self->values || !self->vector || !self->tower)
         return err_fail(err, ERR_NOMEM, "no memory for %d tokens", c->tokens);
     return block_state_init(&self->state, &c->blocks, 1, c->tokens, c->patch_dim, arena, err);
 }
@@ -296,12 +298,14 @@ static bool run(void *opaque, const struct encoder_input *input, struct encoder_
     if (self->post_ln_weight)
         ops_layer_norm(1, width, pooled, self->post_ln_weight, self->post_ln_bias, c->blocks.ln_eps, pooled);
     encoder_tap(tap, "post", -1, pooled, 1, width);
+    memcpy(self->tower, pooled, (size_t)width * sizeof *pooled);
     if (c->proj_pre_relu)
         ops_relu((size_t)width, pooled);
     if (!block_project(pooled, width, self->proj_weight, self->proj_bias, c->proj_dim, self->vector, err))
         return false;
     encoder_tap(tap, "unit", -1, self->vector, 1, c->proj_dim);
     ret->vector = self->vector;
+    ret->tower = self->tower;
     return true;
 }
 

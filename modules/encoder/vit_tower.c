@@ -14,6 +14,7 @@ struct self {
     struct slice_pool pool;
     float *vector; /* [D] */
     float *joined; /* [W] */
+    float *tower;  /* [W]: encoder_output.tower */
     /* For `items` items: */
     struct arena *room;
     int items;
@@ -61,7 +62,8 @@ static bool open_self(const struct encoder_sections *sections, const struct enco
     *ret_self = self;
     self->vector = ARENA_ARRAY(weights->arena, float, (size_t)c->proj_dim);
     self->joined = ARENA_ARRAY(weights->arena, float, (size_t)c->blocks.width);
-    if (!self->vector || !self->joined)
+    self->tower = ARENA_ARRAY(weights->arena, float, (size_t)c->blocks.width);
+    if (!self->vector || !self->joined || !self->tower)
         return err_fail(err, ERR_NOMEM, "no memory for an encoder");
     return slice_pool_open(&self->pool, sections->slice_pool, c->blocks.width, c->proj_dim, weights, err) &&
            vit_open(&self->vit, c, weights, err) && reserve(self, 1, err);
@@ -81,6 +83,17 @@ static void run_items(struct self *self, const struct encoder_input *input, cons
             vit_pool(vit, i, self->pooled + (size_t)(from + i) * width);
     }
     encoder_tap(tap, "post", -1, self->pooled, 1, (int)width);
+}
+
+/* However slices are joined for the embedding, and however many there are. */
+static void mean_tower(struct self *self, int items)
+{
+    size_t width = (size_t)self->vit.config->blocks.width;
+    memcpy(self->tower, self->pooled, width * sizeof *self->tower);
+    for (int i = 1; i < items; i++)
+        ops_add(width, self->pooled + (size_t)i * width, self->tower);
+    for (size_t j = 0; items > 1 && j < width; j++)
+        self->tower[j] /= (float)items;
 }
 
 static void project(const struct self *self, int rows, const float *in, float *out)
@@ -134,10 +147,12 @@ static bool run(void *opaque, const struct encoder_input *input, struct encoder_
     if (!vit_reserve(&self->vit, input->items, input->zyx, err) || !reserve(self, input->items, err))
         return false;
     run_items(self, input, tap);
+    mean_tower(self, input->items);
     if (!join(self, input->items, tap, err))
         return false;
     encoder_tap(tap, "unit", -1, self->vector, 1, self->vit.config->proj_dim);
     ret->vector = self->vector;
+    ret->tower = self->tower;
     return true;
 }
 

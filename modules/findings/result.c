@@ -20,6 +20,18 @@ bool finding_state_parse(const char *word, enum finding_state *ret)
     return false;
 }
 
+bool result_outside(const struct result *result)
+{
+    return result->domain.of && !result->domain.inside;
+}
+
+const char *result_outcome(const struct result *result)
+{
+    if (result->analysed)
+        return result_outside(result) ? RESULT_OUTSIDE : "";
+    return result->reason ? result->reason : "";
+}
+
 const struct result_organ *result_organ(const struct result *result, const char *id)
 {
     for (int i = 0; id && i < result->organ_count; i++)

@@ -22,8 +22,12 @@ struct finding {
     bool has_score;
     double score;     /* uncalibrated zero-shot score; what it is, model_identity.score says */
     double threshold; /* score above which the label counts as present */
-    bool has_probability;
-    double probability;     /* 0..1, only from a stated calibration */
+    bool has_calibration;
+    double calibration_a, calibration_b; /* Platt's, of this label (score.h) */
+    bool has_probability;                /* with a score, a calibration and a trained model */
+    double probability;                  /* 0..1 */
+    double probability_at_threshold; /* of a score that is the threshold: what `probability` is held against
+                                        by whoever reads it; the state is by score and threshold */
     double cosine_positive; /* meaningful with has_score; the mean over the prompts in "cosine_mean" */
     bool has_negative;      /* a pair was asked */
     double cosine_negative;
@@ -46,7 +50,9 @@ struct model_identity {
     const char *calibration; /* "none" or its identifier */
     bool trained;
     char weights_sha256[DIGEST_HEX_SIZE], prompts_sha256[DIGEST_HEX_SIZE];
-    char config_sha256[DIGEST_HEX_SIZE]; /* config.json and vocab.txt: thresholds, preprocessing, tokens */
+    char config_sha256[DIGEST_HEX_SIZE]; /* config.json, vocabulary, domain: thresholds, preprocessing, tokens
+                                          */
+    const char *calibration_on;          /* what the calibration was fitted on; NULL: not stated */
 };
 
 /* One series of the study, taken or left, and why. */
@@ -84,6 +90,15 @@ struct result_box {
     double size_zyx_mm[3]; /* along the volume's axes, in canonical orientation */
 };
 
+/* How far the study lies from those the model was made from. */
+struct result_domain {
+    const char *of; /* what was measured: "tower", "embedding"; NULL: the model has no domain, or nothing was
+                       encoded */
+    const char *id; /* of the statistics, as in config.json */
+    double distance, limit;
+    bool inside; /* distance <= limit; false: every label is not assessed, RESULT_OUTSIDE */
+};
+
 /* An object that fed the encoder. */
 struct result_instance {
     char sop_class[UID_SIZE], sop_uid[UID_SIZE], series_uid[UID_SIZE];
@@ -100,6 +115,7 @@ struct result {
     int embedding_dim;           /* of it, or of every organ's */
     struct result_organ *organs; /* every organ of an organ-grounded model that analysed the study */
     int organ_count;
+    struct result_domain domain;
     struct finding *findings;
     int finding_count;
     const char *modality; /* CT or MR of what was analysed, or of the study */
@@ -123,6 +139,13 @@ struct result {
     int64_t started_unix_ms;
     double load_s, volume_s, encode_s;
 };
+
+/* The reason of its labels. */
+#define RESULT_OUTSIDE "outside_domain"
+/* Encoded, but of another kind than the model was made from: nothing is said of any label. */
+bool result_outside(const struct result *result);
+/* Why nothing is said of the study: its reason, RESULT_OUTSIDE, or "" when labels were asked. Borrowed. */
+const char *result_outcome(const struct result *result);
 
 /* The organ of that id; NULL when there is none. */
 const struct result_organ *result_organ(const struct result *result, const char *id);

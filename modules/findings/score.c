@@ -13,17 +13,23 @@ static const char mapped_name[] = "cosine_mean_half";
 
 static bool read_calibration(const json_t *section, struct score_config *config, struct err *err)
 {
+    bool a = false, b = false;
     const struct section_key keys[] = {
         {"id", SECTION_TEXT, &config->calibration_id, true, .max = 64},
-        {"a", SECTION_NUMBER, &config->calibration_a, true, -1e6, 1e6},
-        {"b", SECTION_NUMBER, &config->calibration_b, true, -1e6, 1e6},
+        {"on", SECTION_TEXT, &config->calibration_on, false, .max = 200},
+        {"a", SECTION_NUMBER, &config->calibration_a, false, -1e6, 1e6, .present = &a},
+        {"b", SECTION_NUMBER, &config->calibration_b, false, -1e6, 1e6, .present = &b},
     };
-    return section_read(section, "score.calibration", keys, COUNT(keys), err);
+    if (!section_read(section, "score.calibration", keys, COUNT(keys), err))
+        return false;
+    config->has_calibration = a && b;
+    return a == b || err_fail(err, ERR_INPUT, "score.calibration.%s: missing, but %s is there", a ? "b" : "a",
+                              a ? "a" : "b");
 }
 
 /* Keys that mean something in one mode only. */
 struct given {
-    bool scale_mode, scale, map, margin;
+    bool scale_mode, scale, map, margin, calibration;
 };
 
 static bool check_mode(const struct score_config *config, const struct given *given, struct err *err)
@@ -36,7 +42,7 @@ static bool check_mode(const struct score_config *config, const struct given *gi
         return err_fail(err, ERR_INPUT, "score.map: not allowed with mode %s", mode);
     if (config->mode != SCORE_CLASS_SOFTMAX && given->margin)
         return err_fail(err, ERR_INPUT, "score.margin: not allowed with mode %s", mode);
-    if (config->mode == SCORE_CLASS_SOFTMAX && config->has_calibration)
+    if (config->mode == SCORE_CLASS_SOFTMAX && given->calibration)
         return err_fail(err, ERR_INPUT, "score.calibration: not allowed with mode %s", mode);
     if (!score_threshold_possible(config, config->threshold))
         return err_fail(err, ERR_INPUT, "score.threshold: not within 0 and 1");
@@ -66,7 +72,7 @@ bool score_config_read(const json_t *section, struct score_config *ret, struct e
         {"threshold",         SECTION_NUMBER,  &ret->threshold,  false, -1, 1, .present = &ret->has_threshold},
         {"margin",            SECTION_NUMBER,  &ret->margin,     false, 0, 1, .present = &given.margin},
         {"undetermined_band", SECTION_NUMBER2, ret->band,        false, -1, 1, .present = &ret->has_band},
-        {"calibration",       SECTION_OBJECT,  &calibration,     false, .present = &ret->has_calibration},
+        {"calibration",       SECTION_OBJECT,  &calibration,     false, .present = &given.calibration},
     };
     // clang-format on
     if (section && !section_read(section, "score", keys, COUNT(keys), err))
@@ -135,6 +141,20 @@ static void decide(const struct score_config *config, bool trained, struct findi
     finding->reason = NULL;
 }
 
+/* What is calibrated: the score before it was brought to 0..1. */
+static double margin_of_score(const struct score_config *config, double score)
+{
+    if (config->mode == SCORE_COSINE_MEAN)
+        return config->map_half ? 2 * score - 1 : score;
+    return log(score) - log1p(-score);
+}
+
+static double calibrated(const struct finding *finding, double margin)
+{
+    double slope = finding->calibration_a == 0 ? 0 : finding->calibration_a * margin; /* not 0 * infinity */
+    return sigmoid(slope + finding->calibration_b);
+}
+
 /* A label that is asked on its own. */
 static void score_one(const struct score_config *config, bool trained, struct finding *finding)
 {
@@ -146,9 +166,11 @@ static void score_one(const struct score_config *config, bool trained, struct fi
     } else {
         finding->score = sigmoid(margin);
     }
-    finding->has_probability = trained && config->has_calibration;
-    finding->probability =
-        finding->has_probability ? sigmoid(config->calibration_a * margin + config->calibration_b) : 0;
+    finding->has_probability = trained && finding->has_calibration;
+    if (finding->has_probability) {
+        finding->probability = calibrated(finding, margin);
+        finding->probability_at_threshold = calibrated(finding, margin_of_score(config, finding->threshold));
+    }
     decide(config, trained, finding);
 }
 

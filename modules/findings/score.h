@@ -32,9 +32,10 @@ struct score_config {
     double threshold;   /* for labels without one of their own */
     double margin;      /* class_softmax: what the best must be ahead of the second by, and more */
     bool has_band;
-    double band[2]; /* scores within, ends included, are undetermined */
-    bool has_calibration;
-    const char *calibration_id; /* borrowed from the JSON value */
+    double band[2];             /* scores within, ends included, are undetermined */
+    const char *calibration_id; /* borrowed from the JSON value; NULL: no calibration */
+    const char *calibration_on; /* what it was fitted on, borrowed; NULL: not stated */
+    bool has_calibration;       /* for labels without one of their own */
     double calibration_a, calibration_b;
 };
 
@@ -56,8 +57,10 @@ bool score_threshold_possible(const struct score_config *config, double threshol
 bool score_resolve_scale(struct score_config *config, bool has_stored, double stored, struct err *err);
 
 /* Fill score, state, reason and, with a calibration, probability of `count` labels of one model, from the
- * cosines and the threshold that stand in each. One that is already not assessed is passed over.
+ * cosines, the threshold and the calibration that stand in each. One that is already not assessed is passed
+ * over.
  *   probability = 1 / (1 + exp(-(a * margin + b))); with cosine_mean margin is c
+ * The state is decided by the score and its threshold, never by the probability, which may be missing.
  * reasons of undetermined: "model_untrained" (all labels of an untrained model, whatever the score),
  * "score_in_undetermined_band"; of classes "other_class_fits_better" when one is present, else all the same:
  * "classes_too_close", "score_in_undetermined_band" or "score_below_threshold". */

@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/digest.h"
+#include "findings/domain.h"
 #include "pipeline/describe.h"
 #include "pipeline/job_stats.h"
 #include "pipeline/job_tensor.h"
@@ -170,16 +171,24 @@ static json_t *blank_json(struct model *model, struct err *err)
     return json;
 }
 
+static json_t *domain_json(const struct domain *domain)
+{
+    return domain->id
+               ? json_pack("{s:s,s:s,s:f}", "of", domain_of(domain), "id", domain->id, "limit", domain->limit)
+               : json_null();
+}
+
 static json_t *model_json(struct model *model, struct err *err)
 {
     int zyx[3];
     json_t *blank = blank_json(model, err);
     model_input_zyx(model, zyx);
-    return blank ? json_pack("{s:b,s:O,s:s,s:b,s:b,s:[i,i,i],s:i,s:s,s:o}", "ok", 1, "model",
+    return blank ? json_pack("{s:b,s:O,s:s,s:b,s:b,s:[i,i,i],s:i,s:o,s:s,s:o}", "ok", 1, "model",
                              json_object_get(blank, "model"), "modality", model_modality(model), "needs_mask",
                              model_needs_mask(model), "crops_to_heart",
                              model_preprocess(model)->crop == PREPROCESS_CROP_HEART, "input_zyx", zyx[0],
-                             zyx[1], zyx[2], "dim", model_dim(model), "text_digest", model_text_digest(model),
+                             zyx[1], zyx[2], "dim", model_dim(model), "domain",
+                             domain_json(model_domain(model)), "text_digest", model_text_digest(model),
                              "blank", blank)
                  : NULL;
 }

@@ -1,7 +1,8 @@
 /* The worker's protocol: one JSON object a line in, one a line out, and the model kept between jobs.
  *
  *   {"job":"model","model":DIR}                 identity and sizes, without a study
- *       -> model {name, ...}, modality, input_zyx, dim, text_digest (text_cache.h),
+ *       -> model {name, ...}, modality, input_zyx, dim, domain (null, or of, id, limit), text_digest
+ *          (text_cache.h),
  *          blank: a result with every label not assessed
  *   {"job":"study","model":DIR,"files":[...]}   -> result (report/result_json.h)
  *   {"job":"tensor","model":DIR,"file":PATH}    a .safetensors with "input", already preprocessed, and
@@ -10,7 +11,7 @@
  *   {"job":"text","model":DIR,"texts":[...]}    -> model, embeddings [{text, embedding}]
  *   {"job":"tokenize","model":DIR,"text":TEXT}  -> ids
  *   {"job":"check","path":PATH}                 a model folder or one .safetensors
- *       -> kind "model" with model, modality, input_zyx, dim;
+ *       -> kind "model" with model, modality, input_zyx, dim, domain;
  *          or kind "safetensors" with tensors, bytes, sha256
  *   {"job":"volume","files":[...],"fd":N}       writes NIfTI to the inherited descriptor N
  *       -> series (as in a result), zyx, phases, spacing_zyx_mm, warnings, files, skipped

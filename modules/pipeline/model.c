@@ -1,6 +1,7 @@
 #include "pipeline/model.h"
 
 #include "base/file.h"
+#include "findings/domain.h"
 #include "pipeline/model_config.h"
 #include "pipeline/questions.h"
 #include "pipeline/segments.h"
@@ -13,15 +14,16 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 /* Not every model has all. */
-static const char *const file_names[] = {"config.json",  SAFETENSORS_NAME,   SAFETENSORS_INDEX_NAME,
-                                         "vocab.txt",    "vocab.json",       "merges.txt",
-                                         "prompts.json", TEXT_CACHE_SHIPPED, SEGMENTS_FILE};
+static const char *const file_names[] = {
+    "config.json", SAFETENSORS_NAME, SAFETENSORS_INDEX_NAME, "vocab.txt",   "vocab.json",
+    "merges.txt",  "prompts.json",   TEXT_CACHE_SHIPPED,     SEGMENTS_FILE, DOMAIN_FILE};
 enum { FILE_COUNT = sizeof file_names / sizeof *file_names };
 
 struct model {
@@ -87,9 +89,9 @@ static bool has_file(const struct model *model, const char *name)
 /* One digest over what shapes an answer beside weights and prompts. */
 static bool digest_setup(const struct model *model, char hex[DIGEST_HEX_SIZE], struct err *err)
 {
-    static const char *const names[] = {"config.json", "vocab.txt",        "vocab.json",
-                                        "merges.txt",  TEXT_CACHE_SHIPPED, SEGMENTS_FILE};
-    char path[PATH_MAX], parts[6 * DIGEST_HEX_SIZE] = "";
+    static const char *const names[] = {"config.json",      "vocab.txt",   "vocab.json", "merges.txt",
+                                        TEXT_CACHE_SHIPPED, SEGMENTS_FILE, DOMAIN_FILE};
+    char path[PATH_MAX], parts[7 * DIGEST_HEX_SIZE] = "";
     size_t at = 0;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (!has_file(model, names[i]))
@@ -249,9 +251,31 @@ static bool load_segments(struct model *model, struct err *err)
            err_prefix(err, SEGMENTS_FILE);
 }
 
+/* Section and file go together. */
+static bool load_domain(struct model *model, struct err *err)
+{
+    char path[PATH_MAX];
+    struct domain *domain = &model->config.domain;
+    bool there = has_file(model, DOMAIN_FILE);
+    if (there && !domain->id)
+        return err_fail(err, ERR_INPUT, DOMAIN_FILE ": config.json has no section \"domain\" for it");
+    if (!domain->id)
+        return true;
+    if (!there)
+        return err_fail(err, ERR_INPUT, DOMAIN_FILE ": missing; section \"domain\" of config.json needs it");
+    const struct vision_config *vision = &model->setup.vision;
+    int width = domain->of_tower ? vision->blocks.width : vision->proj_dim;
+    struct safetensors *file =
+        path_in(model->folder, DOMAIN_FILE, path, err) ? safetensors_open(path, err) : NULL;
+    bool ok = file && domain_bind(domain, file, width, model->arena, model->faults, err);
+    safetensors_close(file);
+    return ok || err_prefix(err, DOMAIN_FILE);
+}
+
 /* In order; with faults each goes on where the one before failed. */
-static bool (*const steps[])(struct model *, struct err *) = {
-    load_weights, load_vocab, load_prompts, open_texts, check_questions, embed_questions, load_segments};
+static bool (*const steps[])(struct model *, struct err *) = {load_weights,    load_vocab,   load_prompts,
+                                                              load_domain,     open_texts,   check_questions,
+                                                              embed_questions, load_segments};
 
 static bool load(struct model *model, const char *folder, struct err *err)
 {
@@ -344,6 +368,11 @@ int model_dim(const struct model *model)
     return model->setup.vision.proj_dim;
 }
 
+const struct domain *model_domain(const struct model *model)
+{
+    return &model->config.domain;
+}
+
 const struct preprocess *model_preprocess(const struct model *model)
 {
     return &model->config.preprocess;
@@ -402,10 +431,32 @@ bool model_embed_text(struct model *model, const char *text, float *embedding, s
     return ok;
 }
 
+static bool measure(const struct domain *domain, const struct encoder_output *output, struct arena *arena,
+                    struct result_domain *ret, struct err *err)
+{
+    const float *vector = domain->of_tower ? output->tower : output->vector;
+    if (!vector)
+        return err_fail(err, ERR_BUG, "the encoder has no vector for the domain");
+    double distance = domain_distance(domain, vector);
+    if (!isfinite(distance))
+        return err_decline(err, "embedding_not_finite", "the tower's vector is not finite");
+    const char *id = arena_strdup(arena, domain->id);
+    *ret = (struct result_domain){domain_of(domain), id, distance, domain->limit, distance <= domain->limit};
+    return id || err_fail(err, ERR_NOMEM, "no memory for a result");
+}
+
+/* What lies outside is not asked, whatever the scores. */
 bool model_score(struct model *model, const struct encoder_output *output, struct arena *arena,
                  struct result *result, struct err *err)
 {
-    return questions_answer(&model->questions, output, arena, result, err);
+    struct result_domain measured = {0};
+    const struct domain *domain = &model->config.domain;
+    if ((domain->id && !measure(domain, output, arena, &measured, err)) ||
+        !questions_answer(&model->questions, output, arena, result, err))
+        return false;
+    result->domain = measured;
+    return !result_outside(result) || questions_blank(&model->questions, RESULT_OUTSIDE, arena,
+                                                      &result->findings, &result->finding_count, err);
 }
 
 bool model_not_assessed(struct model *model, const char *reason, struct arena *arena, struct finding **ret,

@@ -16,11 +16,11 @@
 struct model;
 
 /* Open and check a model folder: config.json, model.safetensors, vocab.txt or vocab.json and merges.txt,
- * prompts.json; or a stock Hugging Face CLIP folder, which has no prompts and asks none. Weights are mapped
- * read-only; every tensor's shape is checked against the configuration; text embeddings of all prompts are
- * computed here, once. owns: caller closes. threads: one job at a time per handle.
- * errors: ERR_INPUT (what is wrong, by file, key or tensor name with both shapes), ERR_UNSUPPORTED (a value
- * or a tensor type we do not handle), ERR_IO, ERR_NOMEM. */
+ * prompts.json, domain.safetensors where config.json has a domain; or a stock Hugging Face CLIP folder, which
+ * has no prompts and asks none. Weights are mapped read-only; every tensor's shape is checked against the
+ * configuration; text embeddings of all prompts are computed here, once. owns: caller closes. threads: one
+ * job at a time per handle. errors: ERR_INPUT (what is wrong, by file, key or tensor name with both shapes),
+ * ERR_UNSUPPORTED (a value or a tensor type we do not handle), ERR_IO, ERR_NOMEM. */
 struct model *model_open(const char *folder, struct err *err);
 
 /* The same, with a folder where text embeddings are kept between runs (text_cache.h); NULL: none. What the
@@ -110,9 +110,15 @@ bool model_embed_text(struct model *model, const char *text, float *embedding, s
 bool model_tokenize(struct model *model, const char *text, struct arena *arena, int **ret_ids, int *ret_count,
                     struct err *err);
 
-/* Fill the result's embedding or organs, and its findings, from what the encoder said. An untrained model
+/* Id NULL: the model has no domain. Borrowed. */
+struct domain;
+const struct domain *model_domain(const struct model *model);
+
+/* Fill the result's embedding or organs, its domain and its findings, from what the encoder said. Outside the
+ * model's domain every label is not assessed, reason RESULT_OUTSIDE. An untrained model
  * yields only FINDING_UNDETERMINED with reason "model_untrained". All lives in arena.
- * errors: ERR_NOMEM, ERR_BUG (it is no output of this model's encoder). */
+ * errors: ERR_INPUT "embedding_not_finite" (the domain's vector), ERR_NOMEM, ERR_BUG (it is no output of this
+ * model's encoder). */
 bool model_score(struct model *model, const struct encoder_output *output, struct arena *arena,
                  struct result *result, struct err *err);
 

@@ -214,13 +214,22 @@ static bool read_preprocess(const struct encoder_sections *sections, const json_
     return check_norm(ret, has_mean, sections, err);
 }
 
+static bool read_domain(const struct encoder_sections *sections, const json_t *section, struct domain *ret,
+                        struct err *err)
+{
+    if (sections->organ)
+        return err_fail(err, ERR_UNSUPPORTED,
+                        "domain: not supported with organs, which have no vector of the study");
+    return domain_config_read(section, ret, err);
+}
+
 static bool read_root(struct model_config *config, struct err *err)
 {
     static const char *const families[] = {"cardiac-clip", "cmr-clip", "radclip", "ct-glip",
                                            "fvlm",         "radar",    "clip",    NULL};
     struct encoder_sections *sections = &config->sections;
     struct model_identity *id = &config->identity;
-    const json_t *score = NULL, *preprocess = NULL;
+    const json_t *score = NULL, *preprocess = NULL, *domain = NULL;
     const char *ignored_text = NULL;
     int ignored = 0;
     // clang-format off
@@ -242,6 +251,7 @@ static bool read_root(struct model_config *config, struct err *err)
         {"organ",           SECTION_OBJECT, &sections->organ,  false},
         {"score",           SECTION_OBJECT, &score,            false},
         {"preprocess",      SECTION_OBJECT, &preprocess,       true},
+        {"domain",          SECTION_OBJECT, &domain,           false},
     };
     // clang-format on
     if (!section_read(config->root, "", keys, COUNT(keys), err))
@@ -250,7 +260,8 @@ static bool read_root(struct model_config *config, struct err *err)
     if (!sections->text && strcmp(id->family, "radar") != 0)
         return err_fail(err, ERR_INPUT, "text: required, but missing");
     return score_config_read(score, &config->score, err) &&
-           read_preprocess(sections, preprocess, &config->preprocess, err);
+           read_preprocess(sections, preprocess, &config->preprocess, err) &&
+           (!domain || read_domain(sections, domain, &config->domain, err));
 }
 
 /* A stock folder's file becomes one of ours. */
@@ -276,7 +287,8 @@ bool model_config_read(const char *path, struct model_config *ret, struct err *e
         return err_prefix(err, "config.json");
     }
     config.identity.score = score_name(&config.score);
-    config.identity.calibration = config.score.has_calibration ? config.score.calibration_id : "none";
+    config.identity.calibration = config.score.calibration_id ? config.score.calibration_id : "none";
+    config.identity.calibration_on = config.score.calibration_on;
     *ret = config;
     return true;
 }

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "encoder/encoder_config.h"
+#include "findings/domain.h"
 #include "findings/score.h"
 #include "pipeline/model.h"
 
@@ -18,6 +19,7 @@ struct model_config {
     struct encoder_sections sections; /* the encoder's own */
     struct score_config score;        /* scale not yet resolved */
     struct preprocess preprocess;
+    struct domain domain; /* statistics not yet bound */
 };
 
 /* in: path of a config.json of ours, or of a stock Hugging Face CLIP. owns: model_config_done frees. errors:

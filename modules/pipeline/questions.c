@@ -47,6 +47,15 @@ static bool check_threshold(const struct score_config *score, const struct promp
                     label->id);
 }
 
+/* Its probability is stated with the identifier of the calibration. */
+static bool check_calibration(const struct score_config *score, const struct prompt_label *label,
+                              struct err *err)
+{
+    return !label->has_calibration || score->calibration_id ||
+           err_fail(err, ERR_INPUT, "labels.%s.calibration: score.calibration, whose id it needs, is missing",
+                    label->id);
+}
+
 static bool check_side(const struct prompt_label *label, const char *side, int texts,
                        bool (*has_shipped)(void *of, const char *name), void *of, struct err *err)
 {
@@ -70,6 +79,7 @@ static bool check_label(const struct questions *questions, const struct prompt_l
 {
     bool pair = questions->score->mode == SCORE_PAIR_SOFTMAX;
     if (!check_organ(questions, label, err) || !check_threshold(questions->score, label, err) ||
+        !check_calibration(questions->score, label, err) ||
         !check_side(label, "positive", label->positive.count, has_shipped, of, err))
         return false;
     if (pair)
@@ -240,6 +250,14 @@ static const char *copied(struct arena *arena, const char *text, bool *ok)
     return copy;
 }
 
+static void calibrate(const struct score_config *score, const struct prompt_label *label,
+                      struct finding *finding)
+{
+    finding->has_calibration = label->has_calibration || score->has_calibration;
+    finding->calibration_a = label->has_calibration ? label->calibration_a : score->calibration_a;
+    finding->calibration_b = label->has_calibration ? label->calibration_b : score->calibration_b;
+}
+
 static struct finding *new_findings(const struct questions *questions, struct arena *arena, struct err *err)
 {
     int count = questions->prompts->count;
@@ -253,6 +271,7 @@ static struct finding *new_findings(const struct questions *questions, struct ar
             .organ = copied(arena, label->organ, &ok),
             .threshold = label->has_threshold ? label->threshold : questions->score->threshold,
         };
+        calibrate(questions->score, label, &findings[i]);
     }
     if (!ok)
         err_fail(err, ERR_NOMEM, "no memory for findings");

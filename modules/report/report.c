@@ -78,7 +78,9 @@ static bool fill_completion(const struct result *result, const struct report_fac
     if (header->complete)
         return true;
     const char *why = "Not every file could be read";
-    if (not_assessed)
+    if (result_outside(result))
+        why = "Outside the domain of the model";
+    else if (not_assessed)
         why = "Not every label could be assessed";
     else if (misses_a_view(result))
         why = "Not every view was analysed";

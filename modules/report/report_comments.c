@@ -48,6 +48,8 @@ static void add_label_reason(const struct build *b, struct dicom_sr_item *contai
         return;
     if (!b->result->analysed && b->result->reason && strcmp(reason, b->result->reason) == 0)
         return;
+    if (result_outside(b->result) && strcmp(reason, RESULT_OUTSIDE) == 0)
+        return;
     add_comment(b, container,
                 arena_printf(b->arena, "%s (%s): %s: %s%s", name_of(finding->text, finding->id), finding->id,
                              state == FINDING_NOT_ASSESSED ? "not assessed" : "undetermined",
@@ -89,6 +91,39 @@ static void add_classes(const struct build *b, struct dicom_sr_item *container)
                              next->score));
 }
 
+/* Every label's, also of one that is absent and has no group. */
+static void add_label_probability(const struct build *b, struct dicom_sr_item *container,
+                                  const struct finding *finding)
+{
+    if (finding->has_probability && finding->has_calibration)
+        add_comment(b, container,
+                    arena_printf(b->arena, "Probability: %s (%s): %.3g %%; at the threshold %.3g %%",
+                                 name_of(finding->text, finding->id), finding->id, 100 * finding->probability,
+                                 100 * finding->probability_at_threshold));
+}
+
+static void add_probabilities(const struct build *b, struct dicom_sr_item *container)
+{
+    const struct result *result = b->result;
+    const struct model_identity *model = &result->model;
+    bool cosine = strncmp(model->score, "cosine_mean", 11) == 0, any = false;
+    for (int i = 0; i < result->finding_count; i++)
+        any |= result->findings[i].has_probability;
+    if (!any)
+        return;
+    add_comment(
+        b, container,
+        arena_printf(b->arena,
+                     "Probability (Certainty of Finding): calibrated from the score by %s, Platt scaling "
+                     "1 / (1 + exp(-(a m + b))) of m, %s, with a and b of each label; fitted on: %s. "
+                     "Whether a label is present is decided by its score and threshold.",
+                     model->calibration,
+                     cosine ? "the mean cosine similarity" : "the logarithm of the odds of the score",
+                     name_of(model->calibration_on, "not stated")));
+    for (int i = 0; i < result->finding_count; i++)
+        add_label_probability(b, container, &result->findings[i]);
+}
+
 static void add_score_comments(const struct build *b, struct dicom_sr_item *container)
 {
     const struct result *result = b->result;
@@ -97,6 +132,7 @@ static void add_score_comments(const struct build *b, struct dicom_sr_item *cont
     add_comment(
         b, container,
         arena_printf(b->arena, "Score: %s. It is not a probability.", report_score(result)->sentence));
+    add_probabilities(b, container);
     if (report_is_one_question(result))
         add_classes(b, container);
 }
@@ -109,6 +145,26 @@ static void add_not_analysed(const struct build *b, struct dicom_sr_item *contai
     add_comment(b, container,
                 arena_printf(b->arena, "Not analysed (%s): %.*s. This is not a negative result.",
                              b->result->reason ? b->result->reason : "no reason stated", (int)length, text));
+}
+
+static void add_outside(const struct build *b, struct dicom_sr_item *container)
+{
+    const struct result_domain *domain = &b->result->domain;
+    add_comment(
+        b, container,
+        arena_printf(b->arena,
+                     "Not assessed (" RESULT_OUTSIDE "): the study lies outside the domain of the model "
+                     "(%s): its distance from the studies the model was made from is %.4g, the limit %.4g. "
+                     "No label was assessed. This is not a negative result.",
+                     domain->id, domain->distance, domain->limit));
+}
+
+static void add_inside(const struct build *b, struct dicom_sr_item *container)
+{
+    const struct result_domain *domain = &b->result->domain;
+    add_comment(b, container,
+                arena_printf(b->arena, "Within the domain of the model (%s): distance %.4g, limit %.4g",
+                             domain->id, domain->distance, domain->limit));
 }
 
 /* A model that goes on without a view has not seen what that view shows. */
@@ -131,6 +187,8 @@ static void add_verdict_comments(const struct build *b, struct dicom_sr_item *co
                                      "reviewed by a physician.");
     if (!result->analysed)
         add_not_analysed(b, container);
+    if (result_outside(result))
+        add_outside(b, container);
     add_missing_views(b, container);
     if (result->has_model && !result->model.trained)
         add_comment(
@@ -303,6 +361,8 @@ static void add_input_comments(const struct build *b, struct dicom_sr_item *cont
     add_taken_series(b, container);
     add_views(b, container);
     add_box(b, container);
+    if (result->domain.of && result->domain.inside)
+        add_inside(b, container);
     if (*result->manifest_sha256)
         add_comment(b, container,
                     arena_printf(b->arena,

@@ -25,7 +25,7 @@ static struct dicom_code dcm(const char *value, const char *meaning)
 
 enum finding_state report_state(const struct result *result, const struct finding *finding)
 {
-    if (!result->analysed || !result->has_model)
+    if (!result->analysed || !result->has_model || result_outside(result))
         return FINDING_NOT_ASSESSED;
     if (!result->model.trained && finding->state != FINDING_NOT_ASSESSED)
         return FINDING_UNDETERMINED;
@@ -212,8 +212,12 @@ static void add_algorithm(const struct build *b, struct dicom_sr_item *parent,
 static void add_threshold(const struct build *b, struct dicom_sr_item *parent,
                           enum dicom_sr_relation relation, const struct finding *finding)
 {
-    add_text(b, parent, relation, dcm("111002", "Algorithm Parameters"),
-             arena_printf(b->arena, "%s: threshold=%.10g", finding->id, finding->threshold));
+    const char *text = arena_printf(b->arena, "%s: threshold=%.10g", finding->id, finding->threshold);
+    if (text && finding->has_probability && finding->has_calibration)
+        text =
+            arena_printf(b->arena, "%s; score=%.10g; calibration=%s; a=%.10g; b=%.10g", text, finding->score,
+                         b->result->model.calibration, finding->calibration_a, finding->calibration_b);
+    add_text(b, parent, relation, dcm("111002", "Algorithm Parameters"), text);
 }
 
 /* ---- TID 1501: one group for each label that is present, or undetermined with a score ---- */

@@ -46,14 +46,22 @@ static json_t *real_or_null(bool there, double number)
     return there ? json_real(number) : json_null();
 }
 
+static json_t *calibration_json(const struct finding *finding)
+{
+    if (!finding->has_probability || !finding->has_calibration)
+        return json_null();
+    return json_pack("{s:f,s:f,s:f}", "a", finding->calibration_a, "b", finding->calibration_b,
+                     "probability_at_threshold", finding->probability_at_threshold);
+}
+
 static json_t *finding_json(const struct finding *finding)
 {
-    return json_pack("{s:o,s:o,s:o,s:s,s:o,s:o,s:o,s:f,s:o,s:o}", "id", text_json(finding->id), "text",
+    return json_pack("{s:o,s:o,s:o,s:s,s:o,s:o,s:o,s:o,s:f,s:o,s:o}", "id", text_json(finding->id), "text",
                      text_json(finding->text), "organ", text_json(finding->organ), "state",
                      finding_state_name(finding->state), "reason", text_json(finding->reason), "score",
                      real_or_null(finding->has_score, finding->score), "probability",
-                     real_or_null(finding->has_probability, finding->probability), "threshold",
-                     finding->threshold, "cosine_positive",
+                     real_or_null(finding->has_probability, finding->probability), "calibration",
+                     calibration_json(finding), "threshold", finding->threshold, "cosine_positive",
                      real_or_null(finding->has_score, finding->cosine_positive), "cosine_negative",
                      real_or_null(finding->has_score && finding->has_negative, finding->cosine_negative));
 }
@@ -79,12 +87,12 @@ static json_t *model_json(const struct result *result)
     const struct model_identity *model = &result->model;
     if (!result->has_model)
         return json_null();
-    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:s,s:s,s:s}", "name", text_json(model->name), "version",
-                     text_json(model->version), "manufacturer", text_json(model->manufacturer), "family",
-                     text_json(model->family), "score", text_json(model->score), "calibration",
-                     text_json(model->calibration), "trained", model->trained, "weights_sha256",
-                     model->weights_sha256, "prompts_sha256", model->prompts_sha256, "config_sha256",
-                     model->config_sha256);
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:s,s:s,s:s}", "name", text_json(model->name),
+                     "version", text_json(model->version), "manufacturer", text_json(model->manufacturer),
+                     "family", text_json(model->family), "score", text_json(model->score), "calibration",
+                     text_json(model->calibration), "calibration_on", text_json(model->calibration_on),
+                     "trained", model->trained, "weights_sha256", model->weights_sha256, "prompts_sha256",
+                     model->prompts_sha256, "config_sha256", model->config_sha256);
 }
 
 static json_t *series_json(const struct result_series *series)
@@ -119,6 +127,14 @@ static json_t *box_json(const struct result_box *box)
     return json_pack("{s:o,s:f,s:o,s:o}", "source", text_json(box->source), "confidence", box->confidence,
                      "centre_lps", triple_json(box->centre_lps), "size_zyx_mm",
                      triple_json(box->size_zyx_mm));
+}
+
+static json_t *domain_json(const struct result_domain *domain)
+{
+    if (!domain->of)
+        return json_null();
+    return json_pack("{s:s,s:o,s:f,s:f,s:b}", "of", domain->of, "id", text_json(domain->id), "distance",
+                     domain->distance, "limit", domain->limit, "inside", domain->inside);
 }
 
 static json_t *instance_json(const struct result_instance *instance)
@@ -207,10 +223,11 @@ json_t *result_to_json(const struct result *result)
 {
     char started[CLOCK_ISO_SIZE];
     clock_iso(result->started_unix_ms, started);
-    return json_pack("{s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:{s:f,s:f,s:f}}", "analysed", result->analysed,
-                     "reason", text_json(result->reason), "reason_text", text_json(result->reason_text),
-                     "embedding", vector_json(result->embedding, result->embedding_dim), "organs",
-                     organs_json(result), "findings", findings_json(result), "model", model_json(result),
-                     "input", input_json(result), "started", started, "timing", "load_s", result->load_s,
-                     "volume_s", result->volume_s, "encode_s", result->encode_s);
+    return json_pack("{s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:{s:f,s:f,s:f}}", "analysed",
+                     result->analysed, "reason", text_json(result->reason), "reason_text",
+                     text_json(result->reason_text), "embedding",
+                     vector_json(result->embedding, result->embedding_dim), "organs", organs_json(result),
+                     "domain", domain_json(&result->domain), "findings", findings_json(result), "model",
+                     model_json(result), "input", input_json(result), "started", started, "timing", "load_s",
+                     result->load_s, "volume_s", result->volume_s, "encode_s", result->encode_s);
 }

@@ -1,6 +1,7 @@
 #include "report/result_json.h"
 
 #include "base/clock.h"
+#include "findings/domain.h"
 #include "findings/score.h"
 
 #include <limits.h>
@@ -209,6 +210,20 @@ static void read_organs(struct reader *in, const json_t *json, struct result *ou
             fail(in, "recognised", "names no organ of the list");
 }
 
+/* Older rows have none. */
+static void read_calibration(struct reader *in, const json_t *json, struct finding *out)
+{
+    const json_t *calibration = json_object_get(json, "calibration");
+    if (!calibration || json_is_null(calibration))
+        return;
+    out->has_calibration = true;
+    out->calibration_a = get_real(in, calibration, "a", -1e6, 1e6);
+    out->calibration_b = get_real(in, calibration, "b", -1e6, 1e6);
+    out->probability_at_threshold = get_real(in, calibration, "probability_at_threshold", 0, 1);
+    if (!out->has_probability)
+        fail(in, "calibration", "goes with a probability");
+}
+
 static void read_finding(struct reader *in, const json_t *json, const struct result *result,
                          struct finding *out)
 {
@@ -223,6 +238,7 @@ static void read_finding(struct reader *in, const json_t *json, const struct res
     out->reason = get_text_or_null(in, json, "reason");
     out->has_score = get_real_or_null(in, json, "score", bare ? -1 : 0, 1, &out->score);
     out->has_probability = get_real_or_null(in, json, "probability", 0, 1, &out->probability);
+    read_calibration(in, json, out);
     out->threshold = get_real(in, json, "threshold", -1e6, 1e6);
     get_real_or_null(in, json, "cosine_positive", -2, 2, &out->cosine_positive);
     out->has_negative = get_real_or_null(in, json, "cosine_negative", -2, 2, &out->cosine_negative);
@@ -234,6 +250,29 @@ static void read_findings(struct reader *in, const json_t *json, struct result *
     out->findings = room(in, (size_t)out->finding_count, sizeof *out->findings);
     for (int i = 0; i < out->finding_count && !in->failed; i++)
         read_finding(in, json_array_get(array, (size_t)i), out, &out->findings[i]);
+}
+
+/* A study outside is not said to have or to lack anything. */
+static void read_domain(struct reader *in, const json_t *json, struct result *out)
+{
+    const json_t *domain = json_object_get(json, "domain");
+    struct result_domain *to = &out->domain;
+    if (!domain || json_is_null(domain))
+        return;
+    to->of = get_text(in, domain, "of");
+    if (!domain_of_known(to->of))
+        fail(in, "of", "is nothing a domain is of");
+    to->id = get_id(in, domain, "id");
+    to->distance = get_real(in, domain, "distance", 0, 1e300);
+    to->limit = get_real(in, domain, "limit", 0, 1e6);
+    to->inside = get_bool(in, domain, "inside");
+    if (to->inside != (to->distance <= to->limit))
+        fail(in, "inside", "contradicts distance and limit");
+    for (int i = 0; result_outside(out) && i < out->finding_count && !in->failed; i++) {
+        const struct finding *finding = &out->findings[i];
+        if (finding->state != FINDING_NOT_ASSESSED || finding->has_score || finding->has_probability)
+            fail(in, "domain", "lies outside, but a label was assessed");
+    }
 }
 
 static void read_model(struct reader *in, const json_t *json, struct result *out)
@@ -251,6 +290,8 @@ static void read_model(struct reader *in, const json_t *json, struct result *out
     if (!score_name_known(to->score))
         fail(in, "score", "is no kind of score");
     to->calibration = get_text(in, model, "calibration");
+    if (json_object_get(model, "calibration_on"))
+        to->calibration_on = get_text_or_null(in, model, "calibration_on");
     to->trained = get_bool(in, model, "trained");
     get_digest(in, model, "weights_sha256", to->weights_sha256);
     get_digest(in, model, "prompts_sha256", to->prompts_sha256);
@@ -443,6 +484,7 @@ bool result_from_json(const json_t *json, struct arena *arena, struct result **r
     read_embedding(&in, json, out);
     read_organs(&in, json, out);
     read_findings(&in, json, out);
+    read_domain(&in, json, out);
     read_input(&in, json, out);
     read_started(&in, json, out);
     read_timing(&in, json, out);

@@ -73,7 +73,8 @@ S(JOB_REQUEUE, "UPDATE job SET state = 'queued' WHERE state = 'running'")
 S(JOB_OVERDUE, "UPDATE job SET state = 'queued' WHERE state = 'running' AND lease_ms < ?1")
 S(JOB_SUMMARY, "SELECT sum(j.state = 'queued'), sum(j.state = 'running'), sum(j.state = 'failed'),"
   " coalesce(max(r.analysed), 0), coalesce(max(CASE WHEN j.state = 'failed' THEN j.reason END), ''),"
-  " coalesce(max(CASE WHEN r.analysed = 0 THEN r.reason END), '')"
+  " coalesce(max(CASE WHEN r.analysed = 0 THEN r.reason END), ''),"
+  " coalesce(min(CASE WHEN r.analysed = 1 THEN r.reason END), '')"
   " FROM job j LEFT JOIN result r ON r.job_id = j.id WHERE j.study_id = ?1 AND j.revision = ?2")
 
 S(RESULT_ADD, "INSERT INTO result (job_id, study_id, revision, model, analysed, reason, json, created_ms)"

@@ -199,7 +199,7 @@ struct store_finish {
     const struct store_job *job;
     bool failed; /* attempts used up: the study is parked with `reason` */
     bool analysed;
-    const char *reason; /* "" when analysed */
+    const char *reason; /* why nothing is said of it; "" when something is */
     const char *json;
     const struct store_embedding *embeddings;
     int embedding_count;

@@ -275,7 +275,7 @@ static bool finish_job(struct store *store, const struct store_finish *finish, i
            add_deliveries(store, result, finish, now_ms, err) &&
            event_add(store, job->study, finish->analysed ? "analysed" : "not_analysed", now_ms, err,
                      "revision %d, model %s%s%s", job->revision, *job->model ? job->model : "none",
-                     finish->analysed ? "" : ": ", finish->reason) &&
+                     *finish->reason ? ": " : "", finish->reason) &&
            study_refresh(store, job->study, now_ms, err);
 }
 

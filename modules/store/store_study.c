@@ -169,6 +169,7 @@ struct summary {
     int queued, running, failed, deliveries, pending, parked;
     bool analysed;
     char failed_reason[200], declined_reason[200], parked_cause[200];
+    char unsaid_reason[200]; /* why none of the results that were analysed says anything; "": one does */
 };
 
 static bool summarise(struct store *store, int64_t study, int revision, struct summary *sum, struct err *err)
@@ -182,6 +183,7 @@ static bool summarise(struct store *store, int64_t study, int revision, struct s
     sum->analysed = sqlite3_column_int(statement, 3) != 0;
     snprintf(sum->failed_reason, sizeof sum->failed_reason, "%s", column_text(statement, 4));
     snprintf(sum->declined_reason, sizeof sum->declined_reason, "%s", column_text(statement, 5));
+    snprintf(sum->unsaid_reason, sizeof sum->unsaid_reason, "%s", column_text(statement, 6));
     statement_done(statement);
     statement = statement_bind(store, SQL_DELIVERY_SUMMARY, "ii", study, (int64_t)revision);
     if (statement_row(store, statement, err) != ROW_FOUND)
@@ -208,6 +210,7 @@ static const char *state_of(const struct summary *sum, const char **reason)
         return *reason = sum->declined_reason, "declined";
     if (sum->parked)
         return *reason = sum->parked_cause, "undelivered";
+    *reason = sum->unsaid_reason;
     return sum->pending || !sum->deliveries ? "encoded" : "delivered";
 }
 

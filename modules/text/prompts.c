@@ -106,10 +106,33 @@ static bool read_threshold(const json_t *label, struct prompt_label *ret, const 
            err_fail(err, ERR_INPUT, "%s.threshold: not a number within -1 and 1", where);
 }
 
+static bool read_platt(const json_t *calibration, const char *key, double *ret, const char *where,
+                       struct err *err)
+{
+    const json_t *value = json_object_get(calibration, key);
+    *ret = json_number_value(value);
+    return (json_is_number(value) && *ret >= -1e6 && *ret <= 1e6) ||
+           err_fail(err, ERR_INPUT, "%s.%s: not a number within -1e6 and 1e6", where, key);
+}
+
+static bool read_calibration(const json_t *label, struct prompt_label *ret, const char *where,
+                             struct err *err)
+{
+    static const char *const known[] = {"a", "b", NULL};
+    char place[160];
+    const json_t *value = given(label, "calibration");
+    snprintf(place, sizeof place, "%s.calibration", where);
+    ret->has_calibration = value != NULL;
+    return !value ||
+           (check_keys(value, known, place, err) && read_platt(value, "a", &ret->calibration_a, place, err) &&
+            read_platt(value, "b", &ret->calibration_b, place, err));
+}
+
 static bool read_label(const json_t *label, size_t index, struct arena *arena, struct prompt_label *ret,
                        struct err *err)
 {
-    static const char *const known[] = {"id", "text", "organ", "positive", "negative", "threshold", NULL};
+    static const char *const known[] = {"id",       "text",      "organ",       "positive",
+                                        "negative", "threshold", "calibration", NULL};
     char where[120], text[160];
     snprintf(where, sizeof where, "labels[%zu]", index);
     const char *id = json_string_value(json_object_get(label, "id"));
@@ -126,7 +149,7 @@ static bool read_label(const json_t *label, size_t index, struct arena *arena, s
            (!given(label, "organ") || read_organ_id(label, arena, &ret->organ, where, err)) &&
            read_given_side(label, "positive", arena, &ret->positive, where, err) &&
            read_given_side(label, "negative", arena, &ret->negative, where, err) &&
-           read_threshold(label, ret, where, err);
+           read_threshold(label, ret, where, err) && read_calibration(label, ret, where, err);
 }
 
 static bool check_unique(const struct prompts *prompts, struct err *err)

@@ -30,6 +30,8 @@ struct prompt_label {
     struct prompt_side positive, negative;
     bool has_threshold;
     double threshold; /* -1..1 */
+    bool has_calibration;
+    double calibration_a, calibration_b; /* Platt's */
 };
 
 struct prompt_organ {

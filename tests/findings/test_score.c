@@ -12,7 +12,7 @@ static bool read_text(const char *json, struct score_config *ret, struct err *er
 {
     json_t *root = json_loads(json, 0, NULL);
     bool ok = score_config_read(root, ret, err);
-    ret->calibration_id = NULL; /* borrowed: gone with the JSON */
+    ret->calibration_id = ret->calibration_on = NULL; /* borrowed: gone with the JSON */
     json_decref(root);
     return ok;
 }
@@ -21,7 +21,13 @@ static struct finding scored(const struct score_config *config, bool trained, do
                              double negative)
 {
     struct finding finding = {
-        .cosine_positive = positive, .cosine_negative = negative, .threshold = config->threshold};
+        .cosine_positive = positive,
+        .cosine_negative = negative,
+        .threshold = config->threshold,
+        .has_calibration = config->has_calibration,
+        .calibration_a = config->calibration_a,
+        .calibration_b = config->calibration_b,
+    };
     score_findings(config, trained, &finding, 1);
     return finding;
 }
@@ -85,6 +91,48 @@ static void a_probability_comes_only_from_a_calibration(void **state)
     assert_true(f.has_probability);
     assert_true(fabs(f.probability - 1 / (1 + exp(-(3 * 0.5 - 1)))) < 1e-12);
     assert_true(fabs(f.score - 1 / (1 + exp(-0.5))) < 1e-12);
+    assert_true(fabs(f.probability_at_threshold - 1 / (1 + exp(1))) <
+                1e-12);                         /* a score of 0.5 is a margin of 0 */
+    assert_int_equal(f.state, FINDING_PRESENT); /* by score and threshold, whatever the probability */
+    f.calibration_b = -9;
+    score_findings(&config, true, &f, 1);
+    assert_true(f.probability < 0.01 && f.state == FINDING_PRESENT);
+}
+
+static void a_label_has_the_calibration_that_stands_in_it(void **state)
+{
+    struct score_config config = {.scale = 4};
+    struct finding both[] = {
+        {.cosine_positive = 0.5, .has_calibration = true, .calibration_a = 2, .calibration_b = -3},
+        {.cosine_positive = 0.5, .threshold = 0.75}};
+    score_findings(&config, true, both, 2);
+    assert_true(both[0].has_probability && fabs(both[0].probability - 1 / (1 + exp(-1))) < 1e-12);
+    assert_false(both[1].has_probability);
+}
+
+/* source: 1 / (1 + exp(-(a m + b))) by hand; m of a score s is ln(s / (1 - s)), c, or 2 s - 1. */
+static void the_probability_at_the_threshold_is_that_of_a_score_there(void **state)
+{
+    const struct {
+        struct score_config config;
+        double threshold, a, b, expected;
+    } cases[] = {
+        {{.scale = 1}, 0.75, 2, 0.5, 1 / (1 + exp(-(2 * log(3) + 0.5)))},
+        {{.scale = 1}, 0, 2, 0.5, 0},
+        {{.scale = 1}, 1, 2, 0.5, 1},
+        {{.scale = 1}, 1, 0, 0, 0.5},
+        {{.mode = SCORE_COSINE_MEAN, .scale = 1}, -0.25, 4, 1, 0.5},
+        {{.mode = SCORE_COSINE_MEAN, .scale = 1, .map_half = true}, 0.625, 4, -1, 0.5},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct finding f = {.threshold = cases[i].threshold,
+                            .has_calibration = true,
+                            .calibration_a = cases[i].a,
+                            .calibration_b = cases[i].b};
+        score_findings(&cases[i].config, true, &f, 1);
+        if (!(fabs(f.probability_at_threshold - cases[i].expected) < 1e-12))
+            fail_msg("case %zu: %g", i, f.probability_at_threshold);
+    }
 }
 
 static void scale_modes_are_as_named(void **state)
@@ -138,6 +186,9 @@ static void wrong_keys_are_named(void **state)
         {"{\"mode\":\"class_softmax\",\"margin\":2}", "score.margin"},
         {"{\"mode\":\"class_softmax\",\"calibration\":{\"id\":\"x\",\"a\":1,\"b\":0}}",
          "score.calibration: not"},
+        {"{\"mode\":\"class_softmax\",\"calibration\":{\"id\":\"x\"}}", "score.calibration: not"},
+        {"{\"calibration\":{\"id\":\"x\",\"b\":1}}", "score.calibration.a"},
+        {"{\"calibration\":{\"a\":1,\"b\":1}}", "score.calibration.id"},
         {"{\"calibration\":{\"id\":\"x\",\"a\":1}}", "score.calibration.b"},
         {"{\"treshold\":0.5}", "score.treshold: unknown key"},
     };
@@ -317,6 +368,8 @@ int main(void)
         cmocka_unit_test(a_band_is_undetermined),
         cmocka_unit_test(an_untrained_model_never_decides),
         cmocka_unit_test(a_probability_comes_only_from_a_calibration),
+        cmocka_unit_test(a_label_has_the_calibration_that_stands_in_it),
+        cmocka_unit_test(the_probability_at_the_threshold_is_that_of_a_score_there),
         cmocka_unit_test(scale_modes_are_as_named),
         cmocka_unit_test(a_scale_that_cannot_be_is_refused),
         cmocka_unit_test(class_softmax_is_the_softmax_over_all),
