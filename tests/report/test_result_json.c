@@ -31,7 +31,11 @@ static struct finding findings[] = {
      .has_score = true,
      .score = 0.8125,
      .threshold = 0.5,
+     .has_calibration = true,
+     .calibration_a = 2.5,
+     .calibration_b = -0.5,
      .has_probability = true,
+     .probability_at_threshold = 0.375,
      .probability = 0.75,
      .cosine_positive = 0.25,
      .has_negative = true,
@@ -79,10 +83,12 @@ static struct result sample(void)
                                       .manufacturer = "nobody",
                                       .family = "cardiac-clip",
                                       .score = "pair_softmax",
-                                      .calibration = "none",
-                                      .trained = true},
+                                      .calibration = "platt-1",
+                                      .trained = true,
+                                      .calibration_on = "200 phantoms"},
                             .embedding = embedding,
                             .embedding_dim = 2,
+                            .domain = {"tower", "phantoms-1", 1.1, 1.75, true},
                             .findings = findings,
                             .finding_count = 2,
                             .modality = "CT",
@@ -135,6 +141,15 @@ static void a_result_survives_the_round_trip(void **state)
     assert_int_equal(back->findings[0].state, FINDING_PRESENT);
     assert_true(back->findings[0].has_probability && back->findings[0].probability == 0.75);
     assert_true(!back->findings[1].has_score && !back->findings[1].has_probability);
+    assert_true(back->findings[0].has_calibration && back->findings[0].calibration_a == 2.5);
+    assert_true(back->findings[0].calibration_b == -0.5 &&
+                back->findings[0].probability_at_threshold == 0.375);
+    assert_false(back->findings[1].has_calibration);
+    assert_string_equal(back->model.calibration_on, "200 phantoms");
+    assert_string_equal(back->domain.of, "tower");
+    assert_string_equal(back->domain.id, "phantoms-1");
+    assert_true(back->domain.distance == 1.1 && back->domain.limit == 1.75 && back->domain.inside);
+    assert_false(result_outside(back));
     assert_null(back->findings[1].text);
     assert_string_equal(back->findings[1].reason, "series_too_short");
     assert_string_equal(back->series[0].description, "caf\xC3\xA9 \xEF\xBF\xBD");
@@ -209,18 +224,45 @@ static void an_older_row_is_still_read(void **state)
     assert_int_equal(before->views[0].frames, 270);
     assert_int_equal(json_object_del(first, "role") | json_object_del(first, "why") |
                          json_object_del(input, "views") | json_object_del(input, "box") |
-                         json_object_del(input, "series_rules_sha256"),
+                         json_object_del(input, "series_rules_sha256") | json_object_del(json, "domain") |
+                         json_object_del(json_object_get(json, "model"), "calibration_on") |
+                         json_object_del(json_array_get(json_object_get(json, "findings"), 0), "calibration"),
                      0);
     struct result *back = reread(json);
     assert_string_equal(back->series[0].role, "");
     assert_string_equal(back->series[0].why, "");
     assert_int_equal(back->view_count, 0);
     assert_null(back->box.source);
+    assert_null(back->domain.of);
+    assert_null(back->model.calibration_on);
+    assert_true(back->findings[0].has_probability && !back->findings[0].has_calibration);
     assert_string_equal(back->series_rules_sha256, "");
     assert_string_equal(back->manifest_sha256, result.manifest_sha256);
     json_decref(json);
 }
 
+/* Encoded, and nothing is said of it. */
+static void a_result_outside_the_domain_survives(void **state)
+{
+    struct result result = sample();
+    struct finding open[] = {{.id = "cardiomegaly", .state = FINDING_NOT_ASSESSED, .reason = RESULT_OUTSIDE}};
+    result.domain = (struct result_domain){"embedding", "phantoms-1", 1.8, 1.75, false};
+    result.findings = open;
+    result.finding_count = 1;
+    json_t *json = result_to_json(&result);
+    struct result *back = reread(json);
+    assert_true(back->analysed && back->embedding && result_outside(back));
+    assert_true(back->domain.distance == 1.8 && !back->domain.inside);
+    assert_string_equal(result_outcome(back), "outside_domain");
+    result.analysed = false;
+    assert_string_equal(result_outcome(&result), "");
+    result.reason = "too_few_slices";
+    assert_string_equal(result_outcome(&result), "too_few_slices");
+    json_decref(json);
+}
+
+#define DOMAIN(of, distance, limit, inside)                                                                  \
+    "{\"of\":" of ",\"id\":\"x\",\"distance\":" distance ",\"limit\":" limit ",\"inside\":" inside "}"
 #define VIEW_LESS "\"reason\":null,\"how\":null,\"series_uid\":\"1\",\"slices\":1,\"phases\":1"
 #define VIEW_REST VIEW_LESS ",\"frames\":1"
 #define BOX_PLACE "\"centre_lps\":[0,0,0],\"size_zyx_mm\":[1,1,1]"
@@ -301,9 +343,41 @@ static const struct {
     {"input", "box",
      "{\"source\":\"estimate\",\"confidence\":1,\"centre_lps\":[0,0,0],\"size_zyx_mm\":[1,1,-1]}"},
     {"input", "series_rules_sha256", "\"abc\""},
+    {"", "domain", "[]"},
+    {"", "domain", DOMAIN("\"organ\"", "1", "2", "true")},
+    {"", "domain", DOMAIN("null", "1", "2", "true")},
+    {"", "domain", DOMAIN("\"tower\"", "-1", "2", "true")},
+    {"", "domain", DOMAIN("\"tower\"", "1", "2", "false")},
+    {"", "domain", DOMAIN("\"tower\"", "3", "2", "true")},
+    {"", "domain", DOMAIN("\"tower\"", "3", "2", "1")},
+    {"", "domain", DOMAIN("\"tower\"", "null", "2", "true")},
+    {"", "domain", DOMAIN("\"tower\"", "3", "2", "false")}, /* and yet a label is present */
+    {"", "domain", "{\"of\":\"tower\",\"id\":\"\",\"distance\":1,\"limit\":2,\"inside\":true}"},
+    {"model", "calibration_on", "7"},
     {"timing", "load_s", "-1"},
     {"timing", "load_s", "true"},
 };
+
+static void a_wrong_calibration_of_a_finding_is_refused(void **state)
+{
+    static const char *const values[] = {"7", "{}", "{\"a\":1,\"b\":1}",
+                                         "{\"a\":1,\"b\":2e6,\"probability_at_threshold\":0.5}",
+                                         "{\"a\":1,\"b\":1,\"probability_at_threshold\":1.5}"};
+    struct result result = sample();
+    for (size_t i = 0; i <= sizeof values / sizeof *values; i++) {
+        json_t *json = result_to_json(&result);
+        json_t *first = json_array_get(json_object_get(json, "findings"), 0);
+        if (i < sizeof values / sizeof *values)
+            json_object_set_new(first, "calibration", json_loads(values[i], JSON_DECODE_ANY, NULL));
+        else
+            json_object_set_new(first, "probability", json_null());
+        struct result *back = NULL;
+        struct err err = ERR_INIT;
+        if (result_from_json(json, arena, &back, &err))
+            fail_msg("case %zu was taken", i);
+        json_decref(json);
+    }
+}
 
 static void every_wrong_key_is_refused(void **state)
 {
@@ -422,7 +496,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_result_survives_the_round_trip, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_declined_result_without_a_model_survives, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_older_row_is_still_read, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_result_outside_the_domain_survives, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_wrong_key_is_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_wrong_calibration_of_a_finding_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_score_outside_its_range_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_cosine_may_be_negative_only_where_scores_are_cosines, set_up,
                                         tear_down),

@@ -182,7 +182,7 @@ bool finish(struct fixture *f, const struct store_job *job, struct ending ending
     struct store_finish finish = {
         .job = job,
         .failed = ending.failed,
-        .analysed = !ending.failed && !ending.declined,
+        .analysed = !ending.failed && !ending.declined, /* with a reason: nothing is said of it */
         .reason = ending.reason ? ending.reason : "",
         .json = "{\"analysed\": true, \"findings\": []}",
         .embeddings = embeddings,

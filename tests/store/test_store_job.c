@@ -147,6 +147,24 @@ static void one_model_that_could_analyse_is_enough(void **state)
     assert_string_equal(state_of(f, at.study), "encoded");
 }
 
+/* Analysed, but outside the domain of every model that took it. */
+static void a_study_of_which_no_model_says_anything_keeps_the_reason(void **state)
+{
+    static const char *const outside = "outside_domain";
+    for (int said = 0; said < 3; said++) { /* by how many of two models */
+        struct fixture *f = *state;
+        struct store_put at = put(f, (struct arrival){.study = arena_printf(f->arena, "1.2.77.%d", said)});
+        queue_models(f, at.study, 1, (const char *const[]){"a", "b", NULL});
+        struct store_job *a = claim(f, 100000);
+        finish(f, a, (struct ending){.reason = said > 0 ? "" : outside});
+        struct store_job *b = claim(f, 100000);
+        finish(f, b, (struct ending){.reason = said > 1 ? "" : outside});
+        assert_string_equal(state_of(f, at.study), "encoded");
+        assert_string_equal(reason_of(f, at.study), said ? "" : outside);
+        assert_int_equal(events_of(f, at.study, "analysed"), 2);
+    }
+}
+
 static void jobs_that_ran_at_a_crash_go_back_without_costing_an_attempt(void **state)
 {
     struct fixture *f = *state;
@@ -269,6 +287,7 @@ int main(void)
         T(a_parked_study_can_be_forced_and_is_analysed_again),
         T(a_job_that_analysed_nothing_declines_the_study),
         T(one_model_that_could_analyse_is_enough),
+        T(a_study_of_which_no_model_says_anything_keeps_the_reason),
         T(jobs_that_ran_at_a_crash_go_back_without_costing_an_attempt),
         T(a_job_whose_lease_ran_out_is_claimed_again),
         T(a_study_whose_lease_ran_out_is_queued_while_another_goes_first),
