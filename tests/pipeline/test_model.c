@@ -70,6 +70,38 @@ static void change_config(const char *section, const char *key, json_t *value)
     free(bytes);
 }
 
+/* Statistics of vectors of that length, as a domain needs them: mean 0, one direction, the first value. */
+static void write_domain(int width, float weight)
+{
+    char header[256];
+    float values[2 * 64] = {0};
+    unsigned char length[8] = {sizeof header & 255, sizeof header >> 8};
+    char bytes[8 + sizeof header + sizeof values];
+    int size = snprintf(header, sizeof header,
+                        "{\"mean\":{\"dtype\":\"F32\",\"shape\":[%d],\"data_offsets\":[0,%d]},"
+                        "\"whiten\":{\"dtype\":\"F32\",\"shape\":[1,%d],\"data_offsets\":[%d,%d]}}",
+                        width, 4 * width, width, 4 * width, 8 * width);
+    memset(header + size, ' ', sizeof header - (size_t)size);
+    values[width] = weight;
+    memcpy(bytes, length, 8);
+    memcpy(bytes + 8, header, sizeof header);
+    memcpy(bytes + 8 + sizeof header, values, sizeof values);
+    write_copy("domain.safetensors", bytes, 8 + sizeof header + 8 * (size_t)width);
+}
+
+static json_t *domain_section(const char *of, double limit)
+{
+    return json_pack("{s:s,s:f,s:s}", "of", of, "limit", limit, "id", "test-1");
+}
+
+static int drop_domain(void **state)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/domain.safetensors", copy);
+    unlink(path);
+    return 0;
+}
+
 static struct model *open_copy(void)
 {
     struct err err = ERR_INIT;
@@ -262,6 +294,134 @@ static void trained_decides(void **state)
     model_close(model);
 }
 
+static void a_study_outside_the_domain_is_encoded_and_not_asked(void **state)
+{
+    struct err err = ERR_INIT;
+    change_config("", "domain", domain_section("embedding", 0.5));
+    write_domain(64, 2);
+    struct model *model = open_copy();
+    struct arena *arena = arena_new();
+    float one[64] = {0.25f, 0.5f};
+    struct encoder_output output = {.vector = one};
+    struct result at = {.analysed = true}, above = {.analysed = true};
+    assert_true(model_score(model, &output, arena, &at, &err));
+    one[0] = 0.5f;
+    assert_true(model_score(model, &output, arena, &above, &err));
+    model_close(model); /* the result outlives it */
+    assert_string_equal(at.domain.of, "embedding");
+    assert_string_equal(at.domain.id, "test-1");
+    assert_true(at.domain.distance == 0.5 && at.domain.limit == 0.5 && at.domain.inside); /* not above */
+    assert_int_equal(count_state(at.findings, at.finding_count, FINDING_UNDETERMINED),
+                     7); /* it is untrained */
+    assert_true(above.domain.distance == 1 && !above.domain.inside && result_outside(&above));
+    assert_int_equal(count_state(above.findings, above.finding_count, FINDING_NOT_ASSESSED), 7);
+    for (int i = 0; i < 7; i++) {
+        assert_string_equal(above.findings[i].reason, "outside_domain");
+        assert_false(above.findings[i].has_score || above.findings[i].has_probability);
+    }
+    assert_non_null(above.embedding);
+    assert_true(above.embedding[0] == 0.5f && above.embedding_dim == 64);
+    arena_free(arena);
+}
+
+static void the_tower_of_a_domain_is_what_is_projected(void **state)
+{
+    struct err err = ERR_INIT;
+    change_config("", "domain", domain_section("tower", 1000));
+    write_domain(64, -3);
+    struct model *model = open_copy();
+    struct arena *arena = arena_new();
+    float *values = new_input(model, 0);
+    struct encoder_input input = {.values = values, .items = 1};
+    struct encoder_output output;
+    struct result result = {.analysed = true};
+    model_input_zyx(model, input.zyx);
+    assert_true(model_encode(model, &input, &output, &err));
+    assert_true(model_score(model, &output, arena, &result, &err));
+    assert_true(result.domain.distance == fabs(3 * (double)output.tower[0]));
+    assert_true(result.domain.distance > 0.01 && output.tower[0] != output.vector[0]);
+    assert_string_equal(result.domain.of, "tower");
+    arena_free(arena);
+    free(values);
+    model_close(model);
+}
+
+static void the_domain_is_part_of_the_identity_and_watched(void **state)
+{
+    char first[DIGEST_HEX_SIZE], other[DIGEST_HEX_SIZE];
+    change_config("", "domain", domain_section("tower", 2));
+    write_domain(64, 1);
+    config_digest(first);
+    struct model *model = open_copy();
+    assert_false(model_changed(model));
+    write_domain(64, 2);
+    assert_true(model_changed(model));
+    model_close(model);
+    config_digest(other);
+    assert_string_not_equal(first, other);
+}
+
+static void section_and_file_of_a_domain_go_together(void **state)
+{
+    change_config("", "domain", domain_section("tower", 2));
+    refused(ERR_INPUT, "domain.safetensors: missing; section \"domain\" of config.json needs it");
+    write_domain(63, 1);
+    refused(ERR_INPUT, "domain.safetensors: tensor mean is F32 [63]; the model needs F32 [64]");
+    change_config("", "domain", NULL);
+    refused(ERR_INPUT, "domain.safetensors: config.json has no section \"domain\" for it");
+    change_config("", "domain", domain_section("tower", 0));
+    refused(ERR_INPUT, "config.json: domain.limit: not within");
+    change_config("", "domain", domain_section("tower", 2));
+    write_copy("domain.safetensors", "12345678", 8);
+    refused(ERR_INPUT, "domain.safetensors: header");
+}
+
+/* A label's own stands before that of all. */
+static void a_label_may_have_a_calibration_of_its_own(void **state)
+{
+    struct err err = ERR_INIT;
+    const char *prompts =
+        "{\"version\":\"t\",\"labels\":["
+        "{\"id\":\"x\",\"text\":\"X\",\"positive\":\"cardiomegaly\",\"negative\":\"normal\","
+        "\"calibration\":{\"a\":2,\"b\":-1}},"
+        "{\"id\":\"y\",\"text\":\"Y\",\"positive\":\"cardiomegaly\",\"negative\":\"normal\"}]}";
+    write_copy("prompts.json", prompts, strlen(prompts));
+    change_config("", "trained", json_true());
+    refused(ERR_INPUT,
+            "prompts.json: labels.x.calibration: score.calibration, whose id it needs, is missing");
+    for (int both = 0; both < 2; both++) {
+        size_t size;
+        char *bytes = read_demo("config.json", &size);
+        json_t *root = json_loadb(bytes, size, 0, NULL);
+        json_t *calibration = json_pack("{s:s,s:s}", "id", "platt-1", "on", "nothing");
+        if (both)
+            json_object_update_new(calibration, json_pack("{s:f,s:f}", "a", 5.0, "b", 0.5));
+        json_object_set_new(root, "trained", json_true());
+        json_object_set_new(json_object_get(root, "score"), "calibration", calibration);
+        char *text = json_dumps(root, 0);
+        write_copy("config.json", text, strlen(text));
+        struct model *model = open_copy();
+        struct arena *arena = arena_new();
+        int count;
+        float *input = new_input(model, 0), image[64];
+        assert_string_equal(model_identity(model)->calibration, "platt-1");
+        assert_string_equal(model_identity(model)->calibration_on, "nothing");
+        assert_true(encode(model, input, image, &err));
+        struct finding *findings = findings_of(model, image, arena, &count);
+        double margin = log(findings[0].score / (1 - findings[0].score));
+        assert_true(fabs(findings[0].probability - 1 / (1 + exp(-(2 * margin - 1)))) < 1e-9);
+        assert_int_equal(findings[1].has_probability, both);
+        if (both)
+            assert_true(fabs(findings[1].probability - 1 / (1 + exp(-(5 * margin + 0.5)))) < 1e-9);
+        arena_free(arena);
+        free(input);
+        model_close(model);
+        free(text);
+        json_decref(root);
+        free(bytes);
+    }
+}
+
 static void several_prompts_are_averaged_and_renormalised(void **state)
 {
     struct err err = ERR_INIT;
@@ -386,6 +546,13 @@ int main(void)
         cmocka_unit_test(embeds_to_unit_length_and_the_same_every_time),
         cmocka_unit_test_setup(untrained_is_always_undetermined, fresh_copy),
         cmocka_unit_test_setup(trained_decides, fresh_copy),
+        cmocka_unit_test_setup_teardown(a_study_outside_the_domain_is_encoded_and_not_asked, fresh_copy,
+                                        drop_domain),
+        cmocka_unit_test_setup_teardown(the_tower_of_a_domain_is_what_is_projected, fresh_copy, drop_domain),
+        cmocka_unit_test_setup_teardown(the_domain_is_part_of_the_identity_and_watched, fresh_copy,
+                                        drop_domain),
+        cmocka_unit_test_setup_teardown(section_and_file_of_a_domain_go_together, fresh_copy, drop_domain),
+        cmocka_unit_test_setup(a_label_may_have_a_calibration_of_its_own, fresh_copy),
         cmocka_unit_test_setup(several_prompts_are_averaged_and_renormalised, fresh_copy),
         cmocka_unit_test(not_assessed_lists_every_label),
         cmocka_unit_test(tokenizes_with_special_tokens),
