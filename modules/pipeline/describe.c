@@ -451,6 +451,12 @@ static bool sign_exam(const struct exam *exam, const struct frames *frames, char
     int length = snprintf(line, sizeof line, "exam 1\nframes %d %d %d %d\n", frames->n, exam->frames,
                           frames->double_resize[0], frames->double_resize[1]);
     digest_update(digest, line, (size_t)length);
+    if (frames->field_mm > 0) {
+        length = snprintf(line, sizeof line, "field %.17g\n", frames->field_mm);
+        digest_update(digest, line, (size_t)length);
+    }
+    if (frames->anatomical)
+        digest_update(digest, "anatomical\n", strlen("anatomical\n"));
     for (int i = 0; i < exam->view_count; i++) {
         const struct exam_view *view = &exam->views[i];
         length = snprintf(line, sizeof line, "view %s %d %s\n", study_view_names[view->wish->view],

@@ -9,7 +9,7 @@
 #include "pipeline/source.h"
 #include "study/study.h"
 #include "study/study_views.h"
-#include "volume/volume.h"
+#include "volume/volume_turn.h"
 
 struct exam_view {
     const struct frames_view *wish;
@@ -18,9 +18,10 @@ struct exam_view {
     const struct study_stack *stack;
     const struct volume_plan *plan;   /* of the whole stack */
     const struct volume_plan *picked; /* one phase whose slices are the view's different frames, in order */
-    const uint8_t *grey;              /* of them, [different frames][side][side]; NULL until exam_prepare */
-    int frames;                       /* in the video: as many, or the one repeated, or blank; 0: left out */
-    int sampled;                      /* of these, those that the encoder gets */
+    struct volume_turn turn;          /* from as acquired to as the encoder sees it */
+    const uint8_t *grey; /* of them, turned, [different frames][side][side]; NULL until exam_prepare */
+    int frames;          /* in the video: as many, or the one repeated, or blank; 0: left out */
+    int sampled;         /* of these, those that the encoder gets */
     const struct study_stack *passed; /* the best that shows it, when that could not be used; else NULL */
     const char *passed_why;
 };

@@ -13,17 +13,18 @@ static bool no_memory(struct err *err)
 
 /* ---- a view's frames: [different frames][side][side], grey ---- */
 
-/* The middle square of a picture, in mm. */
+/* The middle square of a picture, in mm; field_mm: no larger than that, 0: as large as it goes. */
 struct square {
     int top, left, size_yx[2];
 };
 
-static struct square middle_square(const struct volume_geometry *geometry)
+static struct square middle_square(const struct volume_geometry *geometry, double field_mm)
 {
     struct square square = {0};
     const int *yx = geometry->zyx + 1;
     const double *spacing = geometry->spacing_zyx_mm + 1;
     double side_mm = fmin(yx[0] * spacing[0], yx[1] * spacing[1]);
+    side_mm = field_mm > 0 ? fmin(side_mm, field_mm) : side_mm;
     for (int axis = 0; axis < 2; axis++) {
         int size = (int)(side_mm / spacing[axis] + 0.5);
         square.size_yx[axis] = size < 1 ? 1 : size > yx[axis] ? yx[axis] : size;
@@ -37,28 +38,37 @@ static struct square middle_square(const struct volume_geometry *geometry)
 struct cutter {
     const struct volume_plan *plan;
     struct volume_reader reader;
-    struct square square;
+    struct volume_turn turn;
+    struct square square; /* as acquired */
     int side, seats;
     float *voxels;  /* [seats][y][x] */
     float *cut;     /* the square of one */
+    float *turned;  /* the same as the encoder sees it */
     float *squares; /* [frames][side][side] */
     bool *padded;   /* [frames] */
     float low;      /* the least value there is */
 };
 
-static bool make_cutter(struct cutter *cutter, const struct volume_plan *plan, int side,
+static bool make_cutter(struct cutter *cutter, const struct exam_view *view, const struct frames *frames,
                         struct source *source, struct arena *arena, struct err *err)
 {
-    const int *zyx = plan->geometry.zyx;
-    *cutter = (struct cutter){.plan = plan, .reader = source_reader(source), .side = side, .low = INFINITY};
-    cutter->square = middle_square(&plan->geometry);
+    const struct volume_plan *plan = view->picked;
+    const int *zyx = plan->geometry.zyx, side = frames->double_resize[1];
+    *cutter = (struct cutter){.plan = plan,
+                              .reader = source_reader(source),
+                              .turn = view->turn,
+                              .square = middle_square(&plan->geometry, frames->field_mm),
+                              .side = side,
+                              .low = INFINITY};
     cutter->seats = crew_seats(source->crew) < zyx[0] ? crew_seats(source->crew) : zyx[0];
     const int *size = cutter->square.size_yx;
     cutter->voxels = ARENA_ARRAY(arena, float, (size_t)cutter->seats *(size_t)zyx[1] * (size_t)zyx[2]);
     cutter->cut = ARENA_ARRAY(arena, float, (size_t)size[0] * (size_t)size[1]);
+    cutter->turned = ARENA_ARRAY(arena, float, (size_t)size[0] * (size_t)size[1]);
     cutter->squares = ARENA_ARRAY(arena, float, (size_t)zyx[0] * (size_t)side * (size_t)side);
     cutter->padded = ARENA_ARRAY(arena, bool, (size_t)zyx[0]);
-    return (cutter->voxels && cutter->cut && cutter->squares && cutter->padded) || no_memory(err);
+    return (cutter->voxels && cutter->cut && cutter->turned && cutter->squares && cutter->padded) ||
+           no_memory(err);
 }
 
 static bool read_frames(const struct cutter *cutter, int first, int count, struct err *err)
@@ -71,12 +81,14 @@ static bool cut_frame(const struct cutter *cutter, const float *voxels, int fram
 {
     const struct square *square = &cutter->square;
     const int *size = square->size_yx, out[2] = {cutter->side, cutter->side};
+    const int seen[2] = {size[cutter->turn.swap], size[!cutter->turn.swap]};
     size_t columns = (size_t)cutter->plan->geometry.zyx[2];
     const float *from = voxels + (size_t)square->top * columns + (size_t)square->left;
     for (size_t y = 0; y < (size_t)size[0]; y++)
         memcpy(cutter->cut + y * (size_t)size[1], from + y * columns, (size_t)size[1] * sizeof *from);
+    volume_turn_values(&cutter->turn, cutter->cut, size, cutter->turned);
     float *to = cutter->squares + (size_t)frame * (size_t)cutter->side * (size_t)cutter->side;
-    return resize_bilinear_f32(cutter->cut, size, to, out, err);
+    return resize_bilinear_f32(cutter->turned, seen, to, out, err);
 }
 
 /* What padding becomes is known when all is read, so frames that have some come again. */
@@ -125,8 +137,8 @@ static bool make_grey(const struct exam_view *view, const struct preprocess *pre
     size_t count = (size_t)view->picked->geometry.zyx[0] * (size_t)side * (size_t)side;
     double low_high[2];
     struct cutter cutter;
-    if (!make_cutter(&cutter, view->picked, side, source, arena, err) || !cut_whole_frames(&cutter, err) ||
-        !cut_padded_frames(&cutter, err) ||
+    if (!make_cutter(&cutter, view, &preprocess->frames, source, arena, err) ||
+        !cut_whole_frames(&cutter, err) || !cut_padded_frames(&cutter, err) ||
         !grey_range(cutter.squares, count, preprocess->percentile, low_high, arena, err))
         return false;
     grey_of(cutter.squares, count, low_high, grey);

@@ -90,9 +90,10 @@ bool model_frames_read(const json_t *section, const int input[3], struct frames 
     static const char *const policies[] = {"exact", "resample", NULL};
     static const char *const missings[] = {"reject", "blank", "skip", NULL};
     static const char *const samplings[] = {"uniform", NULL};
+    static const char *const orientations[] = {"acquired", "anatomical", NULL};
     static const char *const reconstructions[] = {"phase_sensitive", "magnitude", NULL};
     const json_t *views = NULL;
-    int phases_policy = 1, slices_policy = 1, missing = FRAMES_REJECT, ignored = 0, lge = 0;
+    int phases_policy = 1, slices_policy = 1, missing = FRAMES_REJECT, ignored = 0, lge = 0, orientation = 0;
     int slices_count = 2, sides_count = 2;
     *ret = (struct frames){.n = input[0],
                            .phases = 30,
@@ -108,7 +109,9 @@ bool model_frames_read(const json_t *section, const int input[3], struct frames 
         {"slices_policy", SECTION_WORD, &slices_policy,     false, .words = policies},
         {"missing",       SECTION_WORD, &missing,           false, .words = missings},
         {"lge",           SECTION_WORD, &lge,               false, .words = reconstructions},
+        {"orientation",   SECTION_WORD, &orientation,       false, .words = orientations},
         {"sampling",      SECTION_WORD, &ignored,           false, .words = samplings},
+        {"field_mm",      SECTION_NUMBER, &ret->field_mm,    false, 0, 1000},
         {"double_resize", SECTION_INTS, ret->double_resize, false, 1, 2048, .count = &sides_count, .most = 2},
     };
     // clang-format on
@@ -124,6 +127,7 @@ bool model_frames_read(const json_t *section, const int input[3], struct frames 
     ret->phases_exact = phases_policy == 0;
     ret->slices_exact = slices_policy == 0;
     ret->missing = (enum frames_missing)missing;
+    ret->anatomical = orientation == 1;
     ret->phase_sensitive = lge == 0;
     set_views(ret);
     return (!views || read_views(views, ret, err)) && check(ret, input, err);

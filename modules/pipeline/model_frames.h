@@ -38,7 +38,9 @@ struct frames {
     bool phases_exact; /* other numbers make the view missing; else the nearest phases are taken */
     bool slices_exact; /* the same for slices, and for FRAMES_REPEAT exactly one */
     enum frames_missing missing;
+    bool anatomical;      /* turned as volume_turn_anatomical does; else as acquired */
     bool phase_sensitive; /* of late enhancement, which reconstruction comes first */
+    double field_mm;      /* at most so much of a picture, its middle; 0: all of it */
     int double_resize[2]; /* square sides: to the first, then to the second, which is the encoder's */
 };
 

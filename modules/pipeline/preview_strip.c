@@ -137,13 +137,16 @@ static bool draw_frames(const struct preview *preview, struct preview_page *page
                  exam->frames, preview->input->zyx[1], preview->input->zyx[2]);
     for (int i = 0; i < tiles.count; i++) {
         char text[64] = "no frame";
-        const struct volume_geometry *geometry = NULL;
+        struct volume_geometry seen, *geometry = NULL;
         struct canvas_colour colour = preview_dim;
         if (i < count) {
             int frame;
             const struct exam_view *view = exam_at(exam, places[i], &frame);
             name_view_frame(view, frame, text, sizeof text);
-            geometry = view->reason ? NULL : &view->plan->geometry;
+            if (!view->reason) {
+                seen = volume_turned(&view->picked->geometry, &view->turn);
+                geometry = &seen;
+            }
             colour = preview_colour((int)(view - exam->views));
         }
         if (!draw_tile(preview, &tiles, i, geometry, colour, text, page, err))

@@ -35,10 +35,10 @@ def view_frames(view, slices, phases=30, limits=(10, 15)):
     return [slices[len(slices) // 2][0]]
 
 
-def square(one, pixels):
-    """The middle of a picture, as high as wide in mm."""
+def square(one, pixels, field_mm=1000):
+    """The middle of a picture, as high as wide in mm, at most field_mm."""
     y_mm, x_mm = (float(v) for v in one.PixelSpacing)
-    side_mm = min(one.Rows * y_mm, one.Columns * x_mm)
+    side_mm = min(one.Rows * y_mm, one.Columns * x_mm, field_mm)
     height, width = min(one.Rows, int(side_mm / y_mm + 0.5)), min(one.Columns, int(side_mm / x_mm + 0.5))
     top, left = (one.Rows - height) // 2, (one.Columns - width) // 2
     return pixels[top:top + height, left:left + width]
@@ -53,9 +53,9 @@ def pixels_of(objects):
     return pixels
 
 
-def grey(objects, side, percentile=(1, 99)):
+def grey(objects, side, percentile=(1, 99), field_mm=1000):
     """[n][side][side], 0..255, windowed over all of them together, before rounding."""
-    values = resize(np.stack([square(*pair) for pair in zip(objects, pixels_of(objects))]), side).numpy()
+    values = resize(np.stack([square(*pair, field_mm) for pair in zip(objects, pixels_of(objects))]), side).numpy()
     flat = np.sort(values.ravel()[::(values.size // 1000000) | 1])
     low, high = (float(flat[int(p / 100 * (flat.size - 1) + 0.5)]) for p in percentile)
     return np.clip((values.astype("f8") - low) * (255 / (high - low)), 0, 255)
@@ -78,7 +78,7 @@ def normalised(picture, side):
     return np.stack([(last - mean) / std for mean, std in zip(cmr.MEAN, cmr.STD)])
 
 
-def video(views, side, n=64, **options):
+def video(views, side, n=64, field_mm=1000, **options):
     """[n][3][side][side] of {view: [slice][phase] or a number of blank frames}, in the model's order: the least and the
     most it may be. They differ where a grey lies so close to a half that the last bit of a float decides how it is
     rounded; every step after that keeps the order."""
@@ -91,7 +91,7 @@ def video(views, side, n=64, **options):
         if isinstance(found, int):
             frames += [None] * found
             continue
-        pictures = list(grey(found, side))
+        pictures = list(grey(found, side, field_mm=field_mm))
         frames += pictures * length if view in ("lge_lax", "lge_2ch", "lge_3ch") else pictures
     least, most = np.zeros((2, n, 3, side, side), "f4")
     for k, place in enumerate(sampled(len(frames), n)):

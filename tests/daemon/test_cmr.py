@@ -238,6 +238,51 @@ def test_fewer_frames_than_the_encoder_takes(tmp_path):
     assert_same(ours, reference.video({name: made[name] for name in cmr.VIEWS}, SIDE, 20))
 
 
+def test_a_field_is_as_many_mm_in_every_study(tmp_path):
+    study, made = cmr.six_views(seed=9)
+    whole = min(made["cine_sa"][0][0].Rows, made["cine_sa"][0][0].Columns) * float(made["cine_sa"][0][0].PixelSpacing[0])
+    for field_mm in (0.6 * whole, 2 * whole):
+        folder = cmr.model(tmp_path / f"m{field_mm}", frames={"field_mm": field_mm}, side=SIDE)
+        ours, _ = encoder_input(tmp_path / f"s{field_mm}", study, folder)
+        assert_same(ours, reference.video({name: made[name] for name in cmr.VIEWS}, SIDE, field_mm=field_mm))
+
+
+def written_otherwise(one, swap, flip_y, flip_x):
+    """The same picture at the same places, its rows and columns written in another order."""
+    pixels = one.pixel_array
+    origin = np.array([float(v) for v in one.ImagePositionPatient])
+    x, y = np.array([float(v) for v in one.ImageOrientationPatient]).reshape(2, 3)
+    y_mm, x_mm = (float(v) for v in one.PixelSpacing)
+    if swap:
+        pixels, x, y, x_mm, y_mm = pixels.T, y, x, y_mm, x_mm
+    if flip_y:
+        pixels, origin, y = pixels[::-1], origin + y * y_mm * (pixels.shape[0] - 1), -y
+    if flip_x:
+        pixels, origin, x = pixels[:, ::-1], origin + x * x_mm * (pixels.shape[1] - 1), -x
+    one.Rows, one.Columns = pixels.shape
+    one.PixelSpacing = [y_mm, x_mm]
+    one.ImagePositionPatient = [f"{v:.6f}" for v in origin]
+    one.ImageOrientationPatient = [f"{v:.8f}" for v in (*x, *y)]
+    one.PixelData = np.ascontiguousarray(pixels).tobytes()
+
+
+def test_a_plane_is_seen_one_way_however_it_is_written(tmp_path):
+    """Turned to left, back and feet, not to how the rows happen to run; as acquired, they do run."""
+    turned = cmr.model(tmp_path / "m", frames={"orientation": "anatomical"}, side=SIDE)
+    acquired = cmr.model(tmp_path / "a", side=SIDE)
+    seen = []
+    for way, (swap, flip_y, flip_x) in enumerate([(0, 0, 0), (1, 0, 0), (1, 1, 1)]):
+        study, made = cmr.six_views(seed=4, phases=4, slices=3)
+        for one in (one for slices in made.values() for phases in slices for one in phases):
+            written_otherwise(one, swap, flip_y, flip_x)
+        ours, result = encoder_input(tmp_path / f"s{way}", study, turned)
+        seen.append(ours)
+        assert [view["name"] for view in result["input"]["views"]] == list(cmr.VIEWS)
+        assert np.abs(ours - seen[0]).max() < 0.05 and np.abs(ours - seen[0]).mean() < 1e-3
+    raw = [encoder_input(tmp_path / name, None, acquired)[0] for name in ("s0", "s1")]
+    assert np.abs(raw[0] - raw[1]).mean() > 0.05
+
+
 def test_the_end_of_a_short_video_is_zero(tmp_path):
     folder = cmr.model(tmp_path / "m", frames={"views": [{"name": "cine_sa"}]}, side=SIDE)
     study, made = cmr.six_views(seed=6)
@@ -281,8 +326,10 @@ def test_the_manifest_says_what_was_used_and_how(tmp_path, model):
     digests.append(run(other, tmp_path / "s")["input"]["manifest_sha256"])
     fewer = cmr.model(tmp_path / "f", frames={"phases": 28}, side=SIDE)
     digests.append(run(fewer, tmp_path / "s")["input"]["manifest_sha256"])
+    field = cmr.model(tmp_path / "n", frames={"field_mm": 40}, side=SIDE)
+    digests.append(run(field, tmp_path / "s")["input"]["manifest_sha256"])
     digests.append(encode(tmp_path / "o", cmr.six_views()[0], model)["input"]["manifest_sha256"])  # the same pixels
-    assert digests[0] == digests[1] and len(set(digests[1:])) == 4
+    assert digests[0] == digests[1] and len(set(digests[1:])) == 5
 
 
 # ---- what is missing, or not as published ----
