@@ -95,9 +95,10 @@ bool scene_paint(const struct scene *scene, const struct plane *plane, double of
         int rows[2];
         if (!rows_of(shape, plane, origin, blur_mm, rows))
             continue;
+        struct shape_brush brush = shape_brush(shape, plane->right, (float)blur_mm, palette);
         for (int row = rows[0]; row < rows[1]; row++)
-            shape_paint(shape, vec_sum(origin, vec_scaled(plane->down, row)), plane->right, (float)blur_mm,
-                        palette, image + (size_t)row * (size_t)plane->columns, plane->columns);
+            shape_paint(&brush, vec_sum(origin, vec_scaled(plane->down, row)),
+                        image + (size_t)row * (size_t)plane->columns, plane->columns);
     }
     return true;
 }

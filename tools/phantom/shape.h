@@ -10,10 +10,16 @@
 #include "geometry.h"
 #include "tissue.h"
 
-enum { SHAPE_PARTS = 4, SHAPE_RINDS = 2 };
+enum { SHAPE_PARTS = 4, SHAPE_RINDS = 2, SHAPE_LANES = 8 };
+
+/* Points that are measured together. */
+struct shape_points {
+    float axis[3][SHAPE_LANES];
+};
 
 struct shape {
     float (*distance)(const struct shape *shape, const float xyz[3]); /* in the shape's own frame */
+    void (*distances)(const struct shape *shape, const struct shape_points *at, float ret[SHAPE_LANES]);
     enum tissue tissue;
     float strength; /* 1: covers what lies under it; less: mixes with it */
     float safety;
@@ -68,11 +74,22 @@ struct shape shape_wall(const struct shape *cavity, double thickness, double sep
 struct shape shape_layer(const struct shape *wall, enum tissue tissue, const double fraction[2], double angle,
                          double half_angle, const double z[2]);
 
-/* Paint one row of pixels: pixel i lies at start + i * step (patient
- * coordinates). Edges are blurred over blur_mm. palette: grey values by tissue.
- */
-void shape_paint(const struct shape *shape, struct vec start, struct vec step, float blur_mm,
-                 const float palette[TISSUE_COUNT], float *row, int count);
+/* A shape ready to be painted in rows of one direction: what does not change
+ * from row to row. Surfaces from outside to inside, the rinds' first. */
+struct shape_brush {
+    const struct shape *shape; /* borrowed */
+    float step[3];             /* from pixel to pixel, own frame */
+    float blur_mm, leap, outer;
+    int surfaces;
+    float grown[SHAPE_RINDS + 1], value[SHAPE_RINDS + 1];
+};
+
+/* Pixels lie `step` apart (patient coordinates); edges are blurred over
+ * blur_mm. palette: grey values by tissue. */
+struct shape_brush shape_brush(const struct shape *shape, struct vec step, float blur_mm,
+                               const float palette[TISSUE_COUNT]);
+/* Paint one row of pixels, the first at start. */
+void shape_paint(const struct shape_brush *brush, struct vec start, float *row, int count);
 
 /* Distance of a point of the patient. */
 double shape_distance(const struct shape *shape, struct vec point);
