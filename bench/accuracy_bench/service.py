@@ -1,0 +1,102 @@
+"""The running service: one daemon as its tests start it, a PACS that takes its reports, and studies sent to it with dcmsend.
+
+A study's images are removed from the state folder once its report has come back: the service itself keeps them."""
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import requests
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "daemon"))
+from counterparts import Pacs, code, concept, content  # noqa: E402
+from service import BUILD, SENDER, Daemon  # noqa: E402
+
+CLI = BUILD / "cli" / "cardioscribe"
+PHANTOM = BUILD / "tools" / "phantom" / "cardioscribe-phantom"
+ENDED = ("delivered", "declined", "parked", "undelivered")
+ANSWER_S = 600  # longest wait for one report
+
+
+class Service:
+    """models: {section: folder}; a section whose name ends in "opened" is a shadow and sends no report."""
+
+    def __init__(self, folder, models, workers):
+        self.pacs = Pacs()
+        sections = [{"name": name, "folder": path, "live": "no" if name.endswith("opened") else "yes"}
+                    for name, path in models.items()]
+        self.daemon = Daemon(folder, keys={"pool.workers": workers, "assembly.study_quiet_s": 5,
+                                           "pool.job_timeout_s": ANSWER_S}, peers=[self.pacs.peer()], models=sections)
+
+    def __enter__(self):
+        self.daemon.start()
+        return self
+
+    def __exit__(self, *_):
+        self.daemon.stop()
+        self.pacs.stop()
+
+    def send(self, paths, tolerant=False):
+        """Acknowledged, every one: seconds, bytes and objects. Tolerant: some may be refused, and "refused" says so."""
+        began = time.monotonic()
+        done = subprocess.run(["dcmsend", *(["-nh"] if tolerant else []), "-aet", SENDER, "-aec",
+                               self.daemon.ae_title, "-nuc", "127.0.0.1", str(self.daemon.port), *map(str, paths)],
+                              capture_output=True, text=True, env={**os.environ, "TCP_NODELAY": "1"})
+        if done.returncode and not tolerant:
+            raise RuntimeError(f"dcmsend: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+        return {"seconds": time.monotonic() - began, "objects": len(paths),
+                "bytes": sum(os.path.getsize(path) for path in paths),
+                **({"refused": (done.stderr.strip().split("\n")[-1] or "refused by the service")[:200]}
+                   if tolerant else {})}
+
+    def knows(self, study_uid):
+        return bool(self.daemon.studies(study_uid=study_uid))
+
+    def answer(self, study_uid, revision=1):
+        """The study as REST shows it, embeddings included, once the revision has come to an end; and its seconds."""
+        began = time.monotonic()
+        requests.post(f"{self.daemon.url}/api/v1/studies/{study_uid}/force", timeout=60)  # complete: do not wait
+        while True:
+            shown = self.daemon.get(f"/api/v1/studies/{study_uid}")
+            if shown["state"] in ENDED and shown["revision"] >= revision and all(
+                    job["state"] in ("done", "failed", "superseded") for job in shown["jobs"]):
+                return self.daemon.get(f"/api/v1/studies/{study_uid}", embedding=1), time.monotonic() - began
+            if not self.daemon.alive() or time.monotonic() - began > ANSWER_S:
+                raise RuntimeError(f"no answer for a study: {shown['state']} {shown['reason']}\n"
+                                   + self.daemon.log()[-3000:])
+            time.sleep(0.1)
+
+    def report(self, sop_uid):
+        """The Structured Report as the PACS got it, or None."""
+        return next((one.data_set for one in self.pacs.arrivals if one.sop_uid == sop_uid), None)
+
+    def forget(self, study_uid):
+        """Remove the images of a study that is done with."""
+        for row in self.daemon.rows("SELECT path FROM instance JOIN study ON study.id = study_id WHERE study_uid = ?",
+                                    study_uid):
+            (self.daemon.state / row["path"]).unlink(missing_ok=True)
+
+
+def judge_report(document, result):
+    """What the report in the PACS says otherwise than REST: a list of sentences, empty when they agree."""
+    if document is None:
+        return ["no report in the PACS"]
+    said = {}
+    for group in content(document):
+        if concept(group) != "125007":
+            continue
+        items = list(content(group))
+        name = next((str(one.TextValue) for one in items if concept(one) == "112039"), None)
+        numbers = [float(one.MeasuredValueSequence[0].NumericValue) for one in group.ContentSequence
+                   if one.ValueType == "NUM"]
+        said[str(name).replace("-", "_")] = numbers
+    present = {one["id"]: one for one in result["findings"] if one["state"] == "present"}
+    faults = [f"{name} is said by one only" for name in sorted(set(said) ^ set(present))]
+    for name in set(said) & set(present):
+        one = present[name]
+        number = one["probability"] * 100 if one["probability"] is not None else one["score"]
+        if len(said[name]) != 1 or abs(said[name][0] - number) > 1e-3 * max(1, abs(number)):
+            faults.append(f"{name}: {said[name]} in the report, {number} over REST")
+    return faults
