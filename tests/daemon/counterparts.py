@@ -15,7 +15,7 @@ import pytest
 import requests
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, evt
-from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.dimse_primitives import C_ECHO, C_STORE
 from pynetdicom.pdu import A_ASSOCIATE_RJ
 from pynetdicom.sop_class import Verification
 
@@ -117,6 +117,9 @@ class Sender:
         request.MessageID = 1
         request.AffectedSOPClassUID, request.AffectedSOPInstanceUID = sop_class, sop_uid
         request.Priority, request.DataSet = 2, io.BytesIO(raw)
+        return self.ask(request, context)
+
+    def ask(self, request, context):
         self.hold_reactor()
         self.association.dimse.send_msg(request, context.context_id)
         _, response = self.association.dimse.get_msg(block=True)
@@ -131,9 +134,12 @@ class Sender:
         return response.Status if response is not None else None
 
     def echo(self):
-        self.free_reactor()
-        status = self.association.send_c_echo()
-        return status.get("Status") if "Status" in status else None
+        """C-ECHO; the status, or None."""
+        context = next(one for one in self.association.accepted_contexts if one.abstract_syntax == Verification)
+        request = C_ECHO()
+        request.MessageID, request.AffectedSOPClassUID = 2, Verification
+        response = self.ask(request, context)
+        return response.Status if response is not None else None
 
     def close(self):
         self.free_reactor()

@@ -272,7 +272,7 @@ def test_a_plane_is_seen_one_way_however_it_is_written(tmp_path):
     acquired = cmr.model(tmp_path / "a", side=SIDE)
     seen = []
     for way, (swap, flip_y, flip_x) in enumerate([(0, 0, 0), (1, 0, 0), (1, 1, 1)]):
-        study, made = cmr.six_views(seed=4, phases=4, slices=3)
+        study, made = cmr.six_views(seed=4, phases=10, slices=5)
         for one in (one for slices in made.values() for phases in slices for one in phases):
             written_otherwise(one, swap, flip_y, flip_x)
         ours, result = encoder_input(tmp_path / f"s{way}", study, turned)

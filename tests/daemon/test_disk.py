@@ -146,6 +146,7 @@ def test_below_the_reserve_nothing_is_taken(start_on_disk):
         answer = requests.get(daemon.url + "/readyz", timeout=10)
         assert answer.status_code == 503
         assert [one["name"] for one in answer.json()["checks"] if not one["ok"]] == ["spool"]
+        wait_for("both have their rows", lambda: len(daemon.refusals()) == 2)
         rows = {one["status"]: one["cause"] for one in daemon.refusals()}
         assert "reserve" in rows["A700"] and "reserve" in rows["reject 2,3,2"]
         assert causes(daemon) == {"below_reserve": 2}

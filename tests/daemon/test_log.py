@@ -84,6 +84,8 @@ def test_a_refused_objects_line_carries_its_row(start_daemon):
             assert sender.send_bytes(encoded(bad)[:-lost], bad.SOPClassUID, bad.SOPInstanceUID,
                                      bad.file_meta.TransferSyntaxUID).Status == 0xC000
     assert Sender(daemon, contexts_of([bad]), calling="NOBODY").reject
+    wait_for("the refused association has its row", lambda: len(daemon.refusals()) == 3)
+    wait_for("and its line", lambda: daemon.log().count(" event=refused ") == 3)
     rows = {one["id"]: one for one in daemon.refusals()}
     lines = [line for line in daemon.log().splitlines() if " event=refused " in line]
     shown = {int(line.split(" refusal=")[1].split()[0]): line for line in lines}
