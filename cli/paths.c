@@ -23,11 +23,18 @@ static bool add_file(struct paths *paths, const char *path, struct err *err)
     return true;
 }
 
+/* What tools leave beside a study: notes of dcm2niix, a phantom's truth. */
+static bool is_note(const FTSENT *entry)
+{
+    size_t length = entry->fts_namelen;
+    return entry->fts_level > 0 && length > 5 && strcmp(entry->fts_name + length - 5, ".json") == 0;
+}
+
 static bool visit(struct paths *paths, const FTSENT *entry, struct err *err)
 {
     switch (entry->fts_info) {
     case FTS_F:
-        return add_file(paths, entry->fts_accpath, err);
+        return is_note(entry) || add_file(paths, entry->fts_accpath, err);
     case FTS_NS:
     case FTS_DNR:
     case FTS_ERR:

@@ -10,7 +10,7 @@ struct paths {
     int count, capacity;
 };
 
-/* Add a file, or every regular file below a folder (symbolic links followed, cycles cut).
+/* Add a file, or every regular file below a folder (symbolic links followed, cycles cut) but *.json.
  * errors: ERR_IO (no such file, cannot be read), ERR_NOMEM. */
 bool paths_add(struct paths *paths, const char *path, struct err *err);
 
