@@ -1,0 +1,67 @@
+"""Where a kept input lies in the patient, and what the phantom's shapes say of every part of it (labels.c)."""
+import json
+import pathlib
+
+import numpy as np
+
+SPACING_MM = 1.6
+
+
+def where(kind, result, folder, side=144, field_mm=240):
+    """CT: place of the first voxel and its step. CMR: for each different frame the place of its first pixel, the steps to
+    the right and down, and when in the beat it was taken (None: late enhancement)."""
+    if kind == "ct":
+        centre, size = np.array(result["input"]["box"]["centre_lps"]), np.array(result["input"]["input_zyx"][::-1])
+        return {"first_lps": list(centre - (size - 1) / 2 * SPACING_MM), "step_mm": SPACING_MM}
+    import pydicom
+    heads = {}
+    for path in pathlib.Path(folder).rglob("*.dcm"):
+        head = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=[
+            "SOPInstanceUID", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "Rows", "Columns",
+            "TriggerTime", "NominalInterval", "InversionTime"])
+        heads[head.SOPInstanceUID] = head
+    return [plane(heads[one["sop_uid"]], side, field_mm) for one in result["input"]["instances"]]
+
+
+def turns():
+    for swap in (False, True):
+        for flip_y in (False, True):
+            for flip_x in (False, True):
+                yield swap, flip_y, flip_x
+
+
+def plane(head, side, field_mm):
+    """The frame after middle square, turn and resizing, as exam_video.c makes it."""
+    first = np.array(head.ImagePositionPatient, float)
+    right, down = (np.array(head.ImageOrientationPatient, float)[i:i + 3] for i in (0, 3))
+    down_mm, right_mm = (float(v) for v in head.PixelSpacing)
+    rows, columns = int(head.Rows), int(head.Columns)
+    side_mm = min(rows * down_mm, columns * right_mm, field_mm)
+    size = [min(rows, int(side_mm / down_mm + 0.5)), min(columns, int(side_mm / right_mm + 0.5))]
+    first = first + (rows - size[0]) // 2 * down_mm * down + (columns - size[1]) // 2 * right_mm * right
+
+    def turned(swap, flip_y, flip_x):
+        at, y, x, counts = first, down * down_mm, right * right_mm, list(size)
+        if swap:
+            y, x, counts = x, y, counts[::-1]
+        if flip_y:
+            at, y = at + (counts[0] - 1) * y, -y
+        if flip_x:
+            at, x = at + (counts[1] - 1) * x, -x
+        return at, y, x, counts
+
+    def merit(one):
+        _, y, x, _ = one
+        return x @ [1, 0.5, 0] / np.linalg.norm(x) + y @ [0, 0.5, -1] / np.linalg.norm(y)
+
+    best = None
+    for one in turns():
+        made = turned(*one)
+        if best is None or merit(made) > merit(best) + 1e-9:
+            best = made
+    at, y, x, counts = best
+    fy, fx = counts[0] / side, counts[1] / side
+    at = at + (0.5 * fy - 0.5) * y + (0.5 * fx - 0.5) * x
+    late = "InversionTime" in head
+    beat = None if late else float(head.TriggerTime) / float(head.NominalInterval)
+    return {"first_lps": list(at), "down": list(y * fy), "right": list(x * fx), "beat": beat}
