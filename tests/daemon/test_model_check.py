@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+import grounded
 from service import BUILD, ROOT, has_shadow_memory
 
 DEMO = ROOT / "models" / "demo-ct"
@@ -142,3 +143,108 @@ def test_a_broken_file_is_one_fault(folder):
     assert len(faults(folder)) == 1
     (folder / "config.json").write_text("{")
     assert ["config.json" in text for _, text in faults(folder)] == [True]
+
+
+# ---- domain and calibrations ----
+
+def domain(**keys):
+    return lambda config: config.update(domain={"of": "tower", "limit": 1.5, "id": "test-1"} | keys)
+
+
+def statistics(folder, width=64, **tensors):
+    save_file({"mean": np.zeros(width, np.float32), "whiten": np.ones((3, width), np.float32)} | tensors,
+              folder / "domain.safetensors")
+
+
+def test_a_domain_of_section_and_file_is_good_and_shown(folder):
+    change(folder, "config.json", domain())
+    statistics(folder)
+    assert faults(folder) == []
+    done = check(folder)
+    assert done.returncode == 0 and "domain     limit 1.5000; test-1, of the tower" in done.stdout
+    assert json.loads(check(folder, "--json").stdout)["domain"] == {"of": "tower", "limit": 1.5, "id": "test-1"}
+    assert json.loads(check(DEMO, "--json").stdout)["domain"] is None
+
+
+def test_section_and_file_of_a_domain_go_together(folder):
+    change(folder, "config.json", domain())
+    assert faults(folder) == [("", 'domain.safetensors: missing; section "domain" of config.json needs it')]
+    change(folder, "config.json", lambda config: config.pop("domain"))
+    statistics(folder)
+    assert faults(folder) == [("", 'domain.safetensors: config.json has no section "domain" for it')]
+
+
+@pytest.mark.parametrize("keys, words", [
+    ({"limit": 0}, "domain.limit: not within"), ({"limit": -1}, "domain.limit: not within"), ({"limit": None}, "domain.limit: required"),
+    ({"of": "organ"}, "domain.of"), ({"of": None}, "domain.of: required"), ({"id": ""}, "domain.id"), ({"id": "x" * 65}, "domain.id"),
+    ({"file": "domain.safetensors"}, "domain.file: unknown key")])
+def test_a_wrong_section_is_named_by_key(folder, keys, words):
+    statistics(folder)
+    change(folder, "config.json", domain(**keys))
+    ((_, text),) = faults(folder)
+    assert text.startswith("config.json: " + words)
+
+
+def test_everything_wrong_with_the_statistics_is_named_beside_the_rest(folder):
+    change(folder, "config.json", domain())
+    statistics(folder, mean=np.zeros(63, np.float32), whiten=np.full((3, 64), np.inf, np.float32), covariance=np.ones(2, np.float32))
+    reweigh(folder, lambda tensors: tensors.pop("vision.cls"))
+    change(folder, "prompts.json", lambda prompts: prompts["labels"][0].pop("negative"))
+    found = faults(folder)
+    wanted = [("weights_missing", "vision.cls"), ("domain_shape", "domain.safetensors: tensor mean is F32 [63]; the model needs F32 [64]"),
+              ("domain_not_finite", "domain.safetensors: tensor whiten holds a value that is not finite"),
+              ("domain_unknown", "domain.safetensors: tensor covariance has no place"), ("", "negative: missing")]
+    for reason, words in wanted:
+        assert [text for why, text in found if why == reason and words in text], (reason, words, found)
+    assert len(found) == len(wanted), found
+
+
+@pytest.mark.parametrize("tensors, reason, words", [
+    ({"mean": np.full(64, np.nan, np.float32)}, "domain_not_finite", "tensor mean"),
+    ({"mean": np.zeros(64, np.float64)}, "domain_shape", "tensor mean is F64 [64]"),
+    ({"whiten": np.ones((3, 63), np.float32)}, "domain_shape", "tensor whiten is F32 [3,63]; the model needs F32 [K,64]"),
+    ({"whiten": np.ones(64, np.float32)}, "domain_shape", "tensor whiten is F32 [64]"),
+    ({"whiten": np.ones((0, 64), np.float32)}, "domain_shape", "tensor whiten is F32 [0,64]"),
+    ({"whiten": np.zeros((3, 64), np.float32)}, "domain_zero", "tensor whiten is all zeros")])
+def test_statistics_that_do_not_fit(folder, tensors, reason, words):
+    change(folder, "config.json", domain())
+    statistics(folder, **tensors)
+    ((why, text),) = faults(folder)
+    assert why == reason and text.startswith("domain.safetensors: " + words)
+
+
+def test_the_width_is_that_of_the_vector_that_is_measured(folder):
+    change(folder, "config.json", lambda config: (config["vision"].update(proj_dim=32), config["text"].update(proj_dim=32)))
+    reweigh(folder, lambda tensors: tensors.update({name: np.ascontiguousarray(tensors[name][:32]) for name in (
+        "vision.proj.weight", "vision.proj.bias", "text.proj.weight", "text.proj.bias")}))
+    for of, width, other in (("tower", 64, 32), ("embedding", 32, 64)):
+        change(folder, "config.json", domain(of=of))
+        statistics(folder, width)
+        assert faults(folder) == []
+        statistics(folder, other)
+        assert [text for _, text in faults(folder)] == [
+            f"domain.safetensors: tensor mean is F32 [{other}]; the model needs F32 [{width}]",
+            f"domain.safetensors: tensor whiten is F32 [3,{other}]; the model needs F32 [K,{width}]"]
+
+
+def test_a_model_of_organs_has_no_domain(tmp_path):
+    organs = grounded.model(tmp_path / "organs")
+    statistics(organs)
+    change(organs, "config.json", domain())
+    ((_, text),) = faults(organs)
+    assert text.startswith("config.json: domain: not supported with organs")
+
+
+def test_a_calibration_of_a_label_needs_the_id_and_both_numbers(folder):
+    def edit(prompts):
+        prompts["labels"][0]["calibration"] = {"a": 1, "b": 0}
+        prompts["labels"][1]["calibration"] = {"a": 1}
+        prompts["labels"][2]["calibration"] = {"a": 1, "b": 0, "id": "x"}
+    change(folder, "prompts.json", edit)
+    labels = [one["id"] for one in json.loads((folder / "prompts.json").read_text())["labels"]]
+    assert sorted(text for _, text in faults(folder)) == sorted([
+        f"prompts.json: labels.{labels[0]}.calibration: score.calibration, whose id it needs, is missing",
+        f"prompts.json: labels.{labels[1]}.calibration.b: not a number within -1e6 and 1e6",
+        f"prompts.json: labels.{labels[2]}.calibration.id: unknown key"])
+    change(folder, "config.json", lambda config: config["score"].update(calibration={"id": "platt-1"}))
+    assert len(faults(folder)) == 2

@@ -16,6 +16,7 @@ import requests
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+import domains
 import grounded
 from conftest import judge_log
 from counterparts import Pacs, Sender, contexts_of, send
@@ -721,6 +722,19 @@ def test_names_of_any_script_are_shown_and_found(start_daemon):
     assert get_raw(daemon, f"/api/v1/studies?patient_id={quoted}")[1]["studies"] == [row]
 
 
+def test_a_model_with_a_domain_and_calibrations(start_daemon, start_pacs, tmp_path):
+    pacs = start_pacs()
+    daemon = start_daemon(peers=[pacs.peer()], models=[
+        {"name": "guarded", "folder": domains.model(tmp_path / "m", tmp_path / "training")}])
+    study = domains.inside()
+    send(daemon, study.objects)
+    daemon.wait_state(study.uid, "delivered", limit_s=60 * TIME_FACTOR)
+    shown = ask(daemon, STUDY, id=study.uid)
+    (result,) = shown["results"]
+    assert result["domain"]["inside"] is True and result["model"]["calibration_on"] == domains.ON
+    assert sum(one["calibration"] is not None for one in result["findings"]) == len(result["findings"]) - 1
+
+
 def described_fields(node, place=""):
     """Every field that some schema promises, as `judge` notes it."""
     if isinstance(node, dict):
@@ -733,8 +747,8 @@ def described_fields(node, place=""):
             yield from described_fields(one, place)
 
 
-# A damaged result; a model with calibration; one that is asked to recognise organs: no test here has one.
-NEVER_HERE = {"unreadable", "probability", "recognised"}
+# A damaged result; a model that is asked to recognise organs: no test here has one.
+NEVER_HERE = {"unreadable", "recognised"}
 
 
 def test_every_described_field_was_in_some_answer(request):
