@@ -1,6 +1,7 @@
 """The running service: one daemon as its tests start it, a PACS that takes its reports, and studies sent to it with dcmsend.
 
 A study's images are removed from the state folder once its report has come back: the service itself keeps them."""
+import collections
 import os
 import pathlib
 import subprocess
@@ -79,24 +80,46 @@ class Service:
             (self.daemon.state / row["path"]).unlink(missing_ok=True)
 
 
+STATES = {"52101004": "present", "272519000": "absent", "373068000": "undetermined"}
+
+
 def judge_report(document, result):
     """What the report in the PACS says otherwise than REST: a list of sentences, empty when they agree."""
     if document is None:
         return ["no report in the PACS"]
-    said = {}
-    for group in content(document):
-        if concept(group) != "125007":
-            continue
-        items = list(content(group))
-        name = next((str(one.TextValue) for one in items if concept(one) == "112039"), None)
-        numbers = [float(one.MeasuredValueSequence[0].NumericValue) for one in group.ContentSequence
-                   if one.ValueType == "NUM"]
-        said[str(name).replace("-", "_")] = numbers
+    faults = []
     present = {one["id"]: one for one in result["findings"] if one["state"] == "present"}
-    faults = [f"{name} is said by one only" for name in sorted(set(said) ^ set(present))]
+    said = numbers_of_present(document)
+    faults += [f"{name} is present in one only" for name in sorted(set(said) ^ set(present))]
     for name in set(said) & set(present):
         one = present[name]
         number = one["probability"] * 100 if one["probability"] is not None else one["score"]
         if len(said[name]) != 1 or abs(said[name][0] - number) > 1e-3 * max(1, abs(number)):
             faults.append(f"{name}: {said[name]} in the report, {number} over REST")
+    counted = collections.Counter(STATES[code(one)] for one in answers(document) if code(one) in STATES)
+    wanted = collections.Counter("undetermined" if one["state"] == "not_assessed" else one["state"]
+                                 for one in result["findings"])
+    if counted != wanted:
+        faults.append(f"answers: {dict(counted)} in the report, {dict(wanted)} over REST")
     return faults
+
+
+def numbers_of_present(document):
+    """{label: its numbers} of the measurement groups that say present."""
+    said = {}
+    for group in content(document):
+        if concept(group) != "125007":
+            continue
+        items = list(content(group))
+        if any(concept(one) == "121052" and STATES.get(code(one)) == "present" for one in items):
+            name = next(str(one.TextValue) for one in items if concept(one) == "112039")
+            said[name.replace("-", "_")] = [float(one.MeasuredValueSequence[0].NumericValue)
+                                            for one in group.ContentSequence if one.ValueType == "NUM"]
+    return said
+
+
+def answers(document):
+    """The coded answers of Qualitative Evaluations."""
+    for container in content(document):
+        if concept(container) == "C0034375":
+            yield from (one for one in container.get("ContentSequence", []) if one.ValueType == "CODE")
