@@ -124,7 +124,7 @@ def enhanced(objects):
     return whole
 
 
-def six_views(seed=0, words=True, slices=10, lge_slices=10, phases=30, **options):
+def six_views(seed=0, words=True, slices=4, lge_slices=10, phases=30, **options):
     """A study of all six views of CMR-CLIP: the objects of each as {view: [slice][phase]}. words False: the
     descriptions tell technique only."""
     study = Cmr(seed)

@@ -84,7 +84,7 @@ def damage(*objects, syntax=RLELossless):
 # ---- which series is which view ----
 
 def test_views_are_found_by_words(model, tmp_path):
-    study, made = cmr.six_views()
+    study, made = cmr.six_views(slices=10)
     result = encode(tmp_path / "s", study, model)
     assert result["analysed"] is True and not result["input"]["warnings"]
     views = views_of(result)
@@ -300,7 +300,7 @@ def test_a_dumped_input_can_be_encoded_again(model, tmp_path):
 
 def test_only_frames_of_the_video_are_decoded(model, tmp_path):
     """What cannot be decoded does not matter where it is not shown."""
-    study, made = cmr.six_views()
+    study, made = cmr.six_views(slices=10)
     for slices in (made["cine_sa"][:4], made["cine_sa"][7:]):
         damage(*(one for phases in slices for one in phases))
     assert encode(tmp_path / "s", study, model)["analysed"] is True
@@ -420,7 +420,7 @@ def test_a_stack_that_cannot_be_laid_out_gives_way_to_the_next(model, tmp_path):
 
 
 def test_what_is_no_picture_gives_way_to_the_next(model, tmp_path):
-    study, made = cmr.six_views()
+    study, made = cmr.six_views(slices=10)
     again = study.series("cine", "sa", "CINE SAX again", slices=10, phases=30)
     damage(reference.from_base_to_apex(made["cine_sa"])[5][3])
     ours, result = encoder_input(tmp_path / "s", study, model)
@@ -498,7 +498,7 @@ def test_how_a_stack_came_to_be_is_told(tmp_path):
     """Of one cine the last five phases of each slice never came; another lies in a series of two image sizes; slices
     that came one by one are joined, but for one of other phases."""
     folder = cmr.model(tmp_path / "m", frames={"missing": "skip"}, side=SIDE)
-    study, made = cmr.six_views()
+    study, made = cmr.six_views(slices=10)
     gone = {one.SOPInstanceUID for phases in made["cine_sa"] for one in phases[25:]}
     study.objects = [one for one in study.objects if one.SOPInstanceUID not in gone]
     other = study.series("lge", "sa", "LGE SAX", slices=4, shape=(48, 48))
@@ -521,7 +521,7 @@ def test_warnings_of_a_study_that_was_not_analysed_claim_nothing(model, tmp_path
 
 
 def test_a_view_says_what_it_shows(tmp_path, model):
-    study, made = cmr.six_views()
+    study, made = cmr.six_views(slices=10)
     pair = study.series("lge", "2ch", "LGE 2CH", image_type=("ORIGINAL", "PRIMARY", "P", "ND"))
     result = encode(tmp_path / "s", study, model)
     views = views_of(result)
