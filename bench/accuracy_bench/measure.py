@@ -12,13 +12,13 @@ import pydicom
 
 from . import variants
 from .record import packed
-from .service import PHANTOM, judge_report
+from .service import BUILD, PHANTOM, judge_report
 
 IMAGES = {"1.2.840.10008.5.1.4.1.1.2": "ct", "1.2.840.10008.5.1.4.1.1.2.1": "ct", "1.2.840.10008.5.1.4.1.1.2.2": "ct",
           "1.2.840.10008.5.1.4.1.1.4": "cmr", "1.2.840.10008.5.1.4.1.1.4.1": "cmr",
           "1.2.840.10008.5.1.4.1.1.4.4": "cmr"}
 GATES = ("min_slices", "max_spacing_z_mm", "min_field_mm", "min_length_mm", "gated", "complete", "lossy", "roles")
-TRUTH = ("findings", "heart_box_lps", "heart_ml", "measures", "heart_points_lps")
+TRUTH = ("findings", "heart_box_lps", "heart_ml", "measures", "places_lps")
 LATE_ROLE = {"ct": "cta", "cmr": "cine_sax"}
 
 
@@ -145,3 +145,11 @@ def box_of(answer, margin_mm):
         return None
     half = np.array(box["size_zyx_mm"])[::-1] / 2 - (margin_mm if box["source"] != "field_of_view" else 0)
     return np.array(box["centre_lps"]) - half, np.array(box["centre_lps"]) + half
+
+
+def heart_shares(boxes):
+    """Of each (row, (low, high)): how much of the heart lies in the box, counted in the phantom's own shapes."""
+    lines = "".join(" ".join(map(str, [row["seed"], *row["truth"]["places_lps"]["mitral_valve"], *low, *high])) + "\n"
+                    for row, (low, high) in boxes)
+    done = subprocess.run([BUILD / "bench" / "heart-share"], input=lines, capture_output=True, text=True, check=True)
+    return np.array([float(line.split()[0]) for line in done.stdout.splitlines()])
