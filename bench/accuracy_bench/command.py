@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import platform
+import signal
 import subprocess
 import sys
 import tempfile
@@ -179,6 +180,7 @@ def show(arguments, record):
 
 
 def main(words=None):
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the service is stopped too
     arguments = read_arguments(words)
     about = subject(arguments)
     record = Record(arguments.out, about)

@@ -62,7 +62,8 @@ class Service:
         while True:
             shown = self.daemon.get(f"/api/v1/studies/{study_uid}")
             if shown["state"] in ENDED and shown["revision"] >= revision and all(
-                    job["state"] in ("done", "failed", "superseded") for job in shown["jobs"]):
+                    job["state"] in ("done", "failed", "superseded") for job in shown["jobs"]) and all(
+                    delivery["state"] != "pending" for delivery in shown["deliveries"]):
                 return self.daemon.get(f"/api/v1/studies/{study_uid}", embedding=1), time.monotonic() - began
             if not self.daemon.alive() or time.monotonic() - began > ANSWER_S:
                 raise RuntimeError(f"no answer for a study: {shown['state']} {shown['reason']}\n"

@@ -103,7 +103,7 @@ def show_held_out(studies, verdicts):
         return verdicts.least(f"{WORD[kind]} mean AUC, sentences never used", 0.90, None)
     means = {}
     for name in (name for name in studies.ids if name in sentences):
-        positive, negative = sentences[name]["positive"], sentences[name]["negative"]
+        positive, negative = sentences[name]["positive"], sentences[name].get("negative") or [None]
         present = studies.severities(name) > 0
         each = [figures.auc(studies.embeddings @ studies.asked.direction(
             positive[i % len(positive)], negative[i % len(negative)]), present)
