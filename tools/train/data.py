@@ -4,8 +4,8 @@ would get of it (`cardioscribe encode --dump-input`), and the study is deleted.
 
     tools/train/data.py --kind ct --seeds 100000 103000 --out DATA --build build --workers 2
 
-DATA/KIND/SEED.npy holds the input as float16 [z][y][x] (wider than the model's, see demos.KEPT), SEED.json the truth and
-where the input lies; the last is written last, so that a run that was stopped goes on. A study the service would decline is kept as SEED.json with its reason, and counted."""
+DATA/KIND/SEED.npy holds the input as float16 [z][y][x] (wider than the model's, see demos.KEPT), SEED.npz what the
+phantom's shapes are there (labels.py), SEED.json the truth and where the input lies; the last is written last, so that a run that was stopped goes on. A study the service would decline is kept as SEED.json with its reason, and counted."""
 import argparse
 import json
 import multiprocessing
@@ -55,6 +55,11 @@ def put(path, write):
     os.replace(part, path)
 
 
+def put_labels(kind, kept, shape, path, build):
+    parts = labels.maps(kind, kept, shape, build / "tools/train/cardioscribe-phantom-labels")
+    put(path, lambda file: np.savez_compressed(file, parts=parts))
+
+
 def make(kind, seed, out, build, model, scratch):
     """One study. Returns None, or why the service would not analyse it."""
     run(build / "tools/phantom/cardioscribe-phantom", "--lean", "--kind", kind, "--seed", seed, "--out", scratch)
@@ -71,6 +76,7 @@ def make(kind, seed, out, build, model, scratch):
                 values = values[demos.CMR_DIFFERENT]
             kept["where"] = labels.where(kind, result, folder)
             put(out / f"{seed}.npy", lambda file: np.save(file, values.astype(np.float16)))
+            put_labels(kind, kept, values.shape, out / f"{seed}.npz", build)
         put(out / f"{seed}.json", lambda file: file.write(json.dumps(kept).encode()))
         return reason
     finally:

@@ -1,6 +1,6 @@
 """Where a kept input lies in the patient, and what the phantom's shapes say of every part of it (labels.c)."""
-import json
 import pathlib
+import subprocess
 
 import numpy as np
 
@@ -65,3 +65,38 @@ def plane(head, side, field_mm):
     late = "InversionTime" in head
     beat = None if late else float(head.TriggerTime) / float(head.NominalInterval)
     return {"first_lps": list(at), "down": list(y * fy), "right": list(x * fx), "beat": beat}
+
+
+PARTS = ["nothing", "fat", "fluid", "lv_wall", "other_wall", "lv_blood", "left_blood", "right_blood", "pulmonary", "aorta",
+         "cava", "coronary", "soft_plaque", "coronary_calcium", "aortic_calcium", "scar"]
+
+
+def contraction_at(part):
+    """source: tools/phantom/mr_study.c"""
+    if part < 0.35:
+        return 0.5 - 0.5 * np.cos(np.pi * part / 0.35)
+    if part < 0.58:
+        return 0.28 + 0.72 * (0.5 + 0.5 * np.cos(np.pi * (part - 0.35) / 0.23))
+    if part < 0.82:
+        return 0.28 - 0.04 * (part - 0.58) / 0.24
+    return 0.24 * (0.5 + 0.5 * np.cos(np.pi * (part - 0.82) / 0.18))
+
+
+def planes_of(kind, place, shape):
+    """(contraction, first, right, down) of each plane of the kept input."""
+    if kind == "ct":
+        step = place["step_mm"]
+        return [(0.12, [*place["first_lps"][:2], place["first_lps"][2] + z * step], [step, 0, 0], [0, step, 0])
+                for z in range(shape[0])]
+    return [(-1 if one["beat"] is None else contraction_at(one["beat"]), one["first_lps"], one["right"], one["down"])
+            for one in place]
+
+
+def maps(kind, kept, shape, program):
+    """PARTS by number, uint8 [z][y][x] as the input of that shape."""
+    planes = planes_of(kind, kept["where"], shape)
+    words = [kind, kept["truth"]["seed"], *kept["truth"]["places_lps"]["mitral_valve"], *shape]
+    for contraction, *vectors in planes:
+        words += [contraction, *(v for vector in vectors for v in vector)]
+    done = subprocess.run([str(program)], input=" ".join(str(w) for w in words).encode(), capture_output=True, check=True)
+    return np.frombuffer(done.stdout, np.uint8).reshape(shape)
