@@ -146,17 +146,38 @@ struct vec heart_pulmonary_valve(const struct heart *heart)
 
 /* ---- counting ---- */
 
+enum { GRID_MM = 3 };
+
+/* The next points of a row of the grid, which ends before `end`; returns how many. */
+static int next_points(struct shape_points *at, float *x, float y, float z, float end)
+{
+    int count = 0;
+    for (int i = 0; i < SHAPE_LANES; i++) {
+        count += *x < end;
+        at->axis[0][i] = *x;
+        at->axis[1][i] = y;
+        at->axis[2][i] = z;
+        *x += GRID_MM;
+    }
+    return count;
+}
+
 static double count_ml(const struct shape *inside, const struct shape *outside, double from_z)
 {
-    enum { STEP = 3 };
     int count = 0;
-    float xyz[3];
-    for (xyz[2] = fmaxf(inside->low[2], (float)from_z); xyz[2] < inside->high[2]; xyz[2] += STEP)
-        for (xyz[1] = inside->low[1]; xyz[1] < inside->high[1]; xyz[1] += STEP)
-            for (xyz[0] = inside->low[0]; xyz[0] < inside->high[0]; xyz[0] += STEP)
-                if (inside->distance(inside, xyz) < 0 && !(outside && outside->distance(outside, xyz) < 0))
-                    count++;
-    return count * (STEP * STEP * STEP) / 1000.0;
+    struct shape_points at;
+    float in[SHAPE_LANES], out[SHAPE_LANES] = {0};
+    for (float z = fmaxf(inside->low[2], (float)from_z); z < inside->high[2]; z += GRID_MM)
+        for (float y = inside->low[1]; y < inside->high[1]; y += GRID_MM)
+            for (float x = inside->low[0]; x < inside->high[0];) {
+                int points = next_points(&at, &x, y, z, inside->high[0]);
+                inside->distances(inside, &at, in);
+                if (outside)
+                    outside->distances(outside, &at, out);
+                for (int i = 0; i < points; i++)
+                    count += in[i] < 0 && !(out[i] < 0);
+            }
+    return count * (GRID_MM * GRID_MM * GRID_MM) / 1000.0;
 }
 
 double heart_lv_ml(const struct heart *heart)
@@ -201,20 +222,24 @@ void heart_solve(struct patient *patient)
 void heart_box(const struct heart *heart, struct vec *low, struct vec *high, double *ret_ml)
 {
     const struct shape *sac = &heart->sac;
-    enum { STEP = 3 };
     int count = 0;
+    struct shape_points at;
+    float distance[SHAPE_LANES];
     *low = (struct vec){1e6, 1e6, 1e6};
     *high = (struct vec){-1e6, -1e6, -1e6};
-    float xyz[3];
-    for (xyz[2] = sac->low[2]; xyz[2] < sac->high[2]; xyz[2] += STEP)
-        for (xyz[1] = sac->low[1]; xyz[1] < sac->high[1]; xyz[1] += STEP)
-            for (xyz[0] = sac->low[0]; xyz[0] < sac->high[0]; xyz[0] += STEP) {
-                if (sac->distance(sac, xyz) >= 0)
-                    continue;
-                count++;
-                struct vec at = frame_point(&sac->frame, (double)xyz[0], (double)xyz[1], (double)xyz[2]);
-                *low = (struct vec){fmin(low->x, at.x), fmin(low->y, at.y), fmin(low->z, at.z)};
-                *high = (struct vec){fmax(high->x, at.x), fmax(high->y, at.y), fmax(high->z, at.z)};
+    for (float z = sac->low[2]; z < sac->high[2]; z += GRID_MM)
+        for (float y = sac->low[1]; y < sac->high[1]; y += GRID_MM)
+            for (float x = sac->low[0]; x < sac->high[0];) {
+                int points = next_points(&at, &x, y, z, sac->high[0]);
+                sac->distances(sac, &at, distance);
+                for (int i = 0; i < points; i++) {
+                    if (distance[i] >= 0)
+                        continue;
+                    count++;
+                    struct vec in = frame_point(&sac->frame, (double)at.axis[0][i], (double)y, (double)z);
+                    *low = (struct vec){fmin(low->x, in.x), fmin(low->y, in.y), fmin(low->z, in.z)};
+                    *high = (struct vec){fmax(high->x, in.x), fmax(high->y, in.y), fmax(high->z, in.z)};
+                }
             }
-    *ret_ml = count * (STEP * STEP * STEP) / 1000.0;
+    *ret_ml = count * (GRID_MM * GRID_MM * GRID_MM) / 1000.0;
 }

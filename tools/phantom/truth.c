@@ -36,7 +36,8 @@ static void picture_heart(const struct study *study, struct heart *heart)
     heart_at(study->patient, study->patient->kind == KIND_CT ? STUDY_CT_CONTRACTION : 0, heart);
 }
 
-static void write_heart(const struct study *study, const struct heart *heart, FILE *out)
+/* Returns the heart's width. */
+static double write_heart(const struct study *study, const struct heart *heart, FILE *out)
 {
     struct vec low, high, aorta, trunk;
     double ml;
@@ -58,6 +59,7 @@ static void write_heart(const struct study *study, const struct heart *heart, FI
         write_place(study, chambers[chamber], heart_chamber(heart, chamber), ", ", out);
     write_place(study, "ascending_aorta", aorta, ", ", out);
     write_place(study, "pulmonary_trunk", trunk, "},\n", out);
+    return high.x - low.x;
 }
 
 /* ---- calcium and the narrowed place (CT) ---- */
@@ -169,12 +171,9 @@ static double write_areas(const struct study *study, FILE *out)
 
 /* ---- numbers ---- */
 
-static void write_measures(const struct study *study, const struct heart *heart, FILE *out)
+static void write_measures(const struct patient *patient, const struct heart *heart, double width_mm,
+                           FILE *out)
 {
-    const struct patient *patient = study->patient;
-    struct vec low, high;
-    double ml;
-    heart_box(heart, &low, &high, &ml);
     fprintf(out,
             "\"lv_edv_ml\": %.1f, \"lv_ef\": %.3f, \"rv_edv_ml\": %.1f, \"rv_ef\": %.3f, "
             "\"lv_wall_mm\": %.1f, \"septum_mm\": %.1f, \"effusion_mm\": %.1f, "
@@ -182,7 +181,7 @@ static void write_measures(const struct study *study, const struct heart *heart,
             "\"heart_width_mm\": %.1f, \"chest_width_mm\": %.1f, \"lv_wall_ml\": %.1f},\n",
             patient->lv_edv_ml, patient->lv_ef, patient->rv_edv_ml, patient->rv_ef, patient->wall_mm,
             patient->wall_mm + patient->septum_mm, patient->effusion_mm, patient->aorta_mm,
-            patient->pulmonary_mm, 100 * patient->stenosis, high.x - low.x, 2 * patient->chest_half_width_mm,
+            patient->pulmonary_mm, 100 * patient->stenosis, width_mm, 2 * patient->chest_half_width_mm,
             heart_wall_ml(heart));
 }
 
@@ -191,7 +190,7 @@ static void write_disease(const struct study *study, FILE *out)
 {
     struct heart heart;
     picture_heart(study, &heart);
-    write_heart(study, &heart, out);
+    double width_mm = write_heart(study, &heart, out);
     if (study->patient->kind == KIND_CT) {
         struct scene coronaries = {0}, vessels = {0};
         coronary_add(&heart, &coronaries);
@@ -207,7 +206,7 @@ static void write_disease(const struct study *study, FILE *out)
         double part = write_areas(study, out);
         fprintf(out, "  \"measures\": {\"lge_percent\": %.1f, ", 100 * part);
     }
-    write_measures(study, &heart, out);
+    write_measures(study->patient, &heart, width_mm, out);
 }
 
 static void write_confounders(const struct study *study, FILE *out)
