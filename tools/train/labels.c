@@ -18,13 +18,28 @@
 #include <string.h>
 
 enum part {
-    NOTHING, FAT, FLUID, LV_WALL, OTHER_WALL, LV_BLOOD, LEFT_BLOOD, RIGHT_BLOOD, PULMONARY, AORTA, CAVA,
-    CORONARY, SOFT_PLAQUE, CORONARY_CALCIUM, AORTIC_CALCIUM, SCAR, PART_COUNT
+    NOTHING,
+    FAT,
+    FLUID,
+    LV_WALL,
+    OTHER_WALL,
+    LV_BLOOD,
+    LEFT_BLOOD,
+    RIGHT_BLOOD,
+    PULMONARY,
+    AORTA,
+    CAVA,
+    CORONARY,
+    SOFT_PLAQUE,
+    CORONARY_CALCIUM,
+    AORTIC_CALCIUM,
+    SCAR,
+    PART_COUNT
 };
 
 /* Tissues of the chest, which is not painted here, stand for what has no tissue of its own. */
-#define TISSUE_OF_LV_WALL TISSUE_SKIN
-#define TISSUE_OF_LV_BLOOD TISSUE_TABLE
+#define TISSUE_OF_LV_WALL          TISSUE_SKIN
+#define TISSUE_OF_LV_BLOOD         TISSUE_TABLE
 #define TISSUE_OF_CORONARY_CALCIUM TISSUE_AIRWAY
 
 static const float palette[TISSUE_COUNT] = {
@@ -133,8 +148,8 @@ int main(void)
     int planes, rows, columns;
     while (scanf("%7s %llu", word, &seed) == 2) {
         enum kind kind = strcmp(word, "ct") == 0 ? KIND_CT : KIND_CMR;
-        if (!read_vec(&mitral) || scanf("%d %d %d", &planes, &rows, &columns) != 3 || planes < 1 || rows < 1 ||
-            columns < 1 || planes > 1024 || rows > 1024 || columns > 1024)
+        if (!read_vec(&mitral) || scanf("%d %d %d", &planes, &rows, &columns) != 3 || planes < 1 ||
+            rows < 1 || columns < 1 || planes > 1024 || rows > 1024 || columns > 1024)
             return 1;
         struct findings findings = findings_drawn(kind, seed);
         struct patient patient = patient_drawn(kind, seed, &findings);
