@@ -410,6 +410,21 @@ def by_organ():
     return made
 
 
+def outside():
+    made = answer()
+    made["domain"] = {"of": "tower", "id": "phantoms-1", "distance": 4.25, "limit": 1.75, "inside": False}
+    made["findings"] = [dict(one, state="not_assessed", reason="outside_domain", score=None, probability=None) for one in made["findings"]]
+    return made
+
+
+def calibrated():
+    made = answer()
+    made["domain"] = {"of": "embedding", "id": "phantoms-1", "distance": 1.1, "limit": 1.75, "inside": True}
+    made["model"].update(calibration="platt-1", calibration_on="200 phantoms")
+    made["findings"][0]["calibration"] = {"a": 2.5, "b": -0.5, "probability_at_threshold": 0.375}
+    return made
+
+
 def declined():
     """As an older row has it: without what came later."""
     made = answer()
@@ -426,7 +441,7 @@ def result():
     odd = answer()
     odd["embedding"], odd["findings"][0]["score"], odd["started"] = [1e99], -1, "yesterday"
     return {"analysed": json.dumps(answer()), "declined": json.dumps(declined()), "odd": json.dumps(odd),
-            "by-organ": json.dumps(by_organ()),
+            "by-organ": json.dumps(by_organ()), "outside": json.dumps(outside()), "calibrated": json.dumps(calibrated()),
             "no-model": json.dumps(dict(declined(), model=None, findings=[])), "empty": "{}", "list": "[1]"}
 
 

@@ -147,6 +147,27 @@ COSINES = [finding("left_ventricular_hypertrophy", "present", 0.0625), finding("
 NOT_ANALYSED = [finding("pericardial_effusion", "not_assessed", reason="too_few_slices")]
 
 
+CALIBRATED = [finding("pericardial_effusion", "present", 0.75, probability=0.875), finding("cardiomegaly", "absent", 0.25, probability=0.03125),
+              finding("coronary_stenosis", "present", 0.9)]
+OUTSIDE = [finding(one["id"], "not_assessed", reason="outside_domain") for one in MIXED]
+
+
+def calibrated(source):
+    """Within a domain; two of three labels have a calibration."""
+    result = result_of(source, [dict(one) for one in CALIBRATED])
+    result["model"].update(calibration="platt-7", calibration_on="200 phantoms of Müller's")
+    result["domain"] = {"of": "tower", "id": "phantoms-1", "distance": 1.125, "limit": 1.75, "inside": True}
+    for one in result["findings"]:
+        if one["probability"] is not None:
+            one["calibration"] = {"a": 2.5, "b": -0.5, "probability_at_threshold": 0.375}
+    return result
+
+
+def outside(source):
+    return result_of(source, OUTSIDE) | {"domain": {"of": "tower", "id": "phantoms-1", "distance": 4.25, "limit": 1.75,
+                                                    "inside": False}}
+
+
 def of_views(source):
     """An examination in views, one of them missing, of which a part was analysed."""
     result = result_of(source, NEGATIVE)
@@ -179,6 +200,8 @@ def reports(work, ct):
     add("no_class", ct, result_of(ct, NO_CLASS, score="class_softmax"))
     add("organs", ct, result_of(ct, BY_ORGAN, organs=ORGANS))
     add("views", ct, of_views(ct))
+    add("calibrated", ct, calibrated(ct))
+    add("outside", ct, outside(ct))
     add("cosines", ct, result_of(ct, COSINES, score="cosine_mean"))
     add("made", made_ct(work), result_of(made_ct(work), MIXED), "--incomplete")
     for name, last in CLASSES.items():
@@ -232,7 +255,7 @@ def test_dciodvfy_finds_no_error_and_no_unknown_warning(reports):
 
 @pytest.mark.skipif(not shutil.which("java") or not all(jar.exists() for jar in JARS),
                     reason="java or PixelMed (package libpixelmed-java) is not installed")
-@pytest.mark.parametrize("name", ["mixed", "declined", "class_enhanced", "mr_enhanced", "classes", "organs", "cosines", "views"])
+@pytest.mark.parametrize("name", ["mixed", "declined", "class_enhanced", "mr_enhanced", "classes", "organs", "cosines", "views", "calibrated", "outside"])
 def test_pixelmed_validates(reports, name):
     if name not in reports:
         pytest.skip("the source is not in the shared data")
@@ -294,7 +317,8 @@ def test_highdicom_returns_every_finding(reports):
             said = [child.TextValue for child in group[0].ContentSequence if "TextValue" in child]
             assert "demo" in said and "1.0" in said and "nobody" in said
             assert any("weights sha256=" + "ab" * 32 in text for text in said)
-            assert f"{finding_['id']}: threshold=0.5" in said
+            more = f"; score={finding_['score']}; calibration=platt-7; a=2.5; b=-0.5" if finding_.get("calibration") else ""
+            assert f"{finding_['id']}: threshold=0.5{more}" in said
             presence = [child.ConceptCodeSequence[0].CodeValue for child in group[0].ContentSequence
                         if child.ConceptNameCodeSequence[0].CodeValue == "121052"]
             assert presence == ["52101004" if finding_["state"] == "present" else "373068000"]
@@ -372,6 +396,31 @@ def test_what_was_looked_at_is_said_and_what_was_not(reports):
     assert "Series rules sha256=" + "a9" * 32 in said
     ds = pydicom.dcmread(str(path))
     assert (ds.CompletionFlag, ds.CompletionFlagDescription) == ("PARTIAL", "Not every view was analysed")
+
+
+def test_a_calibrated_probability_is_said_to_be_one(reports):
+    path = reports["calibrated"][0]
+    said = comments(path)
+    (words,) = [text for text in said if text.startswith("Probability (Certainty of Finding)")]
+    assert "by platt-7, Platt scaling" in words and "fitted on: 200 phantoms of Müller's." in words
+    assert "Probability: Pericardial effusion (pericardial_effusion): 87.5 %; at the threshold 37.5 %" in said
+    assert "Probability: Cardiomegaly (cardiomegaly): 3.12 %; at the threshold 37.5 %" in said
+    assert not [text for text in said if text.startswith("Probability: Coronary stenosis")]
+    assert "Within the domain of the model (phantoms-1): distance 1.125, limit 1.75" in said
+    assert summary_of(path) == "111242" and pydicom.dcmread(str(path)).CompletionFlag == "COMPLETE"
+
+
+def test_outside_the_domain_is_said_and_nothing_else_of_a_label(reports):
+    path = reports["outside"][0]
+    (words,) = [text for text in comments(path) if "outside" in text]
+    assert "lies outside the domain of the model (phantoms-1)" in words and "is 4.25, the limit 1.75." in words
+    assert words.endswith("This is not a negative result.")
+    ds = pydicom.dcmread(str(path))
+    assert (ds.CompletionFlag, ds.CompletionFlagDescription) == ("PARTIAL", "Outside the domain of the model")
+    assert summary_of(path) == "111245" and not named(path, "125007") and not named(path, "121071")
+    assert not [item for item, _ in content(path) if item.get("ValueType") == "NUM"]
+    codes = [item.ConceptCodeSequence[0].CodeValue for item, _ in content(path) if item.get("ValueType") == "CODE"]
+    assert "272519000" not in codes and codes.count("373068000") == len(OUTSIDE)
 
 
 def test_an_organ_is_the_finding_site_with_its_side(reports):
