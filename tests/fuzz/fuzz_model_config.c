@@ -51,6 +51,15 @@ static void check_config(const struct model_config *config)
     for (int i = 0; i < 3; i++)
         fuzz_must(isfinite(preprocess->mean[i]) && isfinite(preprocess->std[i]) && preprocess->std[i] > 0,
                   "mean and std can be computed with");
+    const struct domain *domain = &config->domain;
+    if (domain->id)
+        fuzz_touch(domain->id, strlen(domain->id));
+    fuzz_must(!domain->id || (domain->limit > 0 && domain->limit <= 1e6), "a domain has a limit");
+    const char *on = config->identity.calibration_on;
+    if (on)
+        fuzz_touch(on, strlen(on));
+    fuzz_must(config->score.calibration_id || (!config->score.has_calibration && !on),
+              "a calibration has an id");
     fuzz_must(!preprocess->has_hu_clip || preprocess->hu_clip[0] < preprocess->hu_clip[1],
               "a clip has a width");
 }

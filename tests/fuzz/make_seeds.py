@@ -271,6 +271,10 @@ def model_config():
               "sampling": "uniform", "double_resize": [20, 16]}
     video = {**root["vision"], "arch": "spacetime_vit", "attn": "divided_time_space", "input": [7, 16, 16], "patch": [8, 8]}
     seeds["frames"] = json.dumps({**root, "vision": video, "preprocess": {**root["preprocess"], "frames": frames}})
+    guarded = {**root, "domain": {"of": "tower", "limit": 1.75, "id": "phantoms-1"}}
+    guarded["score"] = {"calibration": {"id": "platt-1", "on": "phantoms", "a": 2, "b": -0.5}}
+    seeds["guarded"] = json.dumps(guarded)
+    seeds["half-guarded"] = json.dumps({**guarded, "domain": {"of": "embedding", "limit": 0, "id": ""}, "score": {"calibration": {"a": 1}}})
     root["vision"]["input"] = [7, 2000000000, -1]
     seeds["bad-input"] = json.dumps(root)
     root["license"], root["score"] = None, {"scale_mode": "raw", "scale": 1e308}
@@ -283,6 +287,7 @@ def prompts():
     other = {"id": "b", "text": "B \u00e9\u4e2d", "positive": ["x", "y"], "negative": ["z"]}
     return {"two": json.dumps({"version": "1", "labels": [label, other]}, ensure_ascii=False),
             "twice": json.dumps({"version": "1", "labels": [label, label]}),
+            "calibrated": json.dumps({"version": "1", "labels": [dict(label, threshold=0.25, calibration={"a": 2, "b": -0.5})]}),
             "none": json.dumps({"version": "1", "labels": []}),
             "odd": '{"version":"1","labels":[{"id":"A","text":"","positive":[],"negative":7,"more":null}]}',
             "nested": "[" * 300}
