@@ -78,15 +78,22 @@ def processor():
         return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
-def show_subject(about, arguments):
+def surroundings():
     def first(*words):
         try:
             return subprocess.run(words, capture_output=True, text=True, cwd=ROOT).stdout.split("\n")[0]
         except OSError:
             return "unknown"
-    print(f"machine   {processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}")
-    print(f"program   {first('git', 'describe', '--always', '--dirty')}, worker {about['worker_sha256'][:16]}, phantom "
-          f"{about['phantom_sha256'][:16]}; DCMTK {first('dpkg-query', '-W', '-f', '${Version}', 'dcmtk')}")
+    return {"machine": f"{processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}",
+            "program": f"{first('git', 'describe', '--always', '--dirty')}, DCMTK "
+                       f"{first('dpkg-query', '-W', '-f', '${Version}', 'dcmtk')}, Python {platform.python_version()}",
+            "date": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())}
+
+
+def show_subject(about, begun, arguments):
+    for word, text in begun.items():
+        print(f"{word:<9} {text}")
+    print(f"built     worker {about['worker_sha256'][:16]}, phantom {about['phantom_sha256'][:16]}")
     for kind, model in about["models"].items():
         print(f"model     {kind}: {model['name']} {model['version']}, trained {model['trained']}, calibration "
               f"{model['calibration']}\n          weights {model['weights_sha256']}\n          prompts "
@@ -183,8 +190,8 @@ def main(words=None):
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the service is stopped too
     arguments = read_arguments(words)
     about = subject(arguments)
-    record = Record(arguments.out, about)
-    show_subject(about, arguments)
+    record = Record(arguments.out, about, surroundings())
+    show_subject(about, record.begun, arguments)
     with tempfile.TemporaryDirectory(prefix="accuracy-", dir=arguments.scratch) as scratch:
         run_phantoms(arguments, record, pathlib.Path(scratch))
         run_real(arguments, record, pathlib.Path(scratch))

@@ -20,19 +20,22 @@ def unpacked(text):
 
 
 class Record:
-    def __init__(self, path, subject):
-        self.path, self.lock = pathlib.Path(path), threading.Lock()
+    """begun: where and with what a new record is made; kept, and not compared when it goes on."""
+
+    def __init__(self, path, subject, begun=None):
+        self.path, self.lock, self.begun = pathlib.Path(path), threading.Lock(), begun
         self.rows = {}
         lines = self.path.read_text().split("\n") if self.path.exists() else []
         whole = lines[:-1]  # what follows the last newline was cut off
         if whole:
-            found = json.loads(whole[0])["subject"]
+            first = json.loads(whole[0])
+            found, self.begun = first["subject"], first["begun"]
             if found != subject:
                 raise SystemExit(f"{path} holds figures of something else, name another file:\n{found}\n{subject}")
             for line in whole[1:]:
                 row = json.loads(line)
                 self.rows[row["key"]] = row
-        text = "".join(line + "\n" for line in whole) or json.dumps({"subject": subject}) + "\n"
+        text = "".join(line + "\n" for line in whole) or json.dumps({"subject": subject, "begun": begun}) + "\n"
         part = self.path.with_name(self.path.name + ".part")
         part.write_text(text)
         os.replace(part, self.path)

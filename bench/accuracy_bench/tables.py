@@ -52,7 +52,8 @@ class Studies:
         self.kind, self.rows, self.asked = kind, rows, asked
         self.analysed = [row for row in rows if row["answer"]["embedding"]]
         self.embeddings = np.array([unpacked(row["answer"]["embedding"]) for row in self.analysed], float)
-        self.labels = texts.labels(model)
+        known = rows[0]["truth"]["findings"] if rows else {}
+        self.labels = [label for label in texts.labels(model) if label["id"] in known]
         self.ids = [label["id"] for label in self.labels]
         self.counted = [name for name in self.ids if name not in UNCOUNTED]
 

@@ -32,6 +32,11 @@ def test_a_record_of_another_model_is_refused(tmp_path):
     assert len((tmp_path / "r.jsonl").read_text().splitlines()) == 2
 
 
+def test_a_record_remembers_where_it_was_begun(tmp_path):
+    record.Record(tmp_path / "r.jsonl", {}, {"machine": "one"})
+    assert record.Record(tmp_path / "r.jsonl", {}, {"machine": "two"}).begun == {"machine": "one"}
+
+
 def test_vectors_keep_their_bits():
     vector = np.random.default_rng(1).normal(size=64).astype("<f4")
     assert (record.unpacked(record.packed(vector.tolist())) == vector).all() and record.packed(None) is None
