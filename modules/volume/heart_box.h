@@ -1,10 +1,9 @@
-/* Where the heart lies in a CT of the chest: a deterministic estimate from the lungs, for cropping. It is no
- * segmentation and says nothing about the heart.
+/* Where the heart lies in a CT of the chest: a deterministic estimate, for cropping. It is no segmentation and
+ * says nothing about the heart.
  *
- * On a coarse grid in canonical orientation, Hounsfield units. Row by row of every slice the stretch between
- * the right and the left lung is measured. Before the waist in front of the spine it is widest at the heart;
- * slices belong to the heart while the area between the lungs is at least half of its maximum. Further down,
- * where the liver takes the place of the right lung, they do while the left lung still flanks the heart.
+ * On a coarse grid in canonical orientation, Hounsfield units. A ball of soft tissue among lung is where to
+ * begin; round it, a smooth closed surface is drawn through the places where soft tissue gives way to fat or
+ * lung (heart_surface.h). The box holds all of what the surface does but the tips.
  * source: ours; docs/volumes.md has the steps, what was measured, and where it fails. */
 #ifndef VOLUME_HEART_BOX_H
 #define VOLUME_HEART_BOX_H

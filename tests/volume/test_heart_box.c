@@ -17,6 +17,7 @@ struct ellipsoid {
     double x, y, z, half_x, half_y, half_z;
 };
 static const struct ellipsoid heart = {15, -25, 0, 55, 45, 50};
+static const struct ellipsoid bed = {15, -25, 0, 63, 53, 58}; /* of fat */
 static const struct ellipsoid liver = {-75, -10, -120, 100, 100, 115};
 static const struct ellipsoid lungs[2] = {{-70, 0, 30, 60, 85, 130}, {75, 0, 30, 60, 85, 140}};
 
@@ -41,6 +42,8 @@ static float tissue(double x, double y, double z, float heart_hu, bool with_live
         return -1000;
     if (within(&heart, x, y, z))
         return heart_hu;
+    if (within(&bed, x, y, z))
+        return -100;
     if (with_liver && within(&liver, x, y, z))
         return 60;
     if (fabs(x) < 22 && y > 30)
@@ -148,15 +151,6 @@ static void without_lungs_there_is_nothing_to_go_by(void **state)
     free(chest.hu);
 }
 
-static void one_lung_is_not_enough(void **state)
-{
-    struct chest chest;
-    make(&chest, (const double[3]){-150, -190, -200}, (const double[3]){170, 200, -40}, 45, false);
-    estimate(&chest);
-    assert_true(chest.box.confidence < HEART_BOX_CONFIDENT);
-    free(chest.hu);
-}
-
 static void a_mask_gives_its_own_box(void **state)
 {
     struct heart_box box;
@@ -188,7 +182,6 @@ int main(void)
         cmocka_unit_test(and_in_a_field_of_view_that_cuts_the_body),
         cmocka_unit_test(where_the_liver_takes_the_right_lungs_place_the_left_one_flanks),
         cmocka_unit_test(without_lungs_there_is_nothing_to_go_by),
-        cmocka_unit_test(one_lung_is_not_enough),
         cmocka_unit_test(a_mask_gives_its_own_box),
     };
     return cmocka_run_group_tests_name("heart_box", tests, NULL, NULL);
