@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 
 from . import measure, tables, texts, variants
 from .record import Record
@@ -140,26 +141,25 @@ def do(record, work, at_once):
 
 
 def run_phantoms(arguments, record, scratch):
-    missing = [key for key, _ in all_work(arguments, None, scratch) if key not in record]
-    if missing:
-        sections = {folder.name: folder for folder in arguments.models.values()}
-        with Service(scratch / "service", sections, arguments.workers) as service:
+    if any(key not in record for key, _ in all_work(arguments, None, scratch)):
+        with Service(scratch / "service", arguments.models.values(), arguments.workers) as service:
             do(record, all_work(arguments, service, scratch), arguments.workers + 1)
 
 
 def run_real(arguments, record, scratch):
-    if not arguments.data.is_dir():
-        return
-    studies = [study for study in measure.real_studies(arguments.data) if study[1] in arguments.models]
-    if all(f"real/{uid}" in record for _, _, uid, _ in studies):
-        return
-    sections = {}
-    for kind, folder in arguments.models.items():
-        sections[f"{kind}-shipped"] = folder
-        sections[f"{kind}-opened"] = measure.opened(folder, scratch / f"{kind}-opened")
-    with Service(scratch / "real", sections, arguments.workers) as service:
-        do(record, [(f"real/{uid}", lambda one=(name, kind, uid, paths): measure.real(service, *one))
-                    for name, kind, uid, paths in studies], 1)
+    """Twice: with the gates as shipped, and with all but the domain's opened."""
+    studies = [study for study in measure.real_studies(arguments.data) if study[1] in arguments.models] \
+        if arguments.data.is_dir() else []
+    for gates in ("shipped", "opened"):
+        if all(f"real/{gates}/{uid}" in record for _, _, uid, _ in studies):
+            continue
+        models, keys = arguments.models.values(), {}
+        if gates == "opened":
+            models = [measure.opened_model(folder, scratch / f"{kind}-opened") for kind, folder in arguments.models.items()]
+            keys = {"service.series_file": measure.opened_rules(scratch / "series.json")}
+        with Service(scratch / gates, models, arguments.workers, **keys) as service:
+            do(record, [(f"real/{gates}/{uid}", lambda one=(name, kind, uid, paths): measure.real(service, gates, *one))
+                        for name, kind, uid, paths in studies], 1)
 
 
 def show(arguments, record):
@@ -187,6 +187,7 @@ def show(arguments, record):
 
 
 def main(words=None):
+    warnings.filterwarnings("ignore", category=UserWarning)  # pydicom, of damaged files
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the service is stopped too
     arguments = read_arguments(words)
     about = subject(arguments)

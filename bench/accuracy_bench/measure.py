@@ -12,7 +12,7 @@ import pydicom
 
 from . import variants
 from .record import packed
-from .service import BUILD, PHANTOM, judge_report
+from .service import BUILD, PHANTOM, ROOT, judge_report
 
 IMAGES = {"1.2.840.10008.5.1.4.1.1.2": "ct", "1.2.840.10008.5.1.4.1.1.2.1": "ct", "1.2.840.10008.5.1.4.1.1.2.2": "ct",
           "1.2.840.10008.5.1.4.1.1.4": "cmr", "1.2.840.10008.5.1.4.1.1.4.1": "cmr",
@@ -112,20 +112,19 @@ def real_studies(data):
     return studies
 
 
-def real(service, name, kind, uid, paths):
-    """One line a real study: what becomes of it with the gates as shipped, and with them opened."""
-    row = {"name": name, "kind": kind, "objects": len(paths), "answers": {}}
+def real(service, gates, name, kind, uid, paths):
+    """One line: what becomes of a real study."""
+    row = {"name": name, "kind": kind, "gates": gates, "objects": len(paths)}
     refused = service.send(paths, tolerant=True)["refused"]
     if not service.knows(uid):
         return {**row, "refused": refused}
     shown, row["answer_s"] = service.answer(uid)
-    for result in shown["results"]:
-        row["answers"][result["model_section"]] = told(shown, result)
+    row["answer"] = told(shown, newest(shown))
     service.forget(uid)
     return row
 
 
-def opened(model, target):
+def opened_model(model, target):
     """A copy of a model folder whose only gate is the domain's."""
     shutil.copytree(model, target)
     path = target / "config.json"
@@ -135,6 +134,14 @@ def opened(model, target):
     if "frames" in config["preprocess"]:
         config["preprocess"]["frames"].update(missing="blank", phases_policy="resample", slices_policy="resample")
     path.write_text(json.dumps(config))
+    return target
+
+
+def opened_rules(target):
+    """The rules of series without those that leave out derived images and other parts of the body."""
+    rules = json.loads((ROOT / "conf" / "series.json").read_text())
+    rules["rules"] = [rule for rule in rules["rules"] if rule["role"] not in ("derived", "other_body_part")]
+    target.write_text(json.dumps(rules))
     return target
 
 

@@ -22,14 +22,13 @@ ANSWER_S = 600  # longest wait for one report
 
 
 class Service:
-    """models: {section: folder}; a section whose name ends in "opened" is a shadow and sends no report."""
+    """models: their folders. keys: of the configuration."""
 
-    def __init__(self, folder, models, workers):
+    def __init__(self, folder, models, workers, **keys):
         self.pacs = Pacs()
-        sections = [{"name": name, "folder": path, "live": "no" if name.endswith("opened") else "yes"}
-                    for name, path in models.items()]
         self.daemon = Daemon(folder, keys={"pool.workers": workers, "assembly.study_quiet_s": 5,
-                                           "pool.job_timeout_s": ANSWER_S}, peers=[self.pacs.peer()], models=sections)
+                                           "pool.job_timeout_s": ANSWER_S, **keys}, peers=[self.pacs.peer()],
+                             models=[{"name": path.name, "folder": path} for path in models])
 
     def __enter__(self):
         self.daemon.start()

@@ -184,23 +184,18 @@ def became(answer):
 
 
 def show_real(rows, verdicts):
-    heading("real studies: with the gates as shipped; with every other gate opened")
-    declined = {"shipped": [], "opened": []}
+    heading("real studies, objects of each: with the gates as shipped; with every other gate opened")
+    said, declined = collections.defaultdict(dict), {"shipped": [], "opened": []}
     for row in rows:
-        if "refused" in row:
-            print(f"{row['name']:<62} {row['objects']:4}  not accepted: {row['refused']}")
-            continue
-        said = {}
-        for section, answer in row["answers"].items():
-            gates = "opened" if section.endswith("opened") else "shipped"
-            said[gates], is_declined = became(answer)
-            declined[gates].append(is_declined)
-        print(f"{row['name']:<62} {row['objects']:4}  {said.get('shipped', '-')}; {said.get('opened', '-')}")
+        said[f"{row['name']:<62} {row['objects']:4}"][row["gates"]] = became(row["answer"]) if "answer" in row else (
+            f"not accepted: {row['refused']}", None)
+    for name, found in sorted(said.items()):
+        print(name, "; ".join(found.get(gates, ("-", None))[0] for gates in declined))
+        for gates, (_, one) in found.items():
+            declined[gates] += [] if one is None else [one]
     for gates, found in declined.items():
-        if found:
-            verdicts.add(f"real studies declined, gates {gates}", "all", f"{sum(found)} of {len(found)}", all(found))
-        else:
-            verdicts.add(f"real studies declined, gates {gates}", "all", "-", None)
+        verdicts.add(f"real studies declined, gates {gates}", "all", f"{sum(found)} of {len(found)}" if found else "-",
+                     all(found) if found else None)
 
 
 def states_agree(one, other):
