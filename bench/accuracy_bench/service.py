@@ -59,13 +59,14 @@ class Service:
         began = time.monotonic()
         requests.post(f"{self.daemon.url}/api/v1/studies/{study_uid}/force", timeout=60)  # complete: do not wait
         while True:
-            shown = self.daemon.get(f"/api/v1/studies/{study_uid}")
-            if shown["state"] in ENDED and shown["revision"] >= revision and all(
-                    job["state"] in ("done", "failed", "superseded") for job in shown["jobs"]) and all(
-                    delivery["state"] != "pending" for delivery in shown["deliveries"]):
-                return self.daemon.get(f"/api/v1/studies/{study_uid}", embedding=1), time.monotonic() - began
+            (row,) = self.daemon.studies(study_uid=study_uid)
+            if row["state"] in ENDED and row["revision"] >= revision:
+                shown = self.daemon.get(f"/api/v1/studies/{study_uid}", embedding=1)
+                if (all(one["state"] in ("done", "failed", "superseded") for one in shown["jobs"])
+                        and all(one["state"] != "pending" for one in shown["deliveries"])):
+                    return shown, time.monotonic() - began
             if not self.daemon.alive() or time.monotonic() - began > ANSWER_S:
-                raise RuntimeError(f"no answer for a study: {shown['state']} {shown['reason']}\n"
+                raise RuntimeError(f"no answer for a study: {row['state']} {row['reason']}\n"
                                    + self.daemon.log()[-3000:])
             time.sleep(0.1)
 
