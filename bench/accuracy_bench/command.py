@@ -100,7 +100,8 @@ def show_subject(about, begun, arguments):
               f"{model['calibration']}\n          weights {model['weights_sha256']}\n          prompts "
               f"{model['prompts_sha256']}\n          config  {model['config_sha256']}")
     count = max(arguments.ct, arguments.cmr)
-    print(f"phantoms  {arguments.ct} CT, {arguments.cmr} CMR, seeds {arguments.first_seed} to {arguments.first_seed + count - 1}")
+    print(f"phantoms  {arguments.ct} CT, {arguments.cmr} CMR, seeds from {arguments.first_seed} to "
+          f"{arguments.first_seed + count - 1}")
     if arguments.first_seed < FIRST_SEED:
         print("DEVELOPMENT: these seeds are not those kept back; no figure below is one of the model's")
 
@@ -111,7 +112,8 @@ def all_work(arguments, service, scratch):
         for seed in range(arguments.first_seed, arguments.first_seed + getattr(arguments, kind)):
             yield f"phantom/{kind}/{seed}", lambda k=kind, s=seed: measure.phantom(service, k, s, scratch)
     for kind in arguments.models:
-        for seed in range(arguments.first_seed, arguments.first_seed + min(arguments.variants, getattr(arguments, kind))):
+        count = min(arguments.variants, getattr(arguments, kind))
+        for seed in range(arguments.first_seed, arguments.first_seed + count):
             for name in (*variants.SAME_BITS, *variants.NEARLY, "late"):
                 yield (f"variant/{kind}/{seed}/{name}",
                        lambda k=kind, s=seed, n=name: measure.variant(service, k, s, n, scratch))
@@ -155,7 +157,8 @@ def run_real(arguments, record, scratch):
             continue
         models, keys = arguments.models.values(), {}
         if gates == "opened":
-            models = [measure.opened_model(folder, scratch / f"{kind}-opened") for kind, folder in arguments.models.items()]
+            models = [measure.opened_model(folder, scratch / f"{kind}-opened")
+                      for kind, folder in arguments.models.items()]
             keys = {"service.series_file": measure.opened_rules(scratch / "series.json")}
         with Service(scratch / gates, models, arguments.workers, **keys) as service:
             do(record, [(f"real/{gates}/{uid}", lambda one=(name, kind, uid, paths): measure.real(service, gates, *one))

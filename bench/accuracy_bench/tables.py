@@ -21,7 +21,8 @@ class Verdicts:
         self.rows = []
 
     def add(self, what, wanted, value, reached):
-        self.rows.append((what, wanted, value, "not measured" if reached is None else "reached" if reached else "NOT REACHED"))
+        verdict = "not measured" if reached is None else "reached" if reached else "NOT REACHED"
+        self.rows.append((what, wanted, value, verdict))
 
     def least(self, what, wanted, value, more=""):
         missing = value is None or math.isnan(value)
@@ -114,7 +115,9 @@ def show_held_out(studies, verdicts):
               f"{'' if name in studies.counted else '  (not counted)'}")
     counted = [means[name] for name in studies.counted if name in means]
     missing = [name for name in studies.counted if name not in means]
-    print(f"mean of {len(counted)} counted: {np.mean(counted):.3f}{', none for ' + ' '.join(missing) if missing else ''}")
+    print(f"mean of {len(counted)} counted: {np.mean(counted):.3f}")
+    if missing:
+        print(f"none for {' '.join(missing)}")
     return verdicts.least(f"{WORD[kind]} mean AUC, sentences never used", 0.90, np.mean(counted))
 
 
@@ -168,7 +171,8 @@ def show_domain(studies, verdicts):
           f"{distances.max():.3f}; limit {domains[0]['limit']:.3f}")
     share = figures.share_interval(outside, len(domains))
     print(f"declined: {outside} of {len(domains)}, {interval(share)}")
-    return verdicts.most(f"{WORD[kind]} phantoms declined by the gate", 0.02, share[0], f" [{share[1]:.4f}, {share[2]:.4f}]")
+    return verdicts.most(f"{WORD[kind]} phantoms declined by the gate", 0.02, share[0],
+                         f" [{share[1]:.4f}, {share[2]:.4f}]")
 
 
 def became(answer):
