@@ -56,8 +56,8 @@ def put(path, write):
 
 
 def put_labels(kind, kept, shape, path, build):
-    parts = labels.maps(kind, kept, shape, build / "tools/train/cardioscribe-phantom-labels")
-    put(path, lambda file: np.savez_compressed(file, parts=parts))
+    parts = labels.maps(kind, kept, shape, build / "tools/phantom/cardioscribe-phantom-labels")
+    put(path, lambda file: np.savez_compressed(file, blocks=labels.blocks(kind, parts)))
 
 
 def make(kind, seed, out, build, model, scratch):

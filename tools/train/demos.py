@@ -12,8 +12,8 @@ TEXT = {"arch": "bert", "width": 64, "depth": 2, "heads": 4, "mlp_dim": 256, "ac
 CT = {
     "name": "demo-cardiac-ct", "family": "cardiac-clip",
     "vision": {"arch": "vit", "input": [96, 108, 108], "channels": 1, "patch": [12, 12, 12], "patch_bias": True,
-               "width": 128, "depth": 4, "heads": 4, "mlp_dim": 512, "act": "quick_gelu", "ln_eps": 1e-5,
-               "cls_token": True, "pre_ln": True, "post_ln": True, "pos": "learned", "qkv_bias": True, "pool": "cls",
+               "width": 128, "depth": 4, "heads": 4, "mlp_dim": 512, "act": "gelu", "ln_eps": 1e-5,
+               "cls_token": True, "pre_ln": True, "post_ln": True, "pos": "learned", "qkv_bias": True, "pool": "mean",
                "proj_dim": 64, "proj_bias": True},
     "text": {**TEXT, "pool": "mean", "proj_dim": 64},
     "preprocess": {"modality": "CT", "orientation": "lps", "resize": "trilinear", "padding": "air",
@@ -23,7 +23,7 @@ CT = {
 
 CMR = {
     "name": "demo-cmr", "family": "cmr-clip",
-    "vision": {"arch": "spacetime_vit", "input": [24, 144, 144], "channels": 1, "patch": [16, 16], "patch_bias": True,
+    "vision": {"arch": "spacetime_vit", "input": [24, 144, 144], "channels": 1, "patch": [24, 24], "patch_bias": True,
                "width": 128, "depth": 4, "heads": 4, "mlp_dim": 512, "act": "gelu", "ln_eps": 1e-6, "pre_ln": False,
                "post_ln": True, "attn": "divided_time_space", "time_pos": 24, "qkv_bias": True, "pool": "cls",
                "proj_pre": "relu", "proj_dim": 64, "proj_bias": True},

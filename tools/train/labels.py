@@ -92,6 +92,18 @@ def planes_of(kind, place, shape):
             for one in place]
 
 
+BLOCK = {"ct": (6, 6, 6), "cmr": (1, 8, 8)}
+
+
+def blocks(kind, parts):
+    """How many pixels of each block are of each of PARTS: uint8 [z][y][x][PARTS]."""
+    bz, by, bx = BLOCK[kind]
+    nz, ny, nx = (n // b for n, b in zip(parts.shape, BLOCK[kind]))
+    cut = parts.reshape(nz, bz, ny, by, nx, bx).transpose(0, 2, 4, 1, 3, 5).reshape(nz * ny * nx, -1)
+    place = np.arange(len(cut))[:, None] * len(PARTS)
+    return np.bincount((cut + place).ravel(), minlength=len(cut) * len(PARTS)).astype(np.uint8).reshape(nz, ny, nx, -1)
+
+
 def maps(kind, kept, shape, program):
     """PARTS by number, uint8 [z][y][x] as the input of that shape."""
     planes = planes_of(kind, kept["where"], shape)

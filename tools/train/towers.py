@@ -103,6 +103,11 @@ class SpacetimeBlock(nn.Module):
         return y + self.mlp(self.ln2(y))
 
 
+def kept(values, keep, frames):
+    """[batch][frames * patches][...] of the patches in keep alone."""
+    return values.unflatten(1, (frames, -1))[:, :, keep].flatten(1, 2)
+
+
 class ImageTower(nn.Module):
     """config: the section `vision`. input: [batch, z, y, x] of one channel (`spacetime_vit`: z are frames)."""
 
@@ -131,17 +136,20 @@ class ImageTower(nn.Module):
         x = x.reshape(batch, gz, pz, gy, py, gx, px).permute(0, 1, 3, 5, 2, 4, 6)
         return x.reshape(batch, gz * gy * gx, pz * py * px)
 
-    def tokens(self, x):
-        """All tokens after the last norm, class token first."""
-        frames = x.shape[1]
-        x = self.patch(self.patches(x))
-        pos = self.pos[1:]
+    def tokens(self, x, keep=None):
+        """All tokens after the last norm, class token first. keep: which patches are looked at, in training; of a video in
+        every frame."""
+        frames, pos, patches = x.shape[1], self.pos[1:], self.patches(x)
+        if keep is not None:
+            pos, patches = pos[keep], kept(patches, keep, frames if self.video else 1)
+        x = self.patch(patches)
+        cells = len(pos)
         if self.video:
             pos = (pos + self.time_pos[:frames, None]).flatten(0, 1)
         x = torch.cat([(self.cls + self.pos[0]).expand(len(x), 1, -1), x + pos], 1)
         x = self.pre_ln(x) if self.pre_ln else x
         for layer in self.layers:
-            x = layer(x, (frames, self.pos.shape[0] - 1)) if self.video else layer(x)
+            x = layer(x, (frames, cells)) if self.video else layer(x)
         return self.post_ln(x) if self.post_ln else x
 
     def pooled(self, tokens):
