@@ -63,12 +63,13 @@ def speak(net, sentences, pooled, studies, steps, seed):
     optimizer = torch.optim.AdamW([{"params": [p for p in learn if p.ndim > 1], "weight_decay": 0.05},
                                    {"params": [p for p in learn if p.ndim <= 1], "weight_decay": 0}], lr=2e-3)
     pooled = torch.from_numpy(pooled)
+    net.follow(pooled.flatten(0, 1), 1)
     present = torch.from_numpy((studies.severity > 0).astype(np.float32))
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = 2e-3 * min(1, (step + 1) / 50) * min(1, 2.5 * (1 - step / steps) + 0.01)
         indices = rng.choice(len(studies.seeds), min(192, len(studies.seeds)), replace=False)
-        unit = tower.project(pooled[rng.integers(0, len(pooled), len(indices)), indices])
+        unit = net.embed(net.standard(pooled[rng.integers(0, len(pooled), len(indices)), indices]))
         pairs = net.text(sentences.drawn(words)).view(-1, 2, unit.shape[1])
         odds = net.scale() * unit @ (pairs[:, 0] - pairs[:, 1]).T + net.bias
         few = indices[:48]
@@ -134,7 +135,7 @@ def recall_at(cosines, k=10):
 @torch.no_grad()
 def measured(net, sentences, studies, pooled, prompts):
     """Figures and calibration on the validation split."""
-    unit = net.image.project(torch.from_numpy(pooled))
+    unit = net.embed(net.standard(torch.from_numpy(pooled)))
     by_label = {one["id"]: one for one in prompts}
     names = list(reports.LABELS[studies.kind])
 
@@ -203,7 +204,7 @@ def main():
                         "calibration": {"id": f"platt-{config['name']}-1",
                                         "on": f"{figures['studies']} synthetic phantoms that training did not see"}},
               "domain": {"of": "tower", "limit": round(limit, 4), "id": f"{config['name']}-phantoms-1"}}
-    folder.write(arguments.out, config, net.image, net.text, float(net.scale().log()),
+    folder.write(arguments.out, config, net.folded(), net.text, float(net.scale().log()),
                  {"version": f"{config['name']}-prompts-1", "labels": prompts}, vocabulary)
     save_file({"mean": mean, "whiten": whiten}, arguments.out / "domain.safetensors")
     with open(arguments.run / "curve.csv", encoding="utf-8") as file:

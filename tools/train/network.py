@@ -1,4 +1,5 @@
 """A demo model with what only training needs: heads that say what is in each patch, millimetres, findings."""
+import copy
 import math
 
 import torch
@@ -22,14 +23,41 @@ class Network(nn.Module):
         self.measures = nn.Linear(width, measure_count)
         self.findings = nn.Linear(width, 2 * label_count)  # log odds; severity
         self.bias = nn.Parameter(torch.zeros(label_count))  # of the prompts' odds, in training only
+        # What tells studies apart is little of a pooled vector: all that learns from one sees it at mean 0, deviation 1. In
+        # the folder this is part of the projection (`folded`).
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("deviation", torch.ones(width))
 
     def see(self, x, keep=None):
-        """(tokens without the class token, the pooled vector, the embedding); keep: which patches are looked at, of a
-        video in every frame."""
-        tower = self.image
-        tokens = tower.tokens(x, keep)
-        pooled = tower.pooled(tokens)
-        return tokens[:, 1:], pooled, tower.project(pooled)
+        """(tokens without the class token, the pooled vector, what is read from it); keep: which patches are looked at, of
+        a video in every frame."""
+        tokens = self.image.tokens(x, keep)
+        pooled = self.image.pooled(tokens)
+        return tokens[:, 1:], pooled, self.standard(pooled)
+
+    def standard(self, pooled):
+        return (self.rectified(pooled) - self.mean) / self.deviation
+
+    def rectified(self, pooled):
+        return F.relu(pooled) if self.image.relu else pooled
+
+    def embed(self, standard):
+        return F.normalize(self.image.proj(standard), dim=-1)
+
+    @torch.no_grad()
+    def follow(self, pooled, share=0.02):
+        """The mean and deviation of late; share 1: of these alone."""
+        pooled = self.rectified(pooled)
+        self.mean.lerp_(pooled.mean(0), share)
+        self.deviation.copy_((self.deviation ** 2).lerp(((pooled - self.mean) ** 2).mean(0) + 1e-6, share).sqrt())
+
+    @torch.no_grad()
+    def folded(self):
+        """The image tower whose projection takes pooled vectors as they are."""
+        tower = copy.deepcopy(self.image)
+        tower.proj.weight.copy_(self.image.proj.weight / self.deviation)
+        tower.proj.bias.copy_(self.image.proj.bias - tower.proj.weight @ self.mean)
+        return tower
 
     def scale(self):
         return self.logit_scale.clamp(max=math.log(40)).exp()

@@ -89,8 +89,8 @@ def look(net, studies, batch=8, limit=10**6):
     found = [[], [], [], []]
     for start in range(0, min(limit, len(studies.seeds)), batch):
         x, _ = studies.batch(range(start, min(start + batch, len(studies.seeds))))
-        _, pooled, unit = net.see(x)
-        for into, one in zip(found, (pooled, unit, net.findings(pooled), net.measures(pooled))):
+        _, pooled, read = net.see(x)
+        for into, one in zip(found, (pooled, net.embed(read), net.findings(read), net.measures(read))):
             into.append(one)
     return [torch.cat(one) for one in found]
 
@@ -141,7 +141,68 @@ def build(arguments, studies):
 def rate(step, arguments):
     """Warm up, hold, come down over the last 30 %."""
     left = (arguments.steps - step) / (0.3 * arguments.steps)
-    return arguments.rate * min(1, (step + 1) / 150) * max(0.02, min(1, left))
+    return min(1, (step + 1) / 100) * max(0.02, min(1, left))
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum made orthogonal by five Newton-Schulz steps, at the size of AdamW's steps (Jordan 2024; Liu et al. 2025).
+    In float32: torch.optim.Muon's bfloat16 is slow where the processor has none."""
+
+    def __init__(self, parameters, momentum=0.95, decay=0.02):
+        super().__init__(parameters, {"lr": 0.0, "momentum": momentum, "decay": decay})
+
+    @staticmethod
+    def orthogonal(g):
+        tall = g.shape[0] > g.shape[1]
+        x = (g.T if tall else g) / (g.norm() + 1e-7)
+        for _ in range(5):
+            square = x @ x.T
+            x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+        return x.T if tall else x
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                momentum = self.state[p].setdefault("momentum", torch.zeros_like(p))
+                momentum.lerp_(p.grad, 1 - group["momentum"])
+                rows = p.shape[0] // 3 if p.shape[0] == 3 * p.shape[1] else p.shape[0]  # query, key and value apart
+                way = torch.cat([self.orthogonal(one) for one in p.grad.lerp(momentum, group["momentum"]).split(rows)])
+                p.mul_(1 - group["lr"] * group["decay"])
+                p.add_(way, alpha=-group["lr"] * 0.2 * max(rows, p.shape[1]) ** 0.5)
+
+
+class Optimizer:
+    """Muon for the blocks' matrices, which learn from fewer studies so; AdamW for all else."""
+
+    def __init__(self, net, highest):
+        self.highest = highest
+        blocks = [p for name, p in net.named_parameters() if p.ndim == 2 and name.startswith("image.layers.")]
+        chosen = set(blocks)
+        decayed = [p for p in net.parameters() if p.ndim > 1 and p not in chosen]
+        others = [p for p in net.parameters() if p.ndim <= 1]
+        self.parts = [torch.optim.AdamW([{"params": decayed, "weight_decay": 0.02}, {"params": others, "weight_decay": 0}],
+                                        lr=highest, betas=(0.9, 0.98)), Muon(blocks)]
+
+    def set_rate(self, share):
+        for part, factor in zip(self.parts, (1, 2)):
+            for group in part.param_groups:
+                group["lr"] = self.highest * factor * share
+
+    def zero_grad(self):
+        for part in self.parts:
+            part.zero_grad()
+
+    def step(self):
+        for part in self.parts:
+            part.step()
+
+    def state_dict(self):
+        return [part.state_dict() for part in self.parts]
+
+    def load_state_dict(self, states):
+        for part, state in zip(self.parts, states):
+            part.load_state_dict(state)
 
 
 def losses(net, arguments, sentences, batch, norm, weights, rng):
@@ -149,18 +210,20 @@ def losses(net, arguments, sentences, batch, norm, weights, rng):
     tower, keep = net.image, None
     if arguments.keep < 1:
         keep = torch.randperm(tower.pos.shape[0] - 1)[:int(arguments.keep * (tower.pos.shape[0] - 1))]
-    tokens, pooled, unit = net.see(x, keep)
+    tokens, pooled, read = net.see(x, keep)
+    net.follow(pooled.detach())
+    unit = net.embed(read)
     targets = block_targets(parts, net.kind, tower.config["patch"])
     targets = targets if keep is None else towers.kept(targets, keep, x.shape[1] if tower.video else 1)
     present = (severity > 0).float()
-    odds, grades = net.findings(pooled).chunk(2, -1)
+    odds, grades = net.findings(read).chunk(2, -1)
     spoken = net.text(torch.cat([F.pad(ids, (0, 192 - ids.shape[1]))[:, :max(i.shape[1] for i in texts)] for ids in texts]))
     pairs = spoken[:2 * severity.shape[1]].view(-1, 2, spoken.shape[-1])
     cosines = net.scale() * unit @ spoken[2 * severity.shape[1]:].T
     vectors = 2 * present - 1
     return {
         "parts": 1.0 * network.parts_loss(net.parts(tokens), targets, weights),
-        "measures": 1.0 * F.smooth_l1_loss(net.measures(pooled), (measures - norm[0]) / norm[1]),
+        "measures": 1.0 * F.smooth_l1_loss(net.measures(read), (measures - norm[0]) / norm[1]),
         "grades": 1.0 * F.mse_loss(grades, severity) * 4,
         "findings": 0.5 * F.binary_cross_entropy_with_logits(odds, present),
         "prompts": 1.0 * network.prompt_loss(net.scale() * unit @ (pairs[:, 0] - pairs[:, 1]).T + net.bias, present),
@@ -199,16 +262,20 @@ def train(arguments):
     print(f"{len(studies.seeds)} studies, {studies.declined} declined; validation {len(validation.seeds)}", flush=True)
     net, config, sentences = build(arguments, studies)
     last = torch.load(run / "last.pt", weights_only=False) if (run / "last.pt").exists() else None
-    if last is None:
+    x, parts = studies.batch(range(min(32, len(studies.seeds))))
+    if arguments.start and last is None:
+        old = torch.load(arguments.start, weights_only=False)["net"]
+        fits = {name: value for name, value in old.items() if value.shape == net.state_dict()[name].shape}
+        print("not taken over:", net.load_state_dict(fits, strict=False), flush=True)
+    elif last is None:
         start_patches(net, studies, np.random.default_rng(arguments.seed))
+    if last is None:
+        with torch.no_grad():
+            net.follow(net.see(x)[1], 1)
     mean = torch.from_numpy(studies.measures.mean(0))
     norm, step, spent = (mean, torch.from_numpy(studies.measures.std(0) + 1e-6)), 0, 0.0
-    decayed = [p for p in net.parameters() if p.ndim > 1]
-    others = [p for p in net.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.02}, {"params": others, "weight_decay": 0}],
-                                  lr=arguments.rate, betas=(0.9, 0.98))
+    optimizer = Optimizer(net, arguments.rate)
     average = {name: value.clone() for name, value in net.state_dict().items()}
-    x, parts = studies.batch(range(min(32, len(studies.seeds))))
     weights = network.part_weights(block_targets(parts, arguments.kind, config["vision"]["patch"]))
     if last:
         net.load_state_dict(last["net"])
@@ -219,8 +286,7 @@ def train(arguments):
     for batch in batches(studies, arguments, sentences, step):
         if step >= arguments.steps:
             break
-        for group in optimizer.param_groups:
-            group["lr"] = rate(step, arguments)
+        optimizer.set_rate(rate(step, arguments))
         made = losses(net, arguments, sentences, batch, norm, weights, rng)
         optimizer.zero_grad()
         sum(made.values()).backward()
@@ -271,6 +337,7 @@ def main():
     parser.add_argument("--keep", type=float, default=1.0, help="share of patches looked at in a step")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--start", help="a checkpoint whose weights are taken to begin with")
     parser.add_argument("--config", default="{}", help="changes of the demo's config.json, as JSON")
     parser.add_argument("--look", type=int, default=120, help="studies of the validation split on the way")
     parser.add_argument("--look-s", type=int, default=300, help="seconds between two looks at it")
