@@ -136,8 +136,10 @@ static void add_patchy(const struct heart *heart, struct scene *scene, double se
         double z0 = heart->base_mm + dice_between(&dice, 0.1, 0.7) * length;
         double z[2] = {z0, z0 + dice_between(&dice, 10, 14 + 10 * severity)};
         double fraction[2] = {dice_between(&dice, 0.3, 0.45), dice_between(&dice, 0.7, 0.95)};
-        struct shape patch = shape_layer(&heart->lv_wall, TISSUE_SCAR, fraction, dice_between(&dice, -pi, pi),
-                                         dice_between(&dice, 0.15, 0.22 + 0.2 * severity), z);
+        double half_angle =
+            dice_between(&dice, 0.15, 0.22 + 0.2 * severity); /* in this order: arguments have none */
+        double angle = dice_between(&dice, -pi, pi);
+        struct shape patch = shape_layer(&heart->lv_wall, TISSUE_SCAR, fraction, angle, half_angle, z);
         patch.strength = (float)dice_between(&dice, 0.65, 0.95);
         scene_add(scene, patch);
     }

@@ -76,9 +76,9 @@ static void add_wall_calcium(const struct heart *heart, const struct course *cou
         struct frame frame = frame_along(at, along, (struct vec){cos(angle), sin(angle), 0.1});
         frame.origin = frame_point(&frame, radius, 0, 0);
         double size = 0.7 + 0.6 * severity;
-        struct shape plate =
-            shape_ellipsoid(TISSUE_CALCIUM, frame, dice_between(&dice, 0.9, 1.4) * size,
-                            dice_between(&dice, 2, 4.5) * size, dice_between(&dice, 2, 6) * size);
+        double along_mm = dice_between(&dice, 2, 6) * size; /* in this order: arguments have none */
+        double round_mm = dice_between(&dice, 2, 4.5) * size, thick_mm = dice_between(&dice, 0.9, 1.4) * size;
+        struct shape plate = shape_ellipsoid(TISSUE_CALCIUM, frame, thick_mm, round_mm, along_mm);
         plate.strength = (float)dice_between(&dice, 0.6, 1);
         scene_add(scene, plate);
     }
