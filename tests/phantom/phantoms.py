@@ -52,8 +52,10 @@ class Ct:
     """A series of axial pictures in Hounsfield units, [z][y][x] from the feet up."""
     def __init__(self, folder, role="cta"):
         slices = sorted(series_of(folder, role), key=lambda image: image.ImagePositionPatient[2])
-        self.voxels = np.stack([image.pixel_array * float(image.RescaleSlope) + float(image.RescaleIntercept)
-                                for image in slices]).astype(np.int16)
+        self.voxels = np.empty((len(slices), slices[0].Rows, slices[0].Columns), np.int16)
+        for plane, image in zip(self.voxels, slices):
+            plane[:] = image.pixel_array
+            plane += int(image.RescaleIntercept)  # slopes are 1
         self.origin = np.array(slices[0].ImagePositionPatient, float)
         step = float(slices[1].ImagePositionPatient[2]) - float(slices[0].ImagePositionPatient[2])
         self.spacing = np.array([float(slices[0].PixelSpacing[1]), float(slices[0].PixelSpacing[0]), step])

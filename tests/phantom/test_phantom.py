@@ -1,6 +1,7 @@
 """cardioscribe-phantom as others see it: files that DICOM readers take, and that are the same for the same seed; lean
 studies; chance. What the findings look like is measured in test_phantom_ct.py and test_phantom_cmr.py."""
 import filecmp
+import hashlib
 import json
 import os
 import pathlib
@@ -56,7 +57,7 @@ def test_a_study_stays_small_and_is_read_by_pydicom(make, kind):
 def test_dciodvfy_finds_no_error(make, kind):
     for seed in SEEDS:
         folder = make(kind, seed)
-        for series in truth_of(folder)["series"]:
+        for series in {series["role"]: series for series in truth_of(folder)["series"]}.values():
             path = sorted(folder.glob(f"*{series['number']:03d}_*.dcm"))[-1]
             checked = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True, errors="replace")
             faults = [line for line in (checked.stdout + checked.stderr).split("\n") if line.startswith("Error")]
@@ -92,18 +93,17 @@ def test_the_series_that_is_meant_is_chosen(make, tmp_path, kind, roles):
 
 # ---- lean studies ----
 
-def objects_of(folder):
-    return {pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPInstanceUID"]).SOPInstanceUID:
-            path.read_bytes() for path in folder.glob("*.dcm")}
+def contents_of(folder):
+    return {hashlib.sha256(path.read_bytes()).digest() for path in folder.glob("*.dcm")}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_lean_study_has_some_of_the_same_objects(make, kind):
     for seed in SEEDS[2:] if kind == "ct" else SEEDS:
         whole, lean = make(kind, seed), make(kind, seed, lean=True)
-        objects, fewer = objects_of(whole), objects_of(lean)
-        assert len(fewer) < (0.9 if kind == "ct" else 0.2) * len(objects)
-        assert all(objects[uid] == content for uid, content in fewer.items())
+        objects, fewer = contents_of(whole), contents_of(lean)
+        assert fewer and len(fewer) < (0.9 if kind == "ct" else 0.2) * len(objects)
+        assert fewer <= objects
         truth, told = truth_of(whole), truth_of(lean)
         assert {key: truth[key] for key in truth if key != "series"} == {key: told[key] for key in told if key != "series"}
 
