@@ -1,6 +1,5 @@
 """Phantom studies for the tests: made once each, read by pydicom, looked at by place in the patient."""
 import functools
-import functools
 import glob
 import json
 import os
