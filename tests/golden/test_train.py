@@ -79,9 +79,34 @@ def test_patches_left_out_are_not_looked_at(kind, model):
     _, config, image, _, _ = model
     x = torch.rand(1, *config["vision"]["input"])
     cells = image.pos.shape[0] - 1
-    assert torch.allclose(image.tokens(x, torch.arange(cells)), image.tokens(x), atol=1e-5)
-    fewer = image.tokens(x, torch.tensor([0, 2]))
-    assert fewer.shape[1] == 1 + 2 * (config["vision"]["input"][0] if kind == "cmr" else 1)
+    frames, patches = config["vision"]["input"][0], image.patches(x)
+    lead, keep = frames if kind == "cmr" else 1, torch.tensor([0, 2])
+    some = patches.unflatten(1, (lead, -1))[:, :, keep].flatten(1, 2)
+    other = patches.clone().unflatten(1, (lead, -1))
+    other[:, :, 1] += 1
+    assert torch.allclose(image.tokens(patches, frames, torch.arange(cells)), image.tokens(patches, frames), atol=1e-5)
+    assert torch.equal(image.tokens(some, frames, keep),
+                       image.tokens(other[:, :, keep].flatten(1, 2), frames, keep))
+    assert not torch.allclose(image.tokens(other.flatten(1, 2), frames)[:, 0], image.tokens(patches, frames)[:, 0])
+
+
+def test_batches_are_cut_as_the_tower_cuts(kind, made):
+    out, served = made
+    one = studies.Studies(out.parent, kind, (2007, 2008))
+    one.folder = out
+    one.look()
+    tower = towers.ImageTower(demos.DEMOS[kind]["vision"])
+    values, counts = one.batch([0])
+    assert torch.equal(values, tower.patches(torch.from_numpy(served.astype(np.float16).astype(np.float32))[None]))
+    keep = torch.tensor([3, 1])
+    some, few = one.batch([0], keep=keep)
+    lead = served.shape[0] if kind == "cmr" else 1
+    assert torch.equal(some, values.unflatten(1, (lead, -1))[:, :, keep].flatten(1, 2))
+    assert torch.equal(few, counts.unflatten(1, (lead, -1))[:, :, keep].flatten(1, 2))
+    # a patch's blocks lie where its values do
+    blocks, full = one.parts_of(0), counts.unflatten(-1, (-1, len(labels.PARTS)))
+    assert full.sum((0, 1, 2)).tolist() == one.get(0)[1].reshape(-1, len(labels.PARTS)).astype(int).sum(0).tolist()
+    assert blocks.shape[-1] == len(labels.PARTS)
 
 
 @pytest.fixture(scope="module")

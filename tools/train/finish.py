@@ -185,7 +185,7 @@ def main():
     torch.manual_seed(arguments.seed)
     last = torch.load(arguments.run / "last.pt", weights_only=False)
     config, kind = last["config"], "cmr" if last["config"]["family"] == "cmr-clip" else "ct"
-    studies, validation = (Studies(arguments.data, kind, seeds) for seeds in (TRAINING, VALIDATION))
+    studies, validation = (Studies(arguments.data, kind, seeds, config["vision"]) for seeds in (TRAINING, VALIDATION))
     net = network.Network(config, kind, len(studies.labels), len(MEASURES[kind]))
     net.load_state_dict(last["average"])
     vocabulary = wordpiece.build(reports.training_texts(kind))

@@ -22,21 +22,23 @@ class Network(nn.Module):
         self.parts = nn.Linear(width, math.prod(p // s for p, s in zip(patch, step)) * len(labels.PARTS))
         self.measures = nn.Linear(width, measure_count)
         self.findings = nn.Linear(width, 2 * label_count)  # log odds; severity
+        for head in (self.parts, self.measures, self.findings):
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
         self.bias = nn.Parameter(torch.zeros(label_count))  # of the prompts' odds, in training only
         # What tells studies apart is little of a pooled vector: all that learns from one sees it at mean 0, deviation 1. In
         # the folder this is part of the projection (`folded`).
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("deviation", torch.ones(width))
 
-    def see(self, x, keep=None):
-        """(tokens without the class token, the pooled vector, what is read from it); keep: which patches are looked at, of
-        a video in every frame."""
-        tokens = self.image.tokens(x, keep)
+    def see(self, patches, keep=None):
+        """(tokens without the class token, the pooled vector, what is read from it); keep: which patches they are."""
+        tokens = self.image.tokens(patches, self.image.config["input"][0], keep)
         pooled = self.image.pooled(tokens)
         return tokens[:, 1:], pooled, self.standard(pooled)
 
     def standard(self, pooled):
-        return (self.rectified(pooled) - self.mean) / self.deviation
+        return (self.rectified(pooled) - self.mean.clone()) / self.deviation.clone()
 
     def rectified(self, pooled):
         return F.relu(pooled) if self.image.relu else pooled

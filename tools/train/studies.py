@@ -28,9 +28,11 @@ def measure(truth, name):
 class Studies:
     """Of seeds FROM to TO, those that are there."""
 
-    def __init__(self, data, kind, seeds):
+    def __init__(self, data, kind, seeds, vision=None):
+        """vision: the section of config.json."""
         self.kind, self.folder = kind, pathlib.Path(data) / kind
-        self.size = demos.DEMOS[kind]["vision"]["input"]
+        vision = vision or demos.DEMOS[kind]["vision"]
+        self.size, self.patch = vision["input"], vision["patch"]
         self.labels = list(reports.LABELS[kind])
         self.seeds, self.truths, self.declined = [], [], 0
         self.range = seeds
@@ -63,46 +65,62 @@ class Studies:
         return self.blocks[seed]
 
     def input_of(self, index):
-        return np.load(self.folder / f"{self.seeds[index]}.npy", mmap_mode="r")
+        return np.load(self.folder / f"{self.seeds[index]}.npy")
 
     def get(self, index, rng=None):
-        """(input [z][y][x] float32, parts as fractions of blocks [z][y][x][PARTS]); rng: moved about, else the middle."""
+        """(input [z][y][x] float16, parts as counts in blocks [z][y][x][PARTS]); rng: moved about, else the middle."""
         values, parts = self.input_of(index), self.parts_of(index)
         return (self.cut_ct if self.kind == "ct" else self.cut_cmr)(values, parts, rng)
 
     def cut_ct(self, values, parts, rng):
         room = [n - m for n, m in zip(values.shape, self.size)]
         at = [int(rng.integers(0, r + 1)) if rng is not None else r // 2 for r in room]
-        cut = values[tuple(slice(a, a + n) for a, n in zip(at, self.size))].astype(np.float32)
+        cut = values[tuple(slice(a, a + n) for a, n in zip(at, self.size))]
         step = labels.BLOCK["ct"]
         first = [int(round(a / s)) for a, s in zip(at, step)]
         return cut, parts[tuple(slice(f, f + n // s) for f, n, s in zip(first, self.size, step))]
 
     def cut_cmr(self, values, parts, rng):
         frames = [demos.CMR_FRAMES[i] for i in sampled(len(demos.CMR_FRAMES), self.size[0])]
-        cut, parts = np.asarray(values[sorted(set(frames))], np.float32), parts
-        order = {frame: i for i, frame in enumerate(sorted(set(frames)))}
-        cut = cut[[order[f] for f in frames]]
+        cut = values[frames]
         if rng is not None:
             dy, dx = (int(v) for v in rng.integers(-4, 5, 2))
-            cut = np.pad(cut, ((0, 0), (4, 4), (4, 4)), mode="edge")[:, 4 + dy:4 + dy + self.size[1], 4 + dx:4 + dx + self.size[2]]
+            rows, columns = (np.clip(np.arange(n) + d, 0, n - 1) for n, d in zip(self.size[1:], (dy, dx)))
+            cut = cut[:, rows[:, None], columns]
         return cut, parts[frames]
 
-    def batch(self, indices, rng=None):
-        pairs = [self.get(i, rng) for i in indices]
-        x = torch.from_numpy(np.stack([np.ascontiguousarray(p[0]) for p in pairs]))
-        parts = torch.from_numpy(np.stack([p[1] for p in pairs]))
+    def batch(self, indices, rng=None, keep=None):
+        """Patches [batch][patches][values] and what their blocks hold, counts [batch][patches][blocks of a patch * PARTS];
+        of the patches in keep alone, of a video in every frame. rng: moved about, contrast and brightness a little other."""
+        patch, step = ([1] if self.kind == "cmr" else []) + self.patch, labels.BLOCK[self.kind]
+        ratio = [p // s for p, s in zip(patch, step)]
+        values, counts = [], []
+        for index in indices:
+            cut, parts = self.get(index, rng)
+            values.append(patches(cut[..., None], patch, self.kind, keep).float())
+            counts.append(patches(parts, ratio, self.kind, keep))
+        values = torch.stack(values)
         if rng is not None:
-            x = shaken(x, rng, self.kind)
-        return x, parts
+            gain, off = (0.03, 0.005) if self.kind == "ct" else (0.08, 0.05)
+            shape = (len(values), 1, 1)
+            values = values * torch.from_numpy(rng.normal(1, gain, shape).astype(np.float32)) + \
+                torch.from_numpy(rng.normal(0, off, shape).astype(np.float32))
+        return values, torch.stack(counts)
+
+    def fractions(self, counts):
+        """Roots of fractions: a patch that holds little of something says so too."""
+        return (counts.float() / math.prod(labels.BLOCK[self.kind])).sqrt()
 
 
-def shaken(x, rng, kind):
-    """Contrast, brightness and noise a little other than they were."""
-    shape = (len(x), 1, 1, 1)
-    gain = torch.from_numpy(rng.normal(1, 0.03 if kind == "ct" else 0.08, shape).astype(np.float32))
-    off = torch.from_numpy(rng.normal(0, 0.005 if kind == "ct" else 0.05, shape).astype(np.float32))
-    return x * gain + off
+def patches(x, size, kind, keep):
+    """[z][y][x][c] to [patches][size * c], patches of a frame or of the volume that are in keep; copies no other."""
+    z, y, x_, c = x.shape
+    grid = z // size[0], y // size[1], x_ // size[2]
+    x = x.reshape(grid[0], size[0], grid[1], size[1], grid[2], size[2], c).transpose(0, 2, 4, 1, 3, 5, 6)
+    if keep is not None:
+        at = np.unravel_index(np.asarray(keep), grid[1:] if kind == "cmr" else grid)
+        x = x[(slice(None), *at) if kind == "cmr" else at]
+    return torch.from_numpy(np.ascontiguousarray(x)).reshape(-1, math.prod(size) * c)
 
 
 def sampled(frames, n):
@@ -110,13 +128,3 @@ def sampled(frames, n):
     edges = [int(k * (frames / n)) for k in range(n)] + [frames]
     return [(edges[k] + edges[k + 1] - 1) // 2 for k in range(n)]
 
-
-def block_targets(parts, kind, patch):
-    """Counts [batch][z][y][x][PARTS] as roots of fractions, by patch: [batch][patches][blocks of a patch * PARTS]."""
-    step = labels.BLOCK[kind]
-    patch = ([1] if kind == "cmr" else []) + patch
-    ratio = [p // s for p, s in zip(patch, step)]
-    b, z, y, x, c = parts.shape
-    grid = [z // ratio[0], y // ratio[1], x // ratio[2]]
-    part = parts.view(b, grid[0], ratio[0], grid[1], ratio[1], grid[2], ratio[2], c).permute(0, 1, 3, 5, 2, 4, 6, 7)
-    return (part.reshape(b, math.prod(grid), -1).float() / math.prod(step)).sqrt()

@@ -103,11 +103,6 @@ class SpacetimeBlock(nn.Module):
         return y + self.mlp(self.ln2(y))
 
 
-def kept(values, keep, frames):
-    """[batch][frames * patches][...] of the patches in keep alone."""
-    return values.unflatten(1, (frames, -1))[:, :, keep].flatten(1, 2)
-
-
 class ImageTower(nn.Module):
     """config: the section `vision`. input: [batch, z, y, x] of one channel (`spacetime_vit`: z are frames)."""
 
@@ -136,14 +131,11 @@ class ImageTower(nn.Module):
         x = x.reshape(batch, gz, pz, gy, py, gx, px).permute(0, 1, 3, 5, 2, 4, 6)
         return x.reshape(batch, gz * gy * gx, pz * py * px)
 
-    def tokens(self, x, keep=None):
-        """All tokens after the last norm, class token first. keep: which patches are looked at, in training; of a video in
-        every frame."""
-        frames, pos, patches = x.shape[1], self.pos[1:], self.patches(x)
-        if keep is not None:
-            pos, patches = pos[keep], kept(patches, keep, frames if self.video else 1)
-        x = self.patch(patches)
-        cells = len(pos)
+    def tokens(self, patches, frames, keep=None):
+        """All tokens after the last norm, class token first. patches: [batch][patches][values] of that many frames; keep:
+        which patches of a frame (of the volume) they are, None: all."""
+        pos = self.pos[1:] if keep is None else self.pos[1:][keep]
+        x, cells = self.patch(patches), len(pos)
         if self.video:
             pos = (pos + self.time_pos[:frames, None]).flatten(0, 1)
         x = torch.cat([(self.cls + self.pos[0]).expand(len(x), 1, -1), x + pos], 1)
@@ -159,7 +151,7 @@ class ImageTower(nn.Module):
         return F.normalize(self.proj(F.relu(pooled) if self.relu else pooled), dim=-1)
 
     def forward(self, x):
-        return self.project(self.pooled(self.tokens(x)))
+        return self.project(self.pooled(self.tokens(self.patches(x), x.shape[1])))
 
 
 class PostNormBlock(nn.Module):

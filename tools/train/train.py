@@ -20,9 +20,8 @@ from torch.nn import functional as F
 import demos
 import network
 import reports
-import towers
 import wordpiece
-from studies import MEASURES, Studies, block_targets
+from studies import MEASURES, Studies
 
 TRAINING, VALIDATION = (100000, 400000), (400000, 500000)
 
@@ -66,7 +65,7 @@ def start_patches(net, studies, rng):
     """The patch layer begins with the principal components of patches, brightest variance first."""
     tower, rows = net.image, []
     for i in rng.choice(len(studies.seeds), min(48, len(studies.seeds)), replace=False):
-        rows.append(tower.patches(torch.from_numpy(studies.get(i)[0].copy())[None])[0][::3])
+        rows.append(studies.batch([i])[0][0][::3])
     rows = torch.cat(rows)
     mean = rows.mean(0)
     _, sizes, axes = torch.linalg.svd((rows - mean).T @ (rows - mean) / len(rows))
@@ -185,7 +184,7 @@ class Optimizer:
                                         lr=highest, betas=(0.9, 0.98)), Muon(blocks)]
 
     def set_rate(self, share):
-        for part, factor in zip(self.parts, (1, 2)):
+        for part, factor in zip(self.parts, (1, 3)):
             for group in part.param_groups:
                 group["lr"] = self.highest * factor * share
 
@@ -205,16 +204,12 @@ class Optimizer:
             part.load_state_dict(state)
 
 
-def losses(net, arguments, sentences, batch, norm, weights, rng):
-    x, parts, severity, measures, texts = batch
-    tower, keep = net.image, None
-    if arguments.keep < 1:
-        keep = torch.randperm(tower.pos.shape[0] - 1)[:int(arguments.keep * (tower.pos.shape[0] - 1))]
-    tokens, pooled, read = net.see(x, keep)
-    net.follow(pooled.detach())
+def losses(net, batch, norm, weights, step):
+    x, targets, keep, severity, measures, texts = batch
+    tokens, pooled, _ = net.see(x, keep)
+    net.follow(pooled.detach(), max(0.02, 1 / (2 + 0.5 * step)))
+    read = net.standard(pooled)
     unit = net.embed(read)
-    targets = block_targets(parts, net.kind, tower.config["patch"])
-    targets = targets if keep is None else towers.kept(targets, keep, x.shape[1] if tower.video else 1)
     present = (severity > 0).float()
     odds, grades = net.findings(read).chunk(2, -1)
     spoken = net.text(torch.cat([F.pad(ids, (0, 192 - ids.shape[1]))[:, :max(i.shape[1] for i in texts)] for ids in texts]))
@@ -231,16 +226,17 @@ def losses(net, arguments, sentences, batch, norm, weights, rng):
     }
 
 
-def batches(studies, arguments, sentences, step):
-    """Endless; each step's batch follows from the seed and the step."""
+def batches(studies, arguments, sentences, step, cells):
+    """Endless; each step's batch follows from the seed and the step. cells: patches of a frame or of the volume."""
     pool = concurrent.futures.ThreadPoolExecutor(1)
 
     def made(step):
         rng, words = np.random.default_rng([arguments.seed, step]), random.Random(arguments.seed * 10**7 + step)
         indices = rng.choice(len(studies.seeds), arguments.batch, replace=False)
-        x, parts = studies.batch(indices, rng)
+        keep = torch.from_numpy(rng.choice(cells, int(arguments.keep * cells), replace=False)) if arguments.keep < 1 else None
+        x, parts = studies.batch(indices, rng, keep)
         said = [reports.report(studies.kind, studies.truths[i]["findings"], words) for i in indices]
-        return (x, parts, torch.from_numpy(studies.severity[indices]), torch.from_numpy(studies.measures[indices]),
+        return (x, studies.fractions(parts), keep, torch.from_numpy(studies.severity[indices]), torch.from_numpy(studies.measures[indices]),
                 [sentences.drawn(words), sentences.ids(said)])
 
     waiting = [pool.submit(made, step), pool.submit(made, step + 1)]
@@ -255,39 +251,41 @@ def train(arguments):
     torch.manual_seed(arguments.seed)
     run = pathlib.Path(arguments.run)
     run.mkdir(parents=True, exist_ok=True)
-    studies, validation = Studies(arguments.data, arguments.kind, TRAINING), Studies(arguments.data, arguments.kind, VALIDATION)
-    if arguments.try_on:
-        studies = Studies(arguments.data, arguments.kind, tuple(arguments.try_on[:2]))
-        validation = Studies(arguments.data, arguments.kind, tuple(arguments.try_on[2:]))
+    splits = (arguments.try_on[:2], arguments.try_on[2:]) if arguments.try_on else (TRAINING, VALIDATION)
+    vision = demos.config(arguments.kind, json.loads(arguments.config))["vision"]
+    studies, validation = (Studies(arguments.data, arguments.kind, seeds, vision) for seeds in splits)
     print(f"{len(studies.seeds)} studies, {studies.declined} declined; validation {len(validation.seeds)}", flush=True)
     net, config, sentences = build(arguments, studies)
     last = torch.load(run / "last.pt", weights_only=False) if (run / "last.pt").exists() else None
     x, parts = studies.batch(range(min(32, len(studies.seeds))))
     if arguments.start and last is None:
         old = torch.load(arguments.start, weights_only=False)["net"]
-        fits = {name: value for name, value in old.items() if value.shape == net.state_dict()[name].shape}
+        fits = {name: value for name, value in old.items() if name.split(".")[0] in ("image", "text", "parts")
+                and not name.startswith("image.proj") and value.shape == net.state_dict()[name].shape}
         print("not taken over:", net.load_state_dict(fits, strict=False), flush=True)
     elif last is None:
         start_patches(net, studies, np.random.default_rng(arguments.seed))
     if last is None:
         with torch.no_grad():
             net.follow(net.see(x)[1], 1)
+            if not arguments.start:
+                net.parts.bias.copy_(studies.fractions(parts).mean((0, 1)))
     mean = torch.from_numpy(studies.measures.mean(0))
     norm, step, spent = (mean, torch.from_numpy(studies.measures.std(0) + 1e-6)), 0, 0.0
     optimizer = Optimizer(net, arguments.rate)
     average = {name: value.clone() for name, value in net.state_dict().items()}
-    weights = network.part_weights(block_targets(parts, arguments.kind, config["vision"]["patch"]))
+    weights = network.part_weights(studies.fractions(parts))
     if last:
         net.load_state_dict(last["net"])
         optimizer.load_state_dict(last["optimizer"])
         average, norm, step, spent, weights = last["average"], last["norm"], last["step"], last["spent"], last["weights"]
     start = saved = told = looked = time.time()
-    sums, rng = {}, random.Random(step)
-    for batch in batches(studies, arguments, sentences, step):
+    sums = {}
+    for batch in batches(studies, arguments, sentences, step, net.image.pos.shape[0] - 1):
         if step >= arguments.steps:
             break
         optimizer.set_rate(rate(step, arguments))
-        made = losses(net, arguments, sentences, batch, norm, weights, rng)
+        made = losses(net, batch, norm, weights, step)
         optimizer.zero_grad()
         sum(made.values()).backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
@@ -333,7 +331,7 @@ def main():
     parser.add_argument("--run", required=True, help="folder of the checkpoint and the curves")
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--keep", type=float, default=1.0, help="share of patches looked at in a step")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
