@@ -8,6 +8,7 @@ import subprocess
 
 import numpy as np
 import pydicom
+import pytest
 
 BUILD = pathlib.Path(os.environ.get("BUILD_DIR", "build"))
 PHANTOM = os.environ.get("PHANTOM", str(BUILD / "tools" / "phantom" / "cardioscribe-phantom"))
@@ -15,7 +16,8 @@ CLI = BUILD / "cli" / "cardioscribe"
 KINDS = ("ct", "cmr")
 
 
-def maker(tmp_path_factory):
+@pytest.fixture(scope="session")
+def make(tmp_path_factory):
     """Folder of a study; the same one is made once. Findings: "id=severity"."""
     @functools.lru_cache(maxsize=None)
     def made(kind, seed, *findings, lean=False):

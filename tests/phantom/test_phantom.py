@@ -14,7 +14,7 @@ import pydicom
 import pytest
 from safetensors.numpy import load_file
 
-from phantoms import CLI, KINDS, PHANTOM, Ct, truth_of
+from phantoms import CLI, Ct, KINDS, PHANTOM, make, truth_of  # noqa: F401 (a fixture)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SEEDS = (41, 42, 44, 49)  # one of each maker

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from phantoms import Axes, Picture, first_beyond, series_of, truth_of
+from phantoms import Axes, Picture, first_beyond, make, series_of, truth_of  # noqa: F401 (a fixture)
 
 SEED, SEVERITIES = 5, (0, 0.5, 1)
 ROUND = np.arange(48) * np.pi / 24

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from phantoms import Axes, Ct, first_beyond, truth_of
+from phantoms import Axes, Ct, first_beyond, make, truth_of  # noqa: F401 (a fixture)
 
 SEED, SEVERITIES = 5, (0, 0.5, 1)
 MYOCARDIUM = 110  # about, with contrast
