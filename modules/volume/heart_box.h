@@ -1,5 +1,5 @@
-/* Where the heart lies in a CT of the chest: a deterministic estimate, for cropping. It is no segmentation and
- * says nothing about the heart.
+/* Where the heart lies in a CT of the chest: a deterministic estimate, for cropping. It is no segmentation
+ * and says nothing about the heart.
  *
  * On a coarse grid in canonical orientation, Hounsfield units. A ball of soft tissue among lung is where to
  * begin; round it, a smooth closed surface is drawn through the places where soft tissue gives way to fat or
