@@ -8,7 +8,8 @@ static const double grid_mm = 4;
 static const double margin_mm = 4;   /* round a mask */
 static const double few = 0.003;     /* of the heart's volume, left out at every side: tips */
 static const double widest_mm = 130; /* from the centre */
-enum { SIDE = 65 };                  /* points 4 mm apart, to widest_mm on both sides */
+static const double apart_mm = 5;    /* of points */
+enum { SIDE = 53 };                  /* points, to widest_mm on both sides */
 
 /* How much of the heart lies at each place along each axis. */
 struct spread {
@@ -18,7 +19,7 @@ struct spread {
 
 static double place(int i)
 {
-    return (i - SIDE / 2) * grid_mm;
+    return (i - SIDE / 2) * apart_mm;
 }
 
 /* Points within the surface. */
@@ -50,7 +51,7 @@ static double quantile(const struct spread *spread, int axis, double share)
     for (int i = 0; i < SIDE; i++) {
         double count = spread->counts[axis][i];
         if (sum + count >= least && count > 0)
-            return place(i) + ((least - sum) / count - 0.5) * grid_mm;
+            return place(i) + ((least - sum) / count - 0.5) * apart_mm;
         sum += count;
     }
     return widest_mm;

@@ -3,36 +3,42 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const double ball_mm = 50, shell_mm = 60, reach_mm = 95;
+/* What lies from `inner` to `outer` of a voxel, of every so many voxels. */
+struct region {
+    double inner_mm, outer_mm;
+    int every;
+};
+static const struct region ball = {0, 50, 2}, shell = {60, 95, 4};
+static const double pi = 3.14159265358979323846;
 static const float soft_hu = -30, bone_hu = 700, bright_hu = 180, lung_hu = -400, air_hu = -950;
 static const double full = 0.95, bright_most = 0.5; /* shares of the ball */
 static const double least_soft = 0.3, apart_mm = 60;
-enum { SAMPLE = 2, CANDIDATE = 4 }; /* every so many voxels */
+enum { CANDIDATE = 4 }; /* every so many voxels */
 
 struct share {
     int soft, bright;
     int lung[2], all[2]; /* right and left of the middle */
 };
 
-/* Count what lies within `inner` to `outer` of a voxel. */
-static struct share count(const struct heart_scan *scan, const int at[3], double inner, double outer)
+static struct share count(const struct heart_scan *scan, const int at[3], const struct region *region)
 {
     const int *zyx = scan->grid->zyx;
     const double *step = scan->grid->spacing_zyx_mm;
+    double inner = region->inner_mm * region->inner_mm, outer = region->outer_mm * region->outer_mm;
     struct share share = {0};
-    int low[3], high[3];
+    int low[3], high[3], every = region->every;
     for (int axis = 0; axis < 3; axis++) {
-        int reach = (int)(outer / (step[axis] * SAMPLE)) * SAMPLE;
-        low[axis] = at[axis] - reach < 0 ? at[axis] % SAMPLE : at[axis] - reach;
+        int reach = (int)(region->outer_mm / (step[axis] * every)) * every;
+        low[axis] = at[axis] - reach < 0 ? at[axis] % every : at[axis] - reach;
         high[axis] = at[axis] + reach < zyx[axis] ? at[axis] + reach : zyx[axis] - 1;
     }
-    for (int z = low[0]; z <= high[0]; z += SAMPLE)
-        for (int y = low[1]; y <= high[1]; y += SAMPLE) {
+    for (int z = low[0]; z <= high[0]; z += every)
+        for (int y = low[1]; y <= high[1]; y += every) {
             const float *row = scan->hu + ((size_t)z * (size_t)zyx[1] + (size_t)y) * (size_t)zyx[2];
             double up = (z - at[0]) * step[0], back = (y - at[1]) * step[1], plane = up * up + back * back;
-            for (int x = low[2]; x <= high[2]; x += SAMPLE) {
+            for (int x = low[2]; x <= high[2]; x += every) {
                 double across = (x - at[2]) * step[2], distance = plane + across * across;
-                if (distance > outer * outer || distance < inner * inner)
+                if (distance > outer || distance < inner)
                     continue;
                 share.soft += row[x] > soft_hu && row[x] < bone_hu;
                 share.bright += row[x] > bright_hu && row[x] < bone_hu;
@@ -43,12 +49,12 @@ static struct share count(const struct heart_scan *scan, const int at[3], double
     return share;
 }
 
-/* Voxels of a ball or a shell when all of it lies within the field. */
-static double whole(const struct heart_scan *scan, double inner, double outer)
+/* Voxels of a region when all of it lies within the field. */
+static double whole(const struct heart_scan *scan, const struct region *region)
 {
     const double *step = scan->grid->spacing_zyx_mm;
-    double voxel = step[0] * step[1] * step[2] * SAMPLE * SAMPLE * SAMPLE;
-    return 4.18879 * (pow(outer, 3) - pow(inner, 3)) / voxel;
+    double voxel_mm3 = step[0] * step[1] * step[2] * pow(region->every, 3);
+    return 4 * pi / 3 * (pow(region->outer_mm, 3) - pow(region->inner_mm, 3)) / voxel_mm3;
 }
 
 static double apart(const struct heart_start *one, const struct heart_start *other)
@@ -81,18 +87,19 @@ static int keep(const struct heart_start *start, struct heart_start *starts, int
 static struct heart_start judge(const struct heart_scan *scan, const int at[3])
 {
     struct heart_start start = {.score = 0};
-    double ball = whole(scan, 0, ball_mm), shell = whole(scan, shell_mm, reach_mm);
-    struct share in = count(scan, at, 0, ball_mm);
+    struct share in = count(scan, at, &ball);
+    double ball_count = whole(scan, &ball), shell_count = whole(scan, &shell);
     for (int axis = 0; axis < 3; axis++)
         start.at_mm[axis] = at[axis] * scan->grid->spacing_zyx_mm[axis];
-    start.soft = in.soft / ball;
+    start.soft = in.soft / ball_count;
     if (start.soft < least_soft)
         return start;
-    struct share round = count(scan, at, shell_mm, reach_mm);
+    struct share round = count(scan, at, &shell);
+    double lung = round.lung[0] + round.lung[1], all = round.all[0] + round.all[1];
     for (int side = 0; side < 2; side++)
-        start.lung[side] = round.lung[side] / fmax(round.all[side], shell / 8);
-    double both = (round.lung[0] + round.lung[1]) / fmax(round.all[0] + round.all[1], shell / 4);
-    start.score = fmin(start.soft, full) + 0.5 * fmin(in.bright / ball, bright_most) + 0.5 * both;
+        start.lung[side] = round.lung[side] / fmax(round.all[side], shell_count / 8);
+    start.score = fmin(start.soft, full) + 0.5 * fmin(in.bright / ball_count, bright_most) +
+                  0.5 * lung / fmax(all, shell_count / 4);
     return start;
 }
 

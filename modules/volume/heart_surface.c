@@ -11,9 +11,12 @@ static const double within_mm = 40;            /* of the centre: blood, mostly *
 static const float contrast_hu = 150;          /* blood with contrast */
 /* Between muscle with contrast and fluid; between blood and fat. */
 static const double lit_hu = 20, plain_hu = -20;
-static const double lit_beyond_mm = 8, plain_beyond_mm = 6; /* fat within the pericardium */
-static const double wide_mm = 30, narrow_mm = 5;            /* what counts half, at first and in the end */
-static const double narrowing = 0.75, stiffness = 0.03;
+static const double tips_share = 0.13, tips_less_mm = 6; /* what smoothing takes off, of large hearts more */
+static const double vessels_from = 0.65, vessels_weight = 0.2; /* upward: cosine */
+static const double fluid_low_hu = -25, fluid_high_hu = 35, lung_hu = -450;
+static const double fat_mm = 5, fat_least_mm = 2, fat_lung_mm = 10, fat_most_mm = 25, before_lung_mm = 6.5;
+static const double wide_mm = 30, narrow_mm = 5; /* what counts half, at first and in the end */
+static const double narrowing = 0.75, stiffness = 0.1;
 enum { RAYS = 400, STEPS = 59, BORDERS = 12, TERMS = HEART_SURFACE_TERMS, ROUNDS = 8, STIFF_ROUNDS = 4 };
 enum { CENTRINGS = 4, FEW_RAYS = 60 };
 
@@ -35,17 +38,17 @@ struct fit {
     double terms[TERMS]; /* of what the surface lies beyond it */
 };
 
-/* Monomials of degrees 3 and 4, which on the unit sphere span those of all lower degrees too. */
+/* Monomials of degrees 5 and 6, which on the unit sphere span those of all lower degrees too. */
 static void find_terms(const double direction[3], double terms[TERMS])
 {
-    double powers[3][5];
+    double powers[3][7];
     int term = 0;
     for (int axis = 0; axis < 3; axis++) {
         powers[axis][0] = 1;
-        for (int i = 1; i < 5; i++)
+        for (int i = 1; i < 7; i++)
             powers[axis][i] = powers[axis][i - 1] * direction[axis];
     }
-    for (int degree = 3; degree <= 4; degree++)
+    for (int degree = 5; degree <= 6; degree++)
         for (int i = 0; i <= degree; i++)
             for (int j = 0; j <= degree - i; j++)
                 terms[term++] = powers[0][i] * powers[1][j] * powers[2][degree - i - j];
@@ -114,6 +117,23 @@ static void look(struct fit *fit)
     fit->lit = bright * 10 > count * 3;
 }
 
+/* The surface belonging to a place where tissue ends: some fat of the heart lies round it. It is thick where
+ * lung follows far away, and thin where fluid follows at once. */
+static double beyond(const float *profile, int step, double ends)
+{
+    for (int i = step + 1; i + 1 < STEPS && length_at(i) < ends + fat_most_mm; i++) {
+        double here = (double)profile[i], next = (double)profile[i + 1], at = length_at(i);
+        if (isnan(here) || here > fluid_high_hu)
+            break;
+        if (here < lung_hu)
+            return fmax(ends + fat_least_mm, fmin(at - before_lung_mm, ends + fat_lung_mm));
+        if (at >= ends + fat_least_mm && at < ends + fat_lung_mm && here > fluid_low_hu &&
+            next > fluid_low_hu && next < fluid_high_hu)
+            return at - 1;
+    }
+    return ends + fat_mm;
+}
+
 /* Where a ray leaves tissue for two steps at least. What lies outside the field of view ends nothing. */
 static void find_borders(const struct fit *fit, const float *profile, struct ray *ray)
 {
@@ -124,7 +144,7 @@ static void find_borders(const struct fit *fit, const float *profile, struct ray
         if (here <= threshold || !(next <= threshold) || !((double)profile[step + 2] <= threshold))
             continue;
         double part = isnan(here) ? 0 : (here - threshold) / (here - next);
-        ray->borders[ray->border_count++] = length_at(step) + part * step_mm;
+        ray->borders[ray->border_count++] = beyond(profile, step, length_at(step) + part * step_mm);
     }
 }
 
@@ -199,7 +219,8 @@ static void draw(struct fit *fit, double half_mm, double stiff)
     for (int i = 0; i < RAYS; i++) {
         struct ray *ray = &fit->rays[i];
         double border = nearest(ray), off = (border - ray->radius) / half_mm;
-        ray->weight = border < 0 ? 0 : 1 / (1 + off * off);
+        double trust = ray->direction[0] > vessels_from ? vessels_weight : 1;
+        ray->weight = border < 0 ? 0 : trust / (1 + off * off);
         for (int j = 0; j < TERMS; j++) {
             double part = ray->weight * ray->terms[j];
             side[j] += part * (border - fit->usual_mm);
@@ -247,7 +268,7 @@ static double off_centre(const struct fit *fit, double ret[3])
 
 static void find(struct fit *fit, struct heart_surface *ret)
 {
-    double off[3], sum = 0;
+    double off[3];
     place_rays(fit);
     for (int i = 0;; i++) {
         if (!wrap(fit))
@@ -257,13 +278,12 @@ static void find(struct fit *fit, struct heart_surface *ret)
         for (int axis = 0; axis < 3; axis++)
             fit->centre_mm[axis] += off[axis];
     }
-    for (int i = 0; i < RAYS; i++)
-        sum += fit->rays[i].weight;
     memcpy(ret->centre_mm, fit->centre_mm, sizeof ret->centre_mm);
     ret->usual_mm = fit->usual_mm;
     memcpy(ret->terms, fit->terms, sizeof ret->terms);
-    ret->beyond_mm = fit->lit ? lit_beyond_mm : plain_beyond_mm;
-    ret->held = sum / RAYS;
+    ret->beyond_mm = tips_share * fit->usual_mm - tips_less_mm;
+    for (int i = 0; i < RAYS; i++)
+        ret->held += fit->rays[i].weight / RAYS;
 }
 
 bool heart_surface_fit(const struct heart_scan *scan, const double start_mm[3], struct heart_surface *ret,

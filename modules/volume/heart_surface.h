@@ -3,7 +3,7 @@
  *
  * From a centre, rays go out in all directions. On each, every place where the tissue of the heart ends for
  * 4 mm is a border that may be the heart's. A smooth surface (radius as a polynomial of the direction, degree
- * 4) takes of every ray the border nearest to it, is drawn through them again, and so on, what lies far away
+ * 6) takes of every ray the border nearest to it, is drawn through them again, and so on, what lies far away
  * counting less each time: vessels that leave, the liver that touches, what the field of view cuts.
  * Places are mm along the grid's axes from its first voxel, z, y, x. threads: any. source: ours. */
 #ifndef VOLUME_HEART_SURFACE_H
@@ -11,7 +11,7 @@
 
 #include "volume/volume.h"
 
-enum { HEART_SURFACE_TERMS = 25 };
+enum { HEART_SURFACE_TERMS = 49 };
 
 struct heart_scan {
     const struct volume_geometry *grid;
@@ -22,7 +22,7 @@ struct heart_surface {
     double centre_mm[3];
     double usual_mm;
     double terms[HEART_SURFACE_TERMS]; /* of the radius in mm, less the usual one */
-    double beyond_mm;                  /* what lies outside the borders and belongs to the heart: its fat */
+    double beyond_mm;                  /* what smoothing takes off the tips */
     double held; /* mean weight of the rays: 1, every one has its border on the surface */
 };
 
@@ -34,7 +34,7 @@ struct heart_start {
     double lung[2]; /* share of what of the shell is body, in the field of view: to the right, to the left */
     double score;
 };
-enum { HEART_STARTS = 4 };
+enum { HEART_STARTS = 5 };
 /* The best ones that are far apart; their number. */
 int heart_start_seek(const struct heart_scan *scan, struct heart_start ret[HEART_STARTS]);
 
