@@ -194,7 +194,7 @@ static void count_video(struct exam *exam, const struct frames *frames)
         else if (view->wish->from == FRAMES_SLICES)
             view->frames = view->picked ? view->picked->geometry.zyx[0] : frames->slices[0];
         else
-            view->frames = slices;
+            view->frames = frames->repeat ? frames->repeat : slices;
         exam->frames += view->frames;
     }
 }

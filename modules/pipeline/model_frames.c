@@ -107,6 +107,7 @@ bool model_frames_read(const json_t *section, const int input[3], struct frames 
         {"phases_policy", SECTION_WORD, &phases_policy,     false, .words = policies},
         {"slices",        SECTION_INTS, ret->slices,        false, 1, FRAMES_SLICES_MAX, .count = &slices_count, .most = 2},
         {"slices_policy", SECTION_WORD, &slices_policy,     false, .words = policies},
+        {"repeat",        SECTION_INT,  &ret->repeat,       false, 0, FRAMES_SLICES_MAX},
         {"missing",       SECTION_WORD, &missing,           false, .words = missings},
         {"lge",           SECTION_WORD, &lge,               false, .words = reconstructions},
         {"orientation",   SECTION_WORD, &orientation,       false, .words = orientations},

@@ -15,7 +15,7 @@ enum { FRAMES_VIEWS_MAX = 10, FRAMES_PHASES_MAX = 256, FRAMES_SLICES_MAX = 256 }
 enum frames_from {
     FRAMES_PHASES, /* the middle slice, all its phases */
     FRAMES_SLICES, /* the first phase, all its slices from base to apex */
-    FRAMES_REPEAT /* the first phase's middle slice, as often as the first view of FRAMES_SLICES has slices */
+    FRAMES_REPEAT  /* the first phase's middle slice, over again */
 };
 
 enum frames_missing {
@@ -33,8 +33,9 @@ struct frames {
     int n; /* frames the encoder gets; 0: the model takes no examination */
     struct frames_view views[FRAMES_VIEWS_MAX];
     int view_count;
-    int phases;        /* of a cine */
-    int slices[2];     /* of a view of FRAMES_SLICES, fewest and most */
+    int phases;    /* of a cine */
+    int slices[2]; /* of a view of FRAMES_SLICES, fewest and most */
+    int repeat;    /* of a view of FRAMES_REPEAT; 0: as often as the first view of FRAMES_SLICES has slices */
     bool phases_exact; /* other numbers make the view missing; else the nearest phases are taken */
     bool slices_exact; /* the same for slices, and for FRAMES_REPEAT exactly one */
     enum frames_missing missing;

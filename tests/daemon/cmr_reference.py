@@ -78,14 +78,14 @@ def normalised(picture, side):
     return np.stack([(last - mean) / std for mean, std in zip(cmr.MEAN, cmr.STD)])
 
 
-def video(views, side, n=64, field_mm=1000, **options):
+def video(views, side, n=64, field_mm=1000, repeat=0, **options):
     """[n][3][side][side] of {view: [slice][phase] or a number of blank frames}, in the model's order: the least and the
     most it may be. They differ where a grey lies so close to a half that the last bit of a float decides how it is
     rounded; every step after that keeps the order."""
     objects = {view: slices if isinstance(slices, int) else view_frames(view, slices, **options)
                for view, slices in views.items()}
     length = objects.get("lge_sa", 10)
-    length = length if isinstance(length, int) else len(length)
+    length = repeat or (length if isinstance(length, int) else len(length))
     frames = []
     for view, found in objects.items():
         if isinstance(found, int):

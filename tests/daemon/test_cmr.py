@@ -238,6 +238,14 @@ def test_fewer_frames_than_the_encoder_takes(tmp_path):
     assert_same(ours, reference.video({name: made[name] for name in cmr.VIEWS}, SIDE, 20))
 
 
+def test_single_pictures_come_as_often_as_configured(tmp_path):
+    folder = cmr.model(tmp_path / "m", frames={"repeat": 2}, n=60, side=SIDE)
+    study, made = cmr.six_views(seed=10)
+    ours, result = encoder_input(tmp_path / "s", study, folder)
+    assert [one["frames"] for one in result["input"]["views"]] == [30, 30, 10, 2, 2, 2]
+    assert_same(ours, reference.video({name: made[name] for name in cmr.VIEWS}, SIDE, 60, repeat=2))
+
+
 def test_a_field_is_as_many_mm_in_every_study(tmp_path):
     study, made = cmr.six_views(seed=9)
     whole = min(made["cine_sa"][0][0].Rows, made["cine_sa"][0][0].Columns) * float(made["cine_sa"][0][0].PixelSpacing[0])
