@@ -1,12 +1,13 @@
 #include "volume/heart_box.h"
 
+#include "volume/heart_start.h"
 #include "volume/heart_surface.h"
 
 #include <math.h>
 
 static const double grid_mm = 4;
 static const double margin_mm = 4;   /* round a mask */
-static const double few = 0.003;     /* of the heart's volume, left out at every side: tips */
+static const double few = 0.003;     /* of the heart's volume, left out at every side */
 static const double widest_mm = 130; /* from the centre */
 static const double apart_mm = 5;    /* of points */
 enum { SIDE = 53 };                  /* points, to widest_mm on both sides */
@@ -66,9 +67,10 @@ static void set_box(const struct volume_geometry *grid, const double low_mm[3], 
         ret->centre_lps[lps] = grid->origin_lps[lps];
     for (int axis = 0; axis < 3; axis++) {
         double spacing = grid->spacing_zyx_mm[axis];
-        double low = fmax(-0.5, low_mm[axis] / spacing);
-        double high = fmin(grid->zyx[axis] - 0.5, high_mm[axis] / spacing);
-        ret->size_zyx_mm[axis] = fmax(0, high - low) * spacing;
+        double most = grid->zyx[axis] - 0.5;
+        double low = fmin(most, fmax(-0.5, low_mm[axis] / spacing));
+        double high = fmin(most, fmax(low, high_mm[axis] / spacing));
+        ret->size_zyx_mm[axis] = (high - low) * spacing;
         for (int lps = 0; lps < 3; lps++)
             ret->centre_lps[lps] += (low + high) / 2 * steps[axis][lps];
     }
@@ -84,42 +86,46 @@ static void whole_grid(const struct volume_geometry *grid, struct heart_box *ret
     set_box(grid, low, high, ret);
 }
 
-/* 1 from `low` to `high`, falling to 0 a third beyond. */
-static double plausible(double value, double low, double high)
-{
-    double below = (value - low * 2 / 3) / (low / 3), above = (high * 4 / 3 - value) / (high / 3);
-    return fmax(0, fmin(1, fmin(below, above)));
-}
-
-/* 0 at `none`, 1 at `enough`. */
+/* 0 at `none`, 1 at `enough`, which may lie below it. */
 static double of_enough(double value, double none, double enough)
 {
     return fmax(0, fmin(1, (value - none) / (enough - none)));
 }
 
-/* The weakest of what it rests on. */
-static double confidence(const struct heart_start *start, const struct heart_surface *surface)
+/* Is that a heart's size, falling to 0 a third beyond? `held` is what of it the field of view holds. */
+static double plausible(int axis, double size_mm, double held_mm)
 {
-    double lung = fmin(start->lung[0], start->lung[1]);
-    double among = fmin(of_enough(start->soft, 0.3, 0.6), of_enough(lung, 0.02, 0.06));
-    return fmin(among, of_enough(surface->held, 0.1, 0.4));
+    static const double least_mm[3] = {60, 70, 80}, most_mm[3] = {180, 180, 190};
+    static const double least_held_mm[3] = {50, 35, 40};
+    double low = least_mm[axis], high = most_mm[axis], held = least_held_mm[axis];
+    double size = fmin(of_enough(size_mm, low * 2 / 3, low), of_enough(size_mm, high * 4 / 3, high));
+    return fmin(size, of_enough(held_mm, held * 2 / 3, held));
+}
+
+/* Of what the box rests on, the weakest. */
+static double support(const struct heart_start *start, const struct heart_surface *surface)
+{
+    double lung = of_enough(fmin(start->lung[0], start->lung[1]), 0.02, 0.06);
+    double rays = of_enough(surface->held, 0.1, 0.4);
+    return fmin(of_enough(start->soft, 0.3, 0.6), fmin(lung, rays));
 }
 
 static void set_from_surface(const struct volume_geometry *grid, const struct heart_start *start,
                              const struct heart_surface *surface, struct heart_box *ret)
 {
-    static const double least_mm[3] = {60, 70, 80}, most_mm[3] = {180, 180, 190};
     struct spread spread;
     double low[3], high[3];
     spread_out(surface, &spread);
-    ret->confidence = confidence(start, surface);
     for (int axis = 0; axis < 3; axis++) {
         low[axis] = surface->centre_mm[axis] + quantile(&spread, axis, few);
         high[axis] = surface->centre_mm[axis] + quantile(&spread, axis, 1 - few);
-        ret->confidence =
-            fmin(ret->confidence, plausible(high[axis] - low[axis], least_mm[axis], most_mm[axis]));
     }
     set_box(grid, low, high, ret);
+    ret->confidence = support(start, surface);
+    for (int axis = 0; axis < 3; axis++) {
+        double fits = plausible(axis, high[axis] - low[axis], ret->size_zyx_mm[axis]);
+        ret->confidence = fmin(ret->confidence, fits);
+    }
 }
 
 bool heart_box_estimate(const struct volume_geometry *grid, const float *hu, struct heart_box *ret,

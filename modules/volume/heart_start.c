@@ -1,7 +1,6 @@
-#include "volume/heart_surface.h"
+#include "volume/heart_start.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 /* What lies from `inner` to `outer` of a voxel, of every so many voxels. */
 struct region {
@@ -28,7 +27,7 @@ static struct share count(const struct heart_scan *scan, const int at[3], const 
     struct share share = {0};
     int low[3], high[3], every = region->every;
     for (int axis = 0; axis < 3; axis++) {
-        int reach = (int)(region->outer_mm / (step[axis] * every)) * every;
+        int reach = (int)fmin(region->outer_mm / (step[axis] * every), zyx[axis]) * every;
         low[axis] = at[axis] - reach < 0 ? at[axis] % every : at[axis] - reach;
         high[axis] = at[axis] + reach < zyx[axis] ? at[axis] + reach : zyx[axis] - 1;
     }

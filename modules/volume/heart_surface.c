@@ -8,17 +8,20 @@ static const double pi = 3.14159265358979323846;
 static const double near_mm = 12, step_mm = 2; /* along a ray */
 static const double least_mm = 25;             /* of the first border */
 static const double within_mm = 40;            /* of the centre: blood, mostly */
-static const float contrast_hu = 150;          /* blood with contrast */
-/* Between muscle with contrast and fluid; between blood and fat. */
+static const float contrast_hu = 150;          /* of blood */
+/* Where tissue ends: muscle and blood with contrast, but no fluid; without, anything but fat. */
 static const double lit_hu = 20, plain_hu = -20;
-static const double tips_share = 0.13, tips_less_mm = 6; /* what smoothing takes off, of large hearts more */
-static const double vessels_from = 0.65, vessels_weight = 0.2; /* upward: cosine */
+/* What follows. Fluid shows where the heart's fat ends; lung does but for the pericardium and the fat outside
+ * it; where more fat follows, nothing does. */
 static const double fluid_low_hu = -25, fluid_high_hu = 35, lung_hu = -450;
-static const double fat_mm = 5, fat_least_mm = 2, fat_lung_mm = 10, fat_most_mm = 25, before_lung_mm = 6.5;
-static const double wide_mm = 30, narrow_mm = 5; /* what counts half, at first and in the end */
+static const double fat_mm = 5, fat_least_mm = 2, fat_most_mm = 10, before_lung_mm = 6.5, lung_within_mm = 25;
+/* Great vessels leave the heart upward: rays with this cosine and more count for less. */
+static const double vessels_from = 0.65, vessels_weight = 0.2;
+static const double wide_mm = 30, narrow_mm = 5; /* off the surface and counting half, at first and at last */
 static const double narrowing = 0.75, stiffness = 0.1;
-enum { RAYS = 400, STEPS = 59, BORDERS = 12, TERMS = HEART_SURFACE_TERMS, ROUNDS = 8, STIFF_ROUNDS = 4 };
-enum { CENTRINGS = 4, FEW_RAYS = 60 };
+static const double tips_share = 0.13, tips_less_mm = 6; /* smoothing takes more off a large heart's tips */
+enum { RAYS = 400, STEPS = 59, BORDERS = 12, TERMS = HEART_SURFACE_TERMS, ROUNDS = 8, STIFF_ROUNDS = 2 };
+enum { CENTRINGS = 4, CENTRED_MM = 3, FEW_RAYS = 60 };
 
 struct ray {
     double direction[3];
@@ -67,7 +70,7 @@ static void place_rays(struct fit *fit)
     }
 }
 
-/* NAN outside the voxels' middles. */
+/* NAN outside the voxels' middles, and where a value is not finite. */
 static float sample(const struct heart_scan *scan, const double at_mm[3])
 {
     const int *zyx = scan->grid->zyx;
@@ -91,7 +94,7 @@ static float sample(const struct heart_scan *scan, const double at_mm[3])
         }
         sum += weight * scan->hu[index];
     }
-    return sum;
+    return isfinite(sum) ? sum : NAN;
 }
 
 static double length_at(int step)
@@ -99,7 +102,7 @@ static double length_at(int step)
     return near_mm + step * step_mm;
 }
 
-/* Seven of ten samples near the centre are darker than blood with contrast: it has none. */
+/* Take the profiles. Blood has contrast when three of ten samples near the centre are that bright. */
 static void look(struct fit *fit)
 {
     int bright = 0, count = 0;
@@ -117,17 +120,16 @@ static void look(struct fit *fit)
     fit->lit = bright * 10 > count * 3;
 }
 
-/* The surface belonging to a place where tissue ends: some fat of the heart lies round it. It is thick where
- * lung follows far away, and thin where fluid follows at once. */
-static double beyond(const float *profile, int step, double ends)
+/* Where the fat ends that lies round the heart's tissue. */
+static double fat_ends(const float *profile, int step, double ends)
 {
-    for (int i = step + 1; i + 1 < STEPS && length_at(i) < ends + fat_most_mm; i++) {
+    for (int i = step + 1; i + 1 < STEPS && length_at(i) < ends + lung_within_mm; i++) {
         double here = (double)profile[i], next = (double)profile[i + 1], at = length_at(i);
         if (isnan(here) || here > fluid_high_hu)
             break;
         if (here < lung_hu)
-            return fmax(ends + fat_least_mm, fmin(at - before_lung_mm, ends + fat_lung_mm));
-        if (at >= ends + fat_least_mm && at < ends + fat_lung_mm && here > fluid_low_hu &&
+            return fmax(ends + fat_least_mm, fmin(at - before_lung_mm, ends + fat_most_mm));
+        if (at >= ends + fat_least_mm && at < ends + fat_most_mm && here > fluid_low_hu &&
             next > fluid_low_hu && next < fluid_high_hu)
             return at - 1;
     }
@@ -144,7 +146,7 @@ static void find_borders(const struct fit *fit, const float *profile, struct ray
         if (here <= threshold || !(next <= threshold) || !((double)profile[step + 2] <= threshold))
             continue;
         double part = isnan(here) ? 0 : (here - threshold) / (here - next);
-        ray->borders[ray->border_count++] = beyond(profile, step, length_at(step) + part * step_mm);
+        ray->borders[ray->border_count++] = fat_ends(profile, step, length_at(step) + part * step_mm);
     }
 }
 
@@ -273,7 +275,7 @@ static void find(struct fit *fit, struct heart_surface *ret)
     for (int i = 0;; i++) {
         if (!wrap(fit))
             return;
-        if (off_centre(fit, off) < 3 || i == CENTRINGS)
+        if (off_centre(fit, off) < CENTRED_MM || i == CENTRINGS)
             break;
         for (int axis = 0; axis < 3; axis++)
             fit->centre_mm[axis] += off[axis];
