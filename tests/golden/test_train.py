@@ -1,4 +1,5 @@
 """tools/train: its towers are the service's, its data are what the service prepares, and what is held out is held out."""
+import copy
 import json
 import os
 import pathlib
@@ -75,38 +76,33 @@ def test_the_text_tower_and_its_words_are_the_services(command, kind, model):  #
 
 
 @torch.no_grad()
-def test_patches_left_out_are_not_looked_at(kind, model):
+def test_patches_stand_for_others(kind, model):
+    """Of patches that are all the same, at places that are the same, few with weights give what all give."""
     _, config, image, _, _ = model
-    x = torch.rand(1, *config["vision"]["input"])
-    cells = image.pos.shape[0] - 1
-    frames, patches = config["vision"]["input"][0], image.patches(x)
-    lead, keep = frames if kind == "cmr" else 1, torch.tensor([0, 2])
-    some = patches.unflatten(1, (lead, -1))[:, :, keep].flatten(1, 2)
-    other = patches.clone().unflatten(1, (lead, -1))
-    other[:, :, 1] += 1
-    assert torch.allclose(image.tokens(patches, frames, torch.arange(cells)), image.tokens(patches, frames), atol=1e-5)
-    assert torch.equal(image.tokens(some, frames, keep),
-                       image.tokens(other[:, :, keep].flatten(1, 2), frames, keep))
-    assert not torch.allclose(image.tokens(other.flatten(1, 2), frames)[:, 0], image.tokens(patches, frames)[:, 0])
+    image = copy.deepcopy(image)
+    frames, cells = config["vision"]["input"][0], image.pos.shape[0] - 1
+    lead = frames if kind == "cmr" else 1
+    image.pos[3:] = image.pos[2]
+    patches = torch.rand(1, lead, cells, image.patch.in_features)
+    patches[:, :, 2:] = patches[:, :, 1:2]
+    keep, weights = torch.tensor([[0, cells - 1]]), torch.tensor([[1.0, cells - 1]])
+    whole = image.tokens(patches.flatten(1, 2), frames)
+    few = image.tokens(patches[:, :, keep[0]].flatten(1, 2), frames, keep, weights)
+    assert torch.allclose(whole[:, 0], few[:, 0], atol=1e-5)
+    if kind == "ct":
+        assert torch.allclose(image.pooled(whole), image.pooled(few, weights), atol=1e-5)
+    assert not torch.allclose(whole[:, 0], image.tokens(patches[:, :, keep[0]].flatten(1, 2), frames, keep)[:, 0], atol=1e-5)
 
 
-def test_batches_are_cut_as_the_tower_cuts(kind, made):
-    out, served = made
-    one = studies.Studies(out.parent, kind, (2007, 2008))
-    one.folder = out
-    one.look()
-    tower = towers.ImageTower(demos.DEMOS[kind]["vision"])
-    values, counts = one.batch([0])
-    assert torch.equal(values, tower.patches(torch.from_numpy(served.astype(np.float16).astype(np.float32))[None]))
-    keep = torch.tensor([3, 1])
-    some, few = one.batch([0], keep=keep)
-    lead = served.shape[0] if kind == "cmr" else 1
-    assert torch.equal(some, values.unflatten(1, (lead, -1))[:, :, keep].flatten(1, 2))
-    assert torch.equal(few, counts.unflatten(1, (lead, -1))[:, :, keep].flatten(1, 2))
-    # a patch's blocks lie where its values do
-    blocks, full = one.parts_of(0), counts.unflatten(-1, (-1, len(labels.PARTS)))
-    assert full.sum((0, 1, 2)).tolist() == one.get(0)[1].reshape(-1, len(labels.PARTS)).astype(int).sum(0).tolist()
-    assert blocks.shape[-1] == len(labels.PARTS)
+def test_what_is_chosen_stands_for_all():
+    rng = np.random.default_rng(1)
+    parts = torch.zeros(2, 40, 3 * len(labels.PARTS), dtype=torch.uint8)
+    parts[1, 10:16, 5] = 1
+    for count, full in ((20, 6), (6, 4)):
+        keep, weights = studies.choose(parts, count, rng)
+        assert len(set(keep)) == count and weights.sum() == pytest.approx(40)
+        inside = (keep >= 10) & (keep < 16)
+        assert inside.sum() == full and weights[inside].sum() == pytest.approx(6)
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +129,21 @@ def test_training_sees_what_the_service_sees(kind, made):
     ours, parts = one.get(0)
     assert np.array_equal(ours, served.astype(np.float16).astype(np.float32))
     assert parts.shape[:3] == tuple(n // b for n, b in zip(served.shape, labels.BLOCK[kind]))
+
+
+def test_batches_are_cut_as_the_tower_cuts(kind, made):
+    out, served = made
+    one = studies.Studies(out.parent, kind, (2007, 2008))
+    one.folder = out
+    one.look()
+    tower = towers.ImageTower(demos.DEMOS[kind]["vision"])
+    values, counts = one.batch([0])
+    assert torch.equal(values, tower.patches(torch.from_numpy(served.astype(np.float16).astype(np.float32))[None]))
+    assert counts.unflatten(-1, (-1, len(labels.PARTS))).sum((0, 1, 2)).tolist() == \
+        one.get(0)[1].reshape(-1, len(labels.PARTS)).astype(int).sum(0).tolist()
+    some, few, keep, weights = one.batch([0], np.random.default_rng(2), 8)
+    lead = served.shape[0] if kind == "cmr" else 1
+    assert some.shape[1] == few.shape[1] == 8 * lead and keep.shape == weights.shape == (1, 8)
 
 
 def test_what_is_painted_lies_where_it_is_said(kind, made):

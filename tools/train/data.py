@@ -72,8 +72,6 @@ def make(kind, seed, out, build, model, scratch):
         if reason is None:
             values = load_file(dump)["input"]
             values = values.reshape([-1, *values.shape[-2:]])
-            if kind == "cmr":
-                values = values[demos.CMR_DIFFERENT]
             kept["where"] = labels.where(kind, result, folder)
             put(out / f"{seed}.npy", lambda file: np.save(file, values.astype(np.float16)))
             put_labels(kind, kept, values.shape, out / f"{seed}.npz", build)

@@ -18,27 +18,26 @@ CT = {
     "text": {**TEXT, "pool": "mean", "proj_dim": 64},
     "preprocess": {"modality": "CT", "orientation": "lps", "resize": "trilinear", "padding": "air",
                    "hu_clip": [-200, 900], "norm": "range01", "crop": "heart", "spacing": 1.6, "min_slices": 40,
-                   "max_spacing_z_mm": 3.5, "roles": ["cta", "cta_multiphase"]},
+                   "max_spacing_z_mm": 3.5, "gated": True, "roles": ["cta", "cta_multiphase"]},
 }
 
 CMR = {
     "name": "demo-cmr", "family": "cmr-clip",
-    "vision": {"arch": "spacetime_vit", "input": [24, 144, 144], "channels": 1, "patch": [24, 24], "patch_bias": True,
+    "vision": {"arch": "spacetime_vit", "input": [30, 144, 144], "channels": 1, "patch": [24, 24], "patch_bias": True,
                "width": 128, "depth": 4, "heads": 4, "mlp_dim": 512, "act": "gelu", "ln_eps": 1e-6, "pre_ln": False,
-               "post_ln": True, "attn": "divided_time_space", "time_pos": 24, "qkv_bias": True, "pool": "cls",
+               "post_ln": True, "attn": "divided_time_space", "time_pos": 30, "qkv_bias": True, "pool": "cls",
                "proj_pre": "relu", "proj_dim": 64, "proj_bias": True},
     "text": {**TEXT, "pool": "mean", "proj_pre": "relu", "proj_dim": 64},
     "preprocess": {"modality": "MR", "norm": "meanstd", "mean": 0.25, "std": 0.25, "min_field_mm": 240,
-                   "frames": {"n": 24, "orientation": "anatomical", "phases": 10, "phases_policy": "resample", "slices": [7, 7],
-                              "slices_policy": "resample", "missing": "reject", "field_mm": 240}},
+                   "frames": {"n": 30, "orientation": "anatomical", "phases": 10, "phases_policy": "resample", "slices": [7, 7],
+                              "slices_policy": "resample", "repeat": 1, "missing": "reject", "field_mm": 240}},
 }
 
 DEMOS = {"ct": CT, "cmr": CMR}
 
-# What data.py keeps is wider than what the model takes, so that training may move the field and choose frames; the middle
-# is, bit for bit, what the model takes (tests/golden/test_train.py).
-KEPT = {"ct": {"vision": {"input": [108, 120, 120]}}, "cmr": {"vision": {"input": [48, 144, 144], "time_pos": 48},
-                                                               "preprocess": {"frames": {"n": 48}}}}
+# What data.py keeps of CT is wider than what the model takes, so that training may move the field; the middle is, bit for
+# bit, what the model takes (tests/golden/test_train.py).
+KEPT = {"ct": {"vision": {"input": [108, 120, 120]}}, "cmr": {}}
 
 
 def merged(base, changes):
@@ -56,9 +55,3 @@ def config(kind, changes=None, trained=False, vocab=200, **more):
     return {"name": made.pop("name"), "version": "1.0.0", "manufacturer": "cardioscribe", "family": made.pop("family"),
             "trained": trained, "license": LICENSE, "source": "tools/train", "intended_use": USE,
             "training_data": DATA, "limitations": LIMITS, **made, **more}
-
-
-# Of the 48 frames of an examination those that differ: two cines of 10 phases, 7 short-axis slices, three pictures that are
-# repeated 7 times. CMR_FRAMES: which of the kept ones each of the 48 is.
-CMR_DIFFERENT = list(range(27)) + [27, 34, 41]
-CMR_FRAMES = list(range(27)) + [27] * 7 + [28] * 7 + [29] * 7

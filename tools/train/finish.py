@@ -21,6 +21,7 @@ from safetensors.numpy import save_file
 from torch.nn import functional as F
 
 import card
+import demos
 import folder
 import network
 import reports
@@ -199,7 +200,7 @@ def main():
     prompts = prompts_of(kind)
     figures = measured(net, sentences, validation, checked, prompts)
     mean, whiten, limit, _ = domain(seen.reshape(-1, seen.shape[-1]).astype(float), checked.astype(float), arguments.outside)
-    config = {**config, "trained": arguments.trained,
+    config = {**config, "trained": arguments.trained, "preprocess": demos.DEMOS[kind]["preprocess"],
               "score": {"mode": "pair_softmax", "scale_mode": "exp",
                         "calibration": {"id": f"platt-{config['name']}-1",
                                         "on": f"{figures['studies']} synthetic phantoms that training did not see"}},

@@ -31,10 +31,10 @@ class Network(nn.Module):
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("deviation", torch.ones(width))
 
-    def see(self, patches, keep=None):
-        """(tokens without the class token, the pooled vector, what is read from it); keep: which patches they are."""
-        tokens = self.image.tokens(patches, self.image.config["input"][0], keep)
-        pooled = self.image.pooled(tokens)
+    def see(self, patches, keep=None, weights=None):
+        """(tokens without the class token, the pooled vector, what is read from it); keep, weights: ImageTower.tokens."""
+        tokens = self.image.tokens(patches, self.image.config["input"][0], keep, weights)
+        pooled = self.image.pooled(tokens, weights)
         return tokens[:, 1:], pooled, self.standard(pooled)
 
     def standard(self, pooled):

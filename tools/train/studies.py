@@ -81,7 +81,7 @@ class Studies:
         return cut, parts[tuple(slice(f, f + n // s) for f, n, s in zip(first, self.size, step))]
 
     def cut_cmr(self, values, parts, rng):
-        frames = [demos.CMR_FRAMES[i] for i in sampled(len(demos.CMR_FRAMES), self.size[0])]
+        frames = sampled(len(values), self.size[0])
         cut = values[frames]
         if rng is not None:
             dy, dx = (int(v) for v in rng.integers(-4, 5, 2))
@@ -89,27 +89,49 @@ class Studies:
             cut = cut[:, rows[:, None], columns]
         return cut, parts[frames]
 
-    def batch(self, indices, rng=None, keep=None):
+    def batch(self, indices, rng=None, count=None):
         """Patches [batch][patches][values] and what their blocks hold, counts [batch][patches][blocks of a patch * PARTS];
-        of the patches in keep alone, of a video in every frame. rng: moved about, contrast and brightness a little other."""
+        rng: moved about, contrast and brightness a little other. count: of the patches (of a video: of a frame) so many, as
+        `choose` has it, and then also which, and their weights."""
         patch, step = ([1] if self.kind == "cmr" else []) + self.patch, labels.BLOCK[self.kind]
         ratio = [p // s for p, s in zip(patch, step)]
-        values, counts = [], []
+        values, counts, chosen = [], [], []
         for index in indices:
             cut, parts = self.get(index, rng)
+            of_parts, keep = patches(parts, ratio, self.kind, None), None
+            if count:
+                frames = len(cut) if self.kind == "cmr" else 1
+                of_frame = of_parts.unflatten(0, (frames, -1))
+                keep, weight = choose(of_frame, count, rng)
+                chosen.append((torch.from_numpy(keep), torch.from_numpy(weight)))
+                of_parts = of_frame[:, keep].flatten(0, 1)
             values.append(patches(cut[..., None], patch, self.kind, keep).float())
-            counts.append(patches(parts, ratio, self.kind, keep))
+            counts.append(of_parts)
         values = torch.stack(values)
         if rng is not None:
             gain, off = (0.03, 0.005) if self.kind == "ct" else (0.08, 0.05)
             shape = (len(values), 1, 1)
             values = values * torch.from_numpy(rng.normal(1, gain, shape).astype(np.float32)) + \
                 torch.from_numpy(rng.normal(0, off, shape).astype(np.float32))
-        return values, torch.stack(counts)
+        if not count:
+            return values, torch.stack(counts)
+        return values, torch.stack(counts), *(torch.stack(one) for one in zip(*chosen))
 
     def fractions(self, counts):
         """Roots of fractions: a patch that holds little of something says so too."""
         return (counts.float() / math.prod(labels.BLOCK[self.kind])).sqrt()
+
+
+def choose(parts, count, rng):
+    """Which `count` patches are looked at, and how many each stands for: those that hold anything of heart or vessels but fat, and of
+    the others some at random, which stand for all of them. parts: [frames][patches][blocks * PARTS]."""
+    held = parts.unflatten(-1, (-1, len(labels.PARTS)))[..., 2:].amax((0, 2, 3)).numpy() > 0
+    full, empty = np.flatnonzero(held), np.flatnonzero(~held)
+    least = min(max(count // 8, 2), len(empty))
+    some = full if len(full) <= count - least else rng.choice(full, count - least, replace=False)
+    rest = rng.choice(empty, count - len(some), replace=False)
+    weights = np.concatenate([np.full(len(some), len(full) / max(len(some), 1)), np.full(len(rest), len(empty) / max(len(rest), 1))])
+    return np.concatenate([some, rest]), weights.astype(np.float32)
 
 
 def patches(x, size, kind, keep):

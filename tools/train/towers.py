@@ -8,12 +8,12 @@ from torch import nn
 from torch.nn import functional as F
 
 
-def attention(q, k, v):
-    """[..., heads, tokens, head_dim]"""
+def attention(q, k, v, bias=None):
+    """[..., heads, tokens, head_dim]; bias: added to the scores of each key, [..., 1, 1, tokens]"""
     if hasattr(F, "scaled_dot_product_attention"):
-        return F.scaled_dot_product_attention(q, k, v)
-    weights = (q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])).softmax(-1)
-    return weights @ v
+        return F.scaled_dot_product_attention(q, k, v, None if bias is None else bias.expand(*bias.shape[:-2], q.shape[-2], -1))
+    scores = q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1])
+    return (scores if bias is None else scores + bias).softmax(-1) @ v
 
 
 def activation(name):
@@ -36,18 +36,20 @@ class Attention(nn.Module):
     def join(self, x):
         return self.out(x.transpose(-2, -3).flatten(-2))
 
-    def forward(self, x):
-        return self.join(attention(*self.split(x)))
+    def forward(self, x, bias=None):
+        return self.join(attention(*self.split(x), None if bias is None else bias[:, None, None]))
 
 
 class DividedAttention(Attention):
     """The class token sees all; a patch sees the class token and its group: axis 2 of [batch, other, group, width]."""
 
-    def forward(self, x, grid, axis):
-        """x: [batch, 1 + F * N, width]; grid (F, N); axis 1: attends along frames, 2: along the patches of a frame."""
+    def forward(self, x, grid, axis, bias=None):
+        """x: [batch, 1 + F * N, width]; grid (F, N); axis 1: attends along frames, 2: along the patches of a frame; bias of
+        each token: [batch, 1 + F * N], the same in every frame."""
         batch = x.shape[0]
         q, k, v = self.split(x)
-        first = attention(q[:, :, :1], k, v)
+        first = attention(q[:, :, :1], k, v, None if bias is None else bias[:, None, None])
+        within = None if bias is None or axis == 1 else bias[:, None, None, None, :1 + grid[1]]
 
         def groups(t):
             t = t[:, :, 1:].unflatten(2, grid)
@@ -57,7 +59,7 @@ class DividedAttention(Attention):
             parts = groups(t)
             return torch.cat([t[:, :, None, :1].expand(-1, -1, parts.shape[2], -1, -1), parts], 3)
 
-        rest = attention(groups(q), with_class(k), with_class(v))
+        rest = attention(groups(q), with_class(k), with_class(v), within)
         rest = rest.transpose(2, 3) if axis == 1 else rest
         return self.join(torch.cat([first, rest.reshape(batch, self.heads, -1, rest.shape[-1])], 2))
 
@@ -81,8 +83,8 @@ class Block(nn.Module):
         self.attn = Attention(width, c["heads"])
         self.mlp = Mlp(width, c["mlp_dim"], c.get("act", "quick_gelu"))
 
-    def forward(self, x):
-        x = x + self.attn(self.ln1(x))
+    def forward(self, x, bias=None):
+        x = x + self.attn(self.ln1(x), bias)
         return x + self.mlp(self.ln2(x))
 
 
@@ -97,9 +99,9 @@ class SpacetimeBlock(nn.Module):
         self.mlp = Mlp(width, c["mlp_dim"], c.get("act", "quick_gelu"))
         self.after_time = c.get("space_residual", "block_input") == "after_time"
 
-    def forward(self, x, grid):
-        u = x + self.tattn(self.ln_t(x), grid, 1)
-        y = (u if self.after_time else x) + self.attn(self.ln1(u), grid, 2)
+    def forward(self, x, grid, bias=None):
+        u = x + self.tattn(self.ln_t(x), grid, 1, bias)
+        y = (u if self.after_time else x) + self.attn(self.ln1(u), grid, 2, bias)
         return y + self.mlp(self.ln2(y))
 
 
@@ -131,21 +133,28 @@ class ImageTower(nn.Module):
         x = x.reshape(batch, gz, pz, gy, py, gx, px).permute(0, 1, 3, 5, 2, 4, 6)
         return x.reshape(batch, gz * gy * gx, pz * py * px)
 
-    def tokens(self, patches, frames, keep=None):
-        """All tokens after the last norm, class token first. patches: [batch][patches][values] of that many frames; keep:
-        which patches of a frame (of the volume) they are, None: all."""
+    def tokens(self, patches, frames, keep=None, weights=None):
+        """All tokens after the last norm, class token first. patches: [batch][patches][values] of that many frames. In
+        training: keep [batch][kept], which patches of a frame (of the volume) they are; weights, as many: how many patches
+        each of them stands for, in every sum over patches."""
         pos = self.pos[1:] if keep is None else self.pos[1:][keep]
-        x, cells = self.patch(patches), len(pos)
+        x, cells, bias = self.patch(patches), pos.shape[-2], None
         if self.video:
-            pos = (pos + self.time_pos[:frames, None]).flatten(0, 1)
+            pos = (pos.unsqueeze(-3) + self.time_pos[:frames, None]).flatten(-3, -2)
+        if weights is not None:
+            bias = F.pad(weights.log().repeat(1, frames if self.video else 1), (1, 0))
         x = torch.cat([(self.cls + self.pos[0]).expand(len(x), 1, -1), x + pos], 1)
         x = self.pre_ln(x) if self.pre_ln else x
         for layer in self.layers:
-            x = layer(x, (frames, cells)) if self.video else layer(x)
+            x = layer(x, (frames, cells), bias) if self.video else layer(x, bias)
         return self.post_ln(x) if self.post_ln else x
 
-    def pooled(self, tokens):
-        return tokens[:, 0] if self.config.get("pool", "cls") == "cls" else tokens[:, 1:].mean(1)
+    def pooled(self, tokens, weights=None):
+        if self.config.get("pool", "cls") == "cls":
+            return tokens[:, 0]
+        if weights is None:
+            return tokens[:, 1:].mean(1)
+        return (tokens[:, 1:] * (weights / weights.sum(1, keepdim=True))[..., None]).sum(1)
 
     def project(self, pooled):
         return F.normalize(self.proj(F.relu(pooled) if self.relu else pooled), dim=-1)

@@ -205,8 +205,8 @@ class Optimizer:
 
 
 def losses(net, batch, norm, weights, step):
-    x, targets, keep, severity, measures, texts = batch
-    tokens, pooled, _ = net.see(x, keep)
+    x, targets, keep, share, severity, measures, texts = batch
+    tokens, pooled, _ = net.see(x, keep, share)
     net.follow(pooled.detach(), max(0.02, 1 / (2 + 0.5 * step)))
     read = net.standard(pooled)
     unit = net.embed(read)
@@ -233,10 +233,10 @@ def batches(studies, arguments, sentences, step, cells):
     def made(step):
         rng, words = np.random.default_rng([arguments.seed, step]), random.Random(arguments.seed * 10**7 + step)
         indices = rng.choice(len(studies.seeds), arguments.batch, replace=False)
-        keep = torch.from_numpy(rng.choice(cells, int(arguments.keep * cells), replace=False)) if arguments.keep < 1 else None
-        x, parts = studies.batch(indices, rng, keep)
+        x, parts, *chosen = studies.batch(indices, rng, int(arguments.keep * cells) if arguments.keep < 1 else None)
+        keep, share = chosen or (None, None)
         said = [reports.report(studies.kind, studies.truths[i]["findings"], words) for i in indices]
-        return (x, studies.fractions(parts), keep, torch.from_numpy(studies.severity[indices]), torch.from_numpy(studies.measures[indices]),
+        return (x, studies.fractions(parts), keep, share, torch.from_numpy(studies.severity[indices]), torch.from_numpy(studies.measures[indices]),
                 [sentences.drawn(words), sentences.ids(said)])
 
     waiting = [pool.submit(made, step), pool.submit(made, step + 1)]
