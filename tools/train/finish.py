@@ -82,7 +82,7 @@ def speak(net, sentences, pooled, studies, steps, seed):
         loss.backward()
         optimizer.step()
         if step % 200 == 0 or step == steps - 1:
-            print(f"words {step}: {float(loss):.4f}, contrast {float(near):.4f}", flush=True)
+            print(f"words {step}: {loss.detach():.4f}, contrast {near.detach():.4f}", flush=True)
 
 
 def platt(margin, present):
@@ -213,6 +213,8 @@ def main():
     facts = {"kind": kind, "step": last["step"], "seconds": last["spent"], "training": len(studies.seeds), "config": config,
              "declined": studies.declined, "figures": figures, "curve": curve}
     (arguments.out / "README.md").write_text(card.written(facts), encoding="utf-8")
+    for path in arguments.out.iterdir():
+        path.chmod(0o644)  # safetensors writes for the owner alone
     print(json.dumps(figures, indent=1))
 
 
