@@ -28,7 +28,7 @@ CMR = {
                "post_ln": True, "attn": "divided_time_space", "time_pos": 30, "qkv_bias": True, "pool": "cls",
                "proj_pre": "relu", "proj_dim": 64, "proj_bias": True},
     "text": {**TEXT, "pool": "mean", "proj_pre": "relu", "proj_dim": 64},
-    "preprocess": {"modality": "MR", "norm": "meanstd", "mean": 0.25, "std": 0.25, "min_field_mm": 240,
+    "preprocess": {"modality": "MR", "norm": "meanstd", "mean": 0.25, "std": 0.25, "min_field_mm": 225,
                    "frames": {"n": 30, "orientation": "anatomical", "phases": 10, "phases_policy": "resample", "slices": [7, 7],
                               "slices_policy": "resample", "repeat": 1, "missing": "reject", "field_mm": 240}},
 }

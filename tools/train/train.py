@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Train a demo model from kept studies. One command, from a seed; a checkpoint every 10 minutes, and it goes on from there.
+"""Train a demo model from kept studies. One command, from a seed; a checkpoint every 10 minutes and at SIGTERM, and it goes on
+from there.
 
     tools/train/train.py --kind ct --data DATA --run RUN --steps 6000
 
@@ -11,6 +12,7 @@ import json
 import os
 import pathlib
 import random
+import signal
 import time
 
 import numpy as np
@@ -280,7 +282,8 @@ def train(arguments):
         optimizer.load_state_dict(last["optimizer"])
         average, norm, step, spent, weights = last["average"], last["norm"], last["step"], last["spent"], last["weights"]
     start = saved = told = looked = time.time()
-    sums = {}
+    sums, stopped = {}, []
+    signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
     for batch in batches(studies, arguments, sentences, step, net.image.pos.shape[0] - 1):
         if step >= arguments.steps:
             break
@@ -305,10 +308,12 @@ def train(arguments):
             append(run / "curve.csv", row)
             print(" ".join(f"{k}={v:.4g}" for k, v in row.items()), flush=True)
             sums = {}
-        if now - saved > 600 or last_step:
+        if now - saved > 600 or last_step or stopped:
             checkpointed(run, net=net.state_dict(), average=average, optimizer=optimizer.state_dict(), norm=norm, step=step,
                          weights=weights, config=config, spent=spent + now - start)
             saved = now
+        if stopped:
+            break
         if (now - told > arguments.look_s or last_step) and len(validation.seeds) > 20:
             live = {name: value.clone() for name, value in net.state_dict().items()}
             net.load_state_dict(average)
