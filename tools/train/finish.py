@@ -26,7 +26,7 @@ import folder
 import network
 import reports
 import wordpiece
-from studies import MEASURES, Studies
+from kept import MEASURES, Studies
 from train import TRAINING, VALIDATION, Sentences, auc
 
 PROMPTS = 4  # sentences a side

@@ -23,7 +23,7 @@ import demos
 import network
 import reports
 import wordpiece
-from studies import MEASURES, Studies
+from kept import MEASURES, Studies
 
 TRAINING, VALIDATION = (100000, 400000), (400000, 500000)
 
