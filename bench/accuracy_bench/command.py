@@ -171,6 +171,7 @@ def show(arguments, record):
     rows = [row for row in record.of("phantom") if row["key"] in wanted]
     for kind, folder in arguments.models.items():
         asked = texts.Texts(folder)
+        asked.vectors(texts.all_sentences(kind, folder))
         studies = tables.Studies(kind, [row for row in rows if row["kind"] == kind], folder, asked)
         tables.show_cost(studies)
         if len(studies.analysed):

@@ -49,6 +49,13 @@ def held_out(kind):
     return json.loads(path.read_text()).get(kind) if path.exists() else None
 
 
+def all_sentences(kind, model):
+    """Of the prompts and of those held out, to be asked at once: each call opens the model."""
+    sides = [label.get(side) for label in [*labels(model), *(held_out(kind) or {}).values()]
+             for side in ("positive", "negative")]
+    return [text for side in sides for text in ([side] if isinstance(side, str) else side or [])]
+
+
 def report_writer():
     """The function of tools/train that tells findings in words, or None."""
     path = TRAIN / "reports.py"
