@@ -153,7 +153,8 @@ def measured(net, sentences, studies, pooled, prompts):
         a, b = platt(margins[:, i], present[:, i])
         probabilities[:, i] = 1 / (1 + np.exp(-(a * margins[:, i] + b)))
         by_label[name]["calibration"] = {"a": round(a, 6), "b": round(b, 6)}
-        by_label[name]["threshold"] = round(float(1 / (1 + np.exp(b / a))), 6)
+        cut = -b / a if a > 1e-6 else np.inf  # a margin that tells nothing finds nothing
+        by_label[name]["threshold"] = round(float(1 / (1 + np.exp(-np.clip(cut, -12, 12)))), 6)
         rows.append({"id": name, "auc": auc(margins[:, i], present[:, i]), "held_out": auc(others[:, i], present[:, i]),
                      "thirds": thirds(margins[:, i], studies.severity[:, i]), "count": int(present[:, i].sum())})
     told = net.text(sentences.ids([reports.report(studies.kind, t["findings"]) for t in studies.truths]))

@@ -129,7 +129,7 @@ def choose(parts, count, rng):
     full, empty = np.flatnonzero(held), np.flatnonzero(~held)
     least = min(max(count // 8, 2), len(empty))
     some = full if len(full) <= count - least else rng.choice(full, count - least, replace=False)
-    rest = rng.choice(empty, count - len(some), replace=False)
+    rest = rng.choice(empty, count - len(some), replace=False) if len(empty) else empty
     weights = np.concatenate([np.full(len(some), len(full) / max(len(some), 1)), np.full(len(rest), len(empty) / max(len(rest), 1))])
     return np.concatenate([some, rest]), weights.astype(np.float32)
 
