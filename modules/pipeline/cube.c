@@ -28,6 +28,21 @@ static bool find_grid(const struct preprocess *preprocess, const struct volume_p
     return volume_box(&plan->geometry, box->centre_lps, size, zyx, ret, err);
 }
 
+/* The first [count] are read; the other channels are the same in their windows. */
+static bool prepare_channels(const struct preprocess *preprocess, float *values, size_t count,
+                             struct err *err)
+{
+    struct preprocess one = *preprocess;
+    for (int c = preprocess->window_count - 1; c > 0; c--) {
+        float *channel = values + (size_t)c * count;
+        memcpy(channel, values, count * sizeof *values);
+        memcpy(one.hu_clip, preprocess->windows[c], sizeof one.hu_clip);
+        if (!prepare_values(&one, channel, count, err))
+            return false;
+    }
+    return prepare_values(preprocess, values, count, err);
+}
+
 bool cube_prepare(const struct model *model, struct source *source, const struct volume_plan *plan, int phase,
                   struct arena *arena, struct encoder_input *ret, struct result_box *ret_box,
                   struct grounded *ret_segmentations, struct err *err)
@@ -36,13 +51,13 @@ bool cube_prepare(const struct model *model, struct source *source, const struct
     struct volume_geometry grid;
     int zyx[3];
     model_input_zyx(model, zyx);
-    size_t count = tensor_voxels(zyx);
-    float *values = ARENA_ARRAY(arena, float, count);
+    size_t count = tensor_voxels(zyx), channels = (size_t)model_vision(model)->channels;
+    float *values = ARENA_ARRAY(arena, float, channels *count);
     if (!values)
         return err_fail(err, ERR_NOMEM, "no memory for a volume");
     *ret = (struct encoder_input){.values = values, .items = 1, .zyx = {zyx[0], zyx[1], zyx[2]}};
     return find_box(preprocess, source, plan, phase, zyx, arena, ret_box, ret_segmentations, err) &&
            find_grid(preprocess, plan, zyx, ret_box, &grid, err) &&
            prepare_sample(plan, phase, source, &grid, values, err) &&
-           prepare_values(preprocess, values, count, err);
+           prepare_channels(preprocess, values, count, err);
 }

@@ -217,9 +217,11 @@ static void describe_manifest(struct result *result, const char sources[DIGEST_H
     const int *zyx = result->input_zyx, *margin = p->crop_margin_zyx, *pad = p->pad_size_zyx;
     const double *spacing = p->spacing_zyx_mm, *mean = p->mean, *std = p->std;
     const double *centre = result->box.centre_lps, *size = result->box.size_zyx_mm;
+    const double(*window)[2] = p->windows;
     // clang-format off
     const double numbers[] = {phase, zyx[0], zyx[1], zyx[2], spacing[0], spacing[1], spacing[2],
         p->has_hu_clip, p->hu_clip[0], p->hu_clip[1], p->percentile[0], p->percentile[1],
+        p->window_count, window[1][0], window[1][1], window[2][0], window[2][1],
         p->norm, mean[0], mean[1], mean[2], std[0], std[1], std[2],
         p->crop, margin[0], margin[1], margin[2], p->pad_both, p->pad_value, pad[0], pad[1], pad[2],
         centre[0], centre[1], centre[2], size[0], size[1], size[2]};

@@ -64,6 +64,10 @@ struct preprocess {
     int role_count;                          /* 0: all */
     bool has_hu_clip;
     double hu_clip[2];
+    /* Of a volume: every channel is the same voxels, clipped to its window; hu_clip is that of the first.
+     * 0: one channel. */
+    int window_count;
+    double windows[PREPROCESS_CHANNELS_MAX][2];
     enum { PREPROCESS_MINMAX, PREPROCESS_RANGE01, PREPROCESS_MEANSTD } norm;
     double mean[PREPROCESS_CHANNELS_MAX], std[PREPROCESS_CHANNELS_MAX]; /* of each channel */
     /* Of a 2D tower's slices: */

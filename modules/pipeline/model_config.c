@@ -3,6 +3,7 @@
 #include "pipeline/model_hf.h"
 #include "tensor/section.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,6 +35,45 @@ static bool check_norm(const struct preprocess *preprocess, bool has_mean_std,
                         meanstd ? "required with norm meanstd" : "only with norm meanstd");
     if (preprocess->norm == PREPROCESS_RANGE01 && !preprocess->has_hu_clip)
         return err_fail(err, ERR_INPUT, "preprocess.hu_clip: required with norm range01");
+    return true;
+}
+
+/* Is the model's input a whole volume, without organs? */
+static bool takes_cubes(const struct encoder_sections *sections)
+{
+    const char *arch = json_string_value(json_object_get(sections->vision, "arch"));
+    const json_t *input = json_object_get(sections->vision, "input");
+    return !sections->organ && arch && strcmp(arch, "vit") == 0 && json_array_size(input) == 3 &&
+           json_integer_value(json_array_get(input, 0)) > 1;
+}
+
+/* [[low, high], ...], one for each channel of a volume. */
+static bool read_windows(const json_t *list, const struct encoder_sections *sections, struct preprocess *ret,
+                         struct err *err)
+{
+    size_t count = json_array_size(list);
+    if (!list)
+        return true;
+    if (!takes_cubes(sections) || count < 1 || count > PREPROCESS_CHANNELS_MAX ||
+        json_integer_value(json_object_get(sections->vision, "channels")) != (json_int_t)count)
+        return err_fail(err, ERR_INPUT,
+                        "preprocess.windows: one for each of a vit of volumes' %d channels at most",
+                        PREPROCESS_CHANNELS_MAX);
+    if (ret->has_hu_clip || ret->norm != PREPROCESS_RANGE01)
+        return err_fail(err, ERR_INPUT, "preprocess.windows: with norm range01, and without hu_clip");
+    for (size_t i = 0; i < count; i++) {
+        const json_t *window = json_array_get(list, i);
+        double *low_high = ret->windows[i];
+        for (size_t side = 0; side < 2; side++)
+            low_high[side] = json_number_value(json_array_get(window, side));
+        if (json_array_size(window) != 2 || !json_is_number(json_array_get(window, 0)) ||
+            !json_is_number(json_array_get(window, 1)) || !(low_high[0] < low_high[1]) ||
+            fabs(low_high[0]) > 1e6 || fabs(low_high[1]) > 1e6)
+            return err_fail(err, ERR_INPUT, "preprocess.windows[%zu]: [low, high], low first", i);
+    }
+    ret->window_count = (int)count;
+    ret->has_hu_clip = true;
+    memcpy(ret->hu_clip, ret->windows[0], sizeof ret->hu_clip);
     return true;
 }
 
@@ -88,15 +128,6 @@ static bool read_frames(const struct encoder_sections *sections, const json_t *s
     if (ret->has_hu_clip)
         return err_fail(err, ERR_INPUT, "preprocess.hu_clip: not with arch spacetime_vit");
     return model_frames_read(section, input, &ret->frames, err);
-}
-
-/* Is the model's input a whole volume, without organs? */
-static bool takes_cubes(const struct encoder_sections *sections)
-{
-    const char *arch = json_string_value(json_object_get(sections->vision, "arch"));
-    const json_t *input = json_object_get(sections->vision, "input");
-    return !sections->organ && arch && strcmp(arch, "vit") == 0 && json_array_size(input) == 3 &&
-           json_integer_value(json_array_get(input, 0)) > 1;
 }
 
 /* Which keys the preprocess section has. */
@@ -159,7 +190,7 @@ static bool read_preprocess(const struct encoder_sections *sections, const json_
     static const char *const resizes[] = {"trilinear", NULL};
     static const char *const paddings[] = {"air", NULL};
     static const char *const lossies[] = {"accept", "reject", NULL};
-    const json_t *roles = NULL;
+    const json_t *roles = NULL, *windows = NULL;
     int ignored = 0, modality = 0, lossy = 0, norm = PREPROCESS_MINMAX;
     bool has_mean = false, has_std = false;
     *ret = (struct preprocess){
@@ -179,6 +210,7 @@ static bool read_preprocess(const struct encoder_sections *sections, const json_
         {"roles",            SECTION_LIST,    &roles,                 false},
         {"hu_clip",          SECTION_NUMBER2, ret->hu_clip,           false, -1e6, 1e6,
          .present = &ret->has_hu_clip},
+        {"windows",          SECTION_LIST,    &windows,               false},
         {"norm",             SECTION_WORD,    &norm,                  false, .words = norms},
         {"mean",             SECTION_NUMBERS, ret->mean,              false, -1e6, 1e6, .present = &has_mean,
          .most = 3},
@@ -206,8 +238,9 @@ static bool read_preprocess(const struct encoder_sections *sections, const json_
     ret->refuse_lossy = lossy == 1;
     set_heart(sections, asked.crop, ret);
     asked.pad = pad;
-    if (!read_roles(roles, ret, err) || !read_pad(pad, ret, err) ||
-        !read_frames(sections, frames, ret, err) || !check_crop(ret, sections, &asked, err))
+    if (!read_roles(roles, ret, err) || !read_windows(windows, sections, ret, err) ||
+        !read_pad(pad, ret, err) || !read_frames(sections, frames, ret, err) ||
+        !check_crop(ret, sections, &asked, err))
         return false;
     if (has_mean != has_std)
         return err_fail(err, ERR_INPUT, "preprocess.mean and std: one without the other");

@@ -164,7 +164,7 @@ static bool make_input(struct run *run, struct err *err)
     if (vision->arch == ENCODER_VIT && vision->pool != ENCODER_POOL_TOKENS) {
         if (vision->input_zyx[0] == 1)
             return make_pictures(run, err);
-        if (vision->channels == 1)
+        if (vision->channels == 1 || model_preprocess(run->model)->window_count > 0)
             return make_cube(run, err);
     }
     return err_decline(err, "no_study_path", "studies cannot be prepared for a model of this kind");

@@ -103,9 +103,10 @@ static void title_input(const struct preview *preview, const struct preview_bloc
 {
     const struct preprocess *preprocess = model_preprocess(preview->model);
     const int *zyx = preview->input->zyx;
-    char clip[64] = "not clipped";
+    char clip[96] = "not clipped";
     if (preprocess->has_hu_clip)
-        snprintf(clip, sizeof clip, "clipped to %g and %g", preprocess->hu_clip[0], preprocess->hu_clip[1]);
+        snprintf(clip, sizeof clip, "clipped to %g and %g%s", preprocess->hu_clip[0], preprocess->hu_clip[1],
+                 preprocess->window_count > 1 ? ", the first channel" : "");
     preview_line(page, preview_dim,
                  "The encoder's input: %d x %d x %d voxels of %.2f x %.2f x %.2f mm (z, y, x), %s", zyx[0],
                  zyx[1], zyx[2], block->size_mm[0] / zyx[0], block->size_mm[1] / zyx[1],
