@@ -9,15 +9,19 @@ LIMITS = "Knows nothing but synthetic phantoms. Studies unlike them are declined
 TEXT = {"arch": "bert", "width": 64, "depth": 2, "heads": 4, "mlp_dim": 256, "act": "gelu", "ln_eps": 1e-12,
         "max_pos": 192, "max_len": 192, "type_emb": False, "do_lower_case": True, "proj_bias": True}
 
+# HU that become 0 and 1, a channel each: heart and vessels; what is brighter than blood. A patch is a linear map, to which a
+# few voxels of calcium are nothing beside an edge.
+WINDOWS = [[-200, 900], [600, 900]]
+
 CT = {
     "name": "demo-cardiac-ct", "family": "cardiac-clip",
-    "vision": {"arch": "vit", "input": [96, 108, 108], "channels": 1, "patch": [12, 12, 12], "patch_bias": True,
+    "vision": {"arch": "vit", "input": [96, 108, 108], "channels": 2, "patch": [12, 12, 12], "patch_bias": True,
                "width": 128, "depth": 4, "heads": 4, "mlp_dim": 512, "act": "gelu", "ln_eps": 1e-5,
                "cls_token": True, "pre_ln": True, "post_ln": True, "pos": "learned", "qkv_bias": True, "pool": "mean",
                "proj_dim": 64, "proj_bias": True},
     "text": {**TEXT, "pool": "mean", "proj_dim": 64},
     "preprocess": {"modality": "CT", "orientation": "lps", "resize": "trilinear", "padding": "air",
-                   "hu_clip": [-200, 900], "norm": "range01", "crop": "heart", "spacing": 1.6, "min_slices": 40,
+                   "windows": WINDOWS, "norm": "range01", "crop": "heart", "spacing": 1.6, "min_slices": 40,
                    "max_spacing_z_mm": 3.5, "gated": True, "roles": ["cta", "cta_multiphase"]},
 }
 
@@ -35,9 +39,9 @@ CMR = {
 
 DEMOS = {"ct": CT, "cmr": CMR}
 
-# What data.py keeps of CT is wider than what the model takes, so that training may move the field; the middle is, bit for
-# bit, what the model takes (tests/golden/test_train.py).
-KEPT = {"ct": {"vision": {"input": [108, 120, 120]}}, "cmr": {}}
+# What data.py keeps of CT is wider than what the model takes, so that training may move the field, and the first window
+# alone, of which the second is a part; the middle is what the model takes (tests/golden/test_train.py).
+KEPT = {"ct": {"vision": {"input": [108, 120, 120], "channels": 1}, "preprocess": {"windows": WINDOWS[:1]}}, "cmr": {}}
 
 
 def merged(base, changes):

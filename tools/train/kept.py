@@ -32,7 +32,7 @@ class Studies:
         """vision: the section of config.json."""
         self.kind, self.folder = kind, pathlib.Path(data) / kind
         vision = vision or demos.DEMOS[kind]["vision"]
-        self.size, self.patch = vision["input"], vision["patch"]
+        self.size, self.patch, self.channels = vision["input"], vision["patch"], vision.get("channels", 1)
         self.labels = list(reports.LABELS[kind])
         self.seeds, self.truths, self.declined = [], [], 0
         self.range = seeds
@@ -113,6 +113,10 @@ class Studies:
             shape = (len(values), 1, 1)
             values = values * torch.from_numpy(rng.normal(1, gain, shape).astype(np.float32)) + \
                 torch.from_numpy(rng.normal(0, off, shape).astype(np.float32))
+        if self.channels == 2:  # what is brighter than blood, as a window of its own
+            low, high = demos.WINDOWS[0]
+            values = torch.cat([values, ((values * (high - low) + low - demos.WINDOWS[1][0]) /
+                                         (demos.WINDOWS[1][1] - demos.WINDOWS[1][0])).clamp(0, 1)], -1)
         if not count:
             return values, torch.stack(counts)
         return values, torch.stack(counts), *(torch.stack(one) for one in zip(*chosen))

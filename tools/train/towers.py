@@ -115,7 +115,7 @@ class ImageTower(nn.Module):
         size, patch = c["input"], ([1] if self.video else []) + c["patch"]
         self.patch_size, self.grid = patch, [n // p for n, p in zip(size, patch)]
         cells = math.prod(self.grid[1:] if self.video else self.grid)
-        self.patch = nn.Linear(math.prod(patch), width, bias=c.get("patch_bias", False))
+        self.patch = nn.Linear(c.get("channels", 1) * math.prod(patch), width, bias=c.get("patch_bias", False))
         self.cls = nn.Parameter(torch.randn(width) * 0.02)
         self.pos = nn.Parameter(torch.randn(cells + 1, width) * 0.02)
         self.time_pos = nn.Parameter(torch.randn(c["time_pos"], width) * 0.02) if c.get("time_pos") else None
@@ -127,7 +127,10 @@ class ImageTower(nn.Module):
         self.relu = c.get("proj_pre", "none") == "relu"
 
     def patches(self, x):
-        """[batch, z, y, x] to [batch, patches, values], values in the order of a convolution's kernel."""
+        """[batch, z, y, x] or [batch, channels, z, y, x] to [batch, patches, values], values in the order of a
+        convolution's kernel."""
+        if x.ndim == 5:
+            return torch.cat([self.patches(one) for one in x.unbind(1)], -1)
         batch, (gz, gy, gx), (pz, py, px) = x.shape[0], [n // p for n, p in zip(x.shape[1:], self.patch_size)], \
             self.patch_size
         x = x.reshape(batch, gz, pz, gy, py, gx, px).permute(0, 1, 3, 5, 2, 4, 6)
@@ -160,7 +163,7 @@ class ImageTower(nn.Module):
         return F.normalize(self.proj(F.relu(pooled) if self.relu else pooled), dim=-1)
 
     def forward(self, x):
-        return self.project(self.pooled(self.tokens(self.patches(x), x.shape[1])))
+        return self.project(self.pooled(self.tokens(self.patches(x), x.shape[-3])))
 
 
 class PostNormBlock(nn.Module):
@@ -220,7 +223,7 @@ def named(tower, prefix):
     for name, value in tower.state_dict().items():
         if name == "patch.weight":
             c = tower.config
-            value = value.reshape([value.shape[0], 1] + c["patch"])
+            value = value.reshape([value.shape[0], c.get("channels", 1)] + c["patch"])
         if prefix == "text." and name in ("tok", "pos"):
             name += ".weight"
         tensors[prefix + name] = value.detach().float().contiguous()
@@ -235,4 +238,4 @@ def flops(c):
     tokens, width = math.prod(grid) + 1, c["width"]
     linear = 2 * tokens * width * (4 * width * (2 if video else 1) + 2 * c["mlp_dim"])
     keys = (grid[0] + grid[1] * grid[2] + 2) if video else tokens
-    return c["depth"] * (linear + 4 * tokens * keys * width) + 2 * tokens * math.prod(patch) * width
+    return c["depth"] * (linear + 4 * tokens * keys * width) + 2 * tokens * c.get("channels", 1) * math.prod(patch) * width

@@ -9,6 +9,7 @@ import argparse
 import concurrent.futures
 import csv
 import json
+import math
 import os
 import pathlib
 import random
@@ -76,6 +77,19 @@ def start_patches(net, studies, rng):
     with torch.no_grad():
         tower.patch.weight.copy_(axes[:width] * scale[:, None])
         tower.patch.bias.copy_(-(axes[:width] @ mean) * scale)
+
+
+@torch.no_grad()
+def start_second(net, first):
+    """A second channel beside a first that has learned: what it holds in each eighth of a patch, a little, in every direction."""
+    weight, patch = net.image.patch.weight, net.image.patch_size
+    half = math.prod(patch)
+    if weight.shape[1] != 2 * half:
+        return
+    eighths = torch.zeros(8, *patch)
+    for i in range(8):
+        eighths[i][tuple(slice(n // 2 * (i >> a & 1), n // 2 * (1 + (i >> a & 1))) for a, n in enumerate(patch))] = 0.4
+    weight.copy_(torch.cat([first[:, :half], torch.randn(len(weight), 8) @ eighths.flatten(1)], 1))
 
 
 def checkpointed(run, **state):
@@ -265,6 +279,7 @@ def train(arguments):
         fits = {name: value for name, value in old.items() if name.split(".")[0] in ("image", "text", "parts")
                 and not name.startswith("image.proj") and value.shape == net.state_dict()[name].shape}
         print("not taken over:", net.load_state_dict(fits, strict=False), flush=True)
+        start_second(net, old["image.patch.weight"])
     elif last is None:
         start_patches(net, studies, np.random.default_rng(arguments.seed))
     if last is None:
