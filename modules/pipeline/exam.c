@@ -70,8 +70,8 @@ static void sign(const struct exam_view *view, struct volume_plan *picked)
     digest_bytes(text, (size_t)length, picked->manifest_sha256);
 }
 
-static bool pick_frames(struct exam_view *view, enum study_plane plane, int count, bool anatomical,
-                        struct arena *arena, struct err *err)
+static bool pick_frames(struct exam_view *view, enum study_plane plane, int count, struct arena *arena,
+                        struct err *err)
 {
     struct volume_plan *picked = ARENA_NEW(arena, struct volume_plan);
     struct volume_slice *slices = ARENA_ARRAY(arena, struct volume_slice, (size_t)count);
@@ -85,8 +85,6 @@ static bool pick_frames(struct exam_view *view, enum study_plane plane, int coun
     picked->geometry.phases = 1;
     sign(view, picked);
     view->picked = picked;
-    if (anatomical)
-        view->turn = volume_turn_anatomical(&picked->geometry);
     return true;
 }
 
@@ -115,12 +113,13 @@ static bool try_stack(struct search *search, struct exam_view *view, int stack, 
         return why.code == ERR_INPUT && (*ret_reason || no_memory(err));
     }
     view->plan = plan;
+    if (search->preprocess->frames.anatomical)
+        view->turn = volume_turn_anatomical(&plan->geometry);
     *ret_reason = count_frames(view, &search->preprocess->frames, &count);
     const int *zyx = plan->geometry.zyx;
     if (!*ret_reason && (int64_t)zyx[1] * zyx[2] > max_voxels / count)
         *ret_reason = "volume_too_large";
-    return *ret_reason || pick_frames(view, view->look->plane, count, search->preprocess->frames.anatomical,
-                                      search->arena, err);
+    return *ret_reason || pick_frames(view, view->look->plane, count, search->arena, err);
 }
 
 static void pass_over(struct exam_view *view, const struct study_stack *stack, const char *reason)

@@ -42,8 +42,7 @@ struct cutter {
     struct square square; /* as acquired */
     int side, seats;
     float *voxels;  /* [seats][y][x] */
-    float *cut;     /* the square of one */
-    float *turned;  /* the same as the encoder sees it */
+    float *cut;     /* the square of one, as the encoder sees it */
     float *squares; /* [frames][side][side] */
     bool *padded;   /* [frames] */
     float low;      /* the least value there is */
@@ -64,11 +63,9 @@ static bool make_cutter(struct cutter *cutter, const struct exam_view *view, con
     const int *size = cutter->square.size_yx;
     cutter->voxels = ARENA_ARRAY(arena, float, (size_t)cutter->seats *(size_t)zyx[1] * (size_t)zyx[2]);
     cutter->cut = ARENA_ARRAY(arena, float, (size_t)size[0] * (size_t)size[1]);
-    cutter->turned = ARENA_ARRAY(arena, float, (size_t)size[0] * (size_t)size[1]);
     cutter->squares = ARENA_ARRAY(arena, float, (size_t)zyx[0] * (size_t)side * (size_t)side);
     cutter->padded = ARENA_ARRAY(arena, bool, (size_t)zyx[0]);
-    return (cutter->voxels && cutter->cut && cutter->turned && cutter->squares && cutter->padded) ||
-           no_memory(err);
+    return (cutter->voxels && cutter->cut && cutter->squares && cutter->padded) || no_memory(err);
 }
 
 static bool read_frames(const struct cutter *cutter, int first, int count, struct err *err)
@@ -84,11 +81,9 @@ static bool cut_frame(const struct cutter *cutter, const float *voxels, int fram
     const int seen[2] = {size[cutter->turn.swap], size[!cutter->turn.swap]};
     size_t columns = (size_t)cutter->plan->geometry.zyx[2];
     const float *from = voxels + (size_t)square->top * columns + (size_t)square->left;
-    for (size_t y = 0; y < (size_t)size[0]; y++)
-        memcpy(cutter->cut + y * (size_t)size[1], from + y * columns, (size_t)size[1] * sizeof *from);
-    volume_turn_values(&cutter->turn, cutter->cut, size, cutter->turned);
+    volume_turn_values(&cutter->turn, from, columns, size, cutter->cut);
     float *to = cutter->squares + (size_t)frame * (size_t)cutter->side * (size_t)cutter->side;
-    return resize_bilinear_f32(cutter->turned, seen, to, out, err);
+    return resize_bilinear_f32(cutter->cut, seen, to, out, err);
 }
 
 /* What padding becomes is known when all is read, so frames that have some come again. */

@@ -3,7 +3,6 @@
 #include "pipeline/model_hf.h"
 #include "tensor/section.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -47,31 +46,15 @@ static bool takes_cubes(const struct encoder_sections *sections)
            json_integer_value(json_array_get(input, 0)) > 1;
 }
 
-/* [[low, high], ...], one for each channel of a volume. */
-static bool read_windows(const json_t *list, const struct encoder_sections *sections, struct preprocess *ret,
-                         struct err *err)
+/* One for each channel of a volume. */
+static bool set_windows(const struct encoder_sections *sections, struct preprocess *ret, struct err *err)
 {
-    size_t count = json_array_size(list);
-    if (!list)
-        return true;
-    if (!takes_cubes(sections) || count < 1 || count > PREPROCESS_CHANNELS_MAX ||
-        json_integer_value(json_object_get(sections->vision, "channels")) != (json_int_t)count)
+    json_int_t channels = json_integer_value(json_object_get(sections->vision, "channels"));
+    if (!takes_cubes(sections) || channels != ret->window_count)
         return err_fail(err, ERR_INPUT,
-                        "preprocess.windows: one for each of a vit of volumes' %d channels at most",
-                        PREPROCESS_CHANNELS_MAX);
+                        "preprocess.windows: one for each of the channels of a vit of volumes");
     if (ret->has_hu_clip || ret->norm != PREPROCESS_RANGE01)
         return err_fail(err, ERR_INPUT, "preprocess.windows: with norm range01, and without hu_clip");
-    for (size_t i = 0; i < count; i++) {
-        const json_t *window = json_array_get(list, i);
-        double *low_high = ret->windows[i];
-        for (size_t side = 0; side < 2; side++)
-            low_high[side] = json_number_value(json_array_get(window, side));
-        if (json_array_size(window) != 2 || !json_is_number(json_array_get(window, 0)) ||
-            !json_is_number(json_array_get(window, 1)) || !(low_high[0] < low_high[1]) ||
-            fabs(low_high[0]) > 1e6 || fabs(low_high[1]) > 1e6)
-            return err_fail(err, ERR_INPUT, "preprocess.windows[%zu]: [low, high], low first", i);
-    }
-    ret->window_count = (int)count;
     ret->has_hu_clip = true;
     memcpy(ret->hu_clip, ret->windows[0], sizeof ret->hu_clip);
     return true;
@@ -132,7 +115,7 @@ static bool read_frames(const struct encoder_sections *sections, const json_t *s
 
 /* Which keys the preprocess section has. */
 struct asked {
-    bool spacing, crop, margin, margin_mm, pad;
+    bool spacing, crop, margin, margin_mm, pad, windows;
 };
 
 static bool check_crop(const struct preprocess *preprocess, const struct encoder_sections *sections,
@@ -190,7 +173,7 @@ static bool read_preprocess(const struct encoder_sections *sections, const json_
     static const char *const resizes[] = {"trilinear", NULL};
     static const char *const paddings[] = {"air", NULL};
     static const char *const lossies[] = {"accept", "reject", NULL};
-    const json_t *roles = NULL, *windows = NULL;
+    const json_t *roles = NULL;
     int ignored = 0, modality = 0, lossy = 0, norm = PREPROCESS_MINMAX;
     bool has_mean = false, has_std = false;
     *ret = (struct preprocess){
@@ -210,7 +193,8 @@ static bool read_preprocess(const struct encoder_sections *sections, const json_
         {"roles",            SECTION_LIST,    &roles,                 false},
         {"hu_clip",          SECTION_NUMBER2, ret->hu_clip,           false, -1e6, 1e6,
          .present = &ret->has_hu_clip},
-        {"windows",          SECTION_LIST,    &windows,               false},
+        {"windows",          SECTION_PAIRS,   ret->windows,           false, -1e6, 1e6, .present = &asked.windows,
+         .count = &ret->window_count, .most = PREPROCESS_CHANNELS_MAX},
         {"norm",             SECTION_WORD,    &norm,                  false, .words = norms},
         {"mean",             SECTION_NUMBERS, ret->mean,              false, -1e6, 1e6, .present = &has_mean,
          .most = 3},
@@ -238,7 +222,7 @@ static bool read_preprocess(const struct encoder_sections *sections, const json_
     ret->refuse_lossy = lossy == 1;
     set_heart(sections, asked.crop, ret);
     asked.pad = pad;
-    if (!read_roles(roles, ret, err) || !read_windows(windows, sections, ret, err) ||
+    if (!read_roles(roles, ret, err) || (asked.windows && !set_windows(sections, ret, err)) ||
         !read_pad(pad, ret, err) || !read_frames(sections, frames, ret, err) ||
         !check_crop(ret, sections, &asked, err))
         return false;

@@ -91,6 +91,18 @@ static bool read_number2(const struct place *at, const struct section_key *key, 
     return into[0] < into[1] || wrong(at, err, "the first number is not below the second");
 }
 
+static bool read_pairs(const struct place *at, const struct section_key *key, const json_t *value,
+                       double (*into)[2], struct err *err)
+{
+    if (!json_is_array(value) || json_array_size(value) > (size_t)key->most)
+        return wrong(at, err, "not a list of pairs of numbers, or too long");
+    for (size_t i = 0; i < json_array_size(value); i++)
+        if (!read_number2(at, key, json_array_get(value, i), into[i], err))
+            return false;
+    *key->count = (int)json_array_size(value);
+    return true;
+}
+
 static bool read_numbers(const struct place *at, const struct section_key *key, const json_t *value,
                          double *into, struct err *err)
 {
@@ -160,6 +172,8 @@ static bool read_value(const struct place *at, const struct section_key *key, co
         return read_number(at, key, value, key->into, err);
     case SECTION_NUMBER2:
         return read_number2(at, key, value, key->into, err);
+    case SECTION_PAIRS:
+        return read_pairs(at, key, value, key->into, err);
     case SECTION_NUMBERS:
         return read_numbers(at, key, value, key->into, err);
     case SECTION_BOOL:

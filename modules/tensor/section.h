@@ -16,6 +16,7 @@ enum section_kind {
     SECTION_NUMBER,  /* double *, within min..max */
     SECTION_NUMBER2, /* double[2], each within min..max, first below second */
     SECTION_NUMBERS, /* double[most], each within min..max; a number alone stands for all of them */
+    SECTION_PAIRS,   /* double[most][2], each as NUMBER2; *count of them */
     SECTION_BOOL,    /* bool *; true, false, 1 or 0 */
     SECTION_WORD,    /* int *: index of the word in `words` */
     SECTION_TEXT,    /* const char **, 1..max bytes, borrowed from the JSON value */
@@ -31,7 +32,7 @@ struct section_key {
     double min, max;
     const char *const *words; /* ends with NULL */
     bool *present;            /* set when the key is there and not null; may be NULL */
-    int *count, most;         /* of SECTION_INTS; most of SECTION_NUMBERS */
+    int *count, most;         /* of SECTION_INTS and SECTION_PAIRS; most of SECTION_NUMBERS */
 };
 
 /* in: `name` of the section for messages, "" for the top level. errors: ERR_INPUT. */

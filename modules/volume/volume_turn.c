@@ -56,7 +56,8 @@ struct volume_turn volume_turn_anatomical(const struct volume_geometry *geometry
     return best;
 }
 
-void volume_turn_values(const struct volume_turn *turn, const float *in, const int size_yx[2], float *out)
+void volume_turn_values(const struct volume_turn *turn, const float *in, size_t stride, const int size_yx[2],
+                        float *out)
 {
     int rows = size_yx[turn->swap ? 1 : 0], columns = size_yx[turn->swap ? 0 : 1];
     for (int y = 0; y < rows; y++) {
@@ -64,7 +65,7 @@ void volume_turn_values(const struct volume_turn *turn, const float *in, const i
             int row = turn->flip_yx[0] ? rows - 1 - y : y;
             int column = turn->flip_yx[1] ? columns - 1 - x : x;
             int from_y = turn->swap ? column : row, from_x = turn->swap ? row : column;
-            *out++ = in[(size_t)from_y * (size_t)size_yx[1] + (size_t)from_x];
+            *out++ = in[(size_t)from_y * stride + (size_t)from_x];
         }
     }
 }

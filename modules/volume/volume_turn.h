@@ -19,7 +19,9 @@ struct volume_turn volume_turn_anatomical(const struct volume_geometry *geometry
 /* The geometry of what is turned: same places in the patient. */
 struct volume_geometry volume_turned(const struct volume_geometry *geometry, const struct volume_turn *turn);
 
-/* in [y][x] of size_yx. out: the same many values, of the turned size; not the same room. */
-void volume_turn_values(const struct volume_turn *turn, const float *in, const int size_yx[2], float *out);
+/* in: [y][x] of size_yx, rows `stride` values apart. out: the same many values, of the turned size, without
+ * gaps; not the same room. */
+void volume_turn_values(const struct volume_turn *turn, const float *in, size_t stride, const int size_yx[2],
+                        float *out);
 
 #endif

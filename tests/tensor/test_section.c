@@ -11,9 +11,9 @@
 #include <cmocka.h>
 
 struct values {
-    int number, triple[3], word, axes[3], list[4], list_count;
+    int number, triple[3], word, axes[3], list[4], list_count, pair_count;
     const json_t *items;
-    double real, pair[2], channels[3];
+    double real, pair[2], pairs[2][2], channels[3];
     bool flag, has_pair;
     const char *text;
 };
@@ -27,6 +27,7 @@ static bool read_text(const char *json, struct values *ret, struct err *err)
         {"triple", SECTION_INT3, ret->triple, false, 0, 9},
         {"real", SECTION_NUMBER, &ret->real, false, 0, 1},
         {"pair", SECTION_NUMBER2, ret->pair, false, -9, 9, .present = &ret->has_pair},
+        {"pairs", SECTION_PAIRS, ret->pairs, false, -9, 9, .count = &ret->pair_count, .most = 2},
         {"channels", SECTION_NUMBERS, ret->channels, false, -9, 9, .most = 3},
         {"flag", SECTION_BOOL, &ret->flag, false},
         {"axes", SECTION_AXES, ret->axes, false, 1, 99},
@@ -54,6 +55,15 @@ static void reads_every_kind(void **state)
     assert_int_equal(v.triple[2], 3);
     assert_true(v.real == 1 && v.pair[0] == -1 && v.pair[1] == 2.5 && v.has_pair);
     assert_true(!v.flag && v.word == 1 && v.text);
+}
+
+static void pairs_are_counted(void **state)
+{
+    struct err err = ERR_INIT;
+    struct values v;
+    assert_true(read_text("{\"number\":1,\"pairs\":[[-1,2.5],[3,9]]}", &v, &err));
+    assert_int_equal(v.pair_count, 2);
+    assert_true(v.pairs[0][0] == -1 && v.pairs[0][1] == 2.5 && v.pairs[1][0] == 3 && v.pairs[1][1] == 9);
 }
 
 static void a_number_alone_stands_for_every_channel(void **state)
@@ -113,6 +123,11 @@ static void names_the_key_that_is_wrong(void **state)
         {"{\"number\":1,\"triple\":[1,2]}", "part.triple: not a list of three whole numbers"},
         {"{\"number\":1,\"triple\":[1,2,10]}", "part.triple: not within 0 and 9"},
         {"{\"number\":1,\"real\":1.5}", "part.real: not within 0 and 1"},
+        {"{\"number\":1,\"pairs\":[[1,2],[2,1]]}", "part.pairs: the first number is not below the second"},
+        {"{\"number\":1,\"pairs\":[1,2]}", "part.pairs: not a list of two numbers"},
+        {"{\"number\":1,\"pairs\":[[0,1],[1,2],[2,3]]}",
+         "part.pairs: not a list of pairs of numbers, or too long"},
+        {"{\"number\":1,\"pairs\":[[0,10]]}", "part.pairs: not within -9 and 9"},
         {"{\"number\":1,\"pair\":[2,1]}", "part.pair: the first number is not below the second"},
         {"{\"number\":1,\"flag\":2}", "part.flag: not true or false"},
         {"{\"number\":1,\"word\":\"three\"}", "part.word: \"three\" is not supported"},
@@ -152,6 +167,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_every_kind),
+        cmocka_unit_test(pairs_are_counted),
         cmocka_unit_test(a_number_alone_stands_for_every_channel),
         cmocka_unit_test(two_axes_are_y_and_x),
         cmocka_unit_test(lists_have_their_own_length),

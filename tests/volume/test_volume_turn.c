@@ -52,7 +52,7 @@ static void assert_seen(const double x[3], const double y[3], const double seen_
         const struct volume_geometry seen = volume_turned(&as, &turn);
         float values[ALL], turned[ALL], expected[ALL];
         paint(&as, values);
-        volume_turn_values(&turn, values, as.zyx + 1, turned);
+        volume_turn_values(&turn, values, (size_t)as.zyx[2], as.zyx + 1, turned);
         paint(&seen, expected);
         for (int i = 0; i < ALL; i++)
             assert_true(fabsf(turned[i] - expected[i]) < 1e-2F);
