@@ -1,5 +1,7 @@
 """A disk that fills up, and a database that is damaged: refuse, say so, lose nothing."""
+import contextlib
 import os
+import signal
 import sqlite3
 import subprocess
 import time
@@ -234,20 +236,43 @@ def spoil(path, first, last):
         file.write(b"\xa5" * (last - first))
 
 
+def settle(database):
+    """Everything into the main file, and whoever has it open must look again at what it remembers; None if it is in use."""
+    try:
+        with contextlib.closing(sqlite3.connect(database, isolation_level=None, timeout=0.1)) as other:
+            (version,) = other.execute("PRAGMA user_version").fetchone()
+            other.execute(f"PRAGMA user_version = {version}")
+            return True if other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0 else None
+    except sqlite3.OperationalError:
+        return None
+
+
+@contextlib.contextmanager
+def held(daemon):
+    """The daemon stands still, between two of its accesses to the database, which is settled."""
+    def stand_still():
+        daemon.process.send_signal(signal.SIGSTOP)
+        done = settle(daemon.state / "cardioscribe.db")
+        if not done:
+            daemon.process.send_signal(signal.SIGCONT)
+        return done
+
+    wait_for("the database unused", stand_still)
+    try:
+        yield
+    finally:
+        daemon.process.send_signal(signal.SIGCONT)
+
+
 @pytest.mark.parametrize("damage", ["head", "middle"])
 def test_a_database_damaged_while_it_is_used_is_told_and_left_as_it_is(damage, start_daemon):
     daemon = start_daemon(keys={"assembly.study_quiet_s": 600})
     study = ct_study()
     path = daemon.state / "cardioscribe.db"
     send(daemon, study.objects[:6])
-    other = sqlite3.connect(path, isolation_level=None, timeout=60)
-    (version,) = other.execute("PRAGMA user_version").fetchone()
-    other.execute(f"PRAGMA user_version = {version}")  # the daemon must look again at what it remembers
-    assert other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
-    other.close()
-    size = path.stat().st_size
-    spoil(path, *((0, 200) if damage == "head" else (4096, size)))
-    raw = path.read_bytes()
+    with held(daemon):
+        spoil(path, *((0, 200) if damage == "head" else (4096, path.stat().st_size)))
+        raw = path.read_bytes()
     with Sender(daemon, contexts_of(study.objects)) as sender:
         assert [sender.send(one) for one in study.objects[6:8]] == [0xA700, 0xA700]
     assert unready(daemon) == ["database"]
