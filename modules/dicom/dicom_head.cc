@@ -83,6 +83,8 @@ void read_acquisition(DcmDataset *dataset, struct dicom_head *head)
     head->acquisition_number = dicom_value_int(dataset, DCM_AcquisitionNumber, 0);
     head->cardiac_images = dicom_value_int(dataset, DCM_CardiacNumberOfImages, 0);
     head->images_in_acquisition = dicom_value_int(dataset, DCM_ImagesInAcquisition, 0);
+    head->study_series = dicom_value_int(dataset, DCM_NumberOfStudyRelatedSeries, 0);
+    head->study_objects = dicom_value_int(dataset, DCM_NumberOfStudyRelatedInstances, 0);
     dicom_value_number(dataset, DCM_SliceThickness, &head->slice_thickness_mm, &head->odd_number);
     dicom_value_number(dataset, DCM_EchoTime, &head->echo_ms);
     dicom_value_number(dataset, DCM_HeartRate, &head->heart_rate);

@@ -76,8 +76,9 @@ struct dicom_head {
     bool burnt_in;         /* (0028,0301) is YES */
     bool odd_number;       /* a number that counts had to be read with tolerance, see docs/volumes.md */
     int instance_number, acquisition_number;
-    int cardiac_images;        /* (0018,1090) phases of a cine; 0 when absent */
-    int images_in_acquisition; /* (0020,1002); 0 when absent */
+    int cardiac_images;              /* (0018,1090) phases of a cine; 0 when absent */
+    int images_in_acquisition;       /* (0020,1002); 0 when absent */
+    int study_series, study_objects; /* (0020,1206), (0020,1208) the sender's count; 0 when absent */
     double slice_thickness_mm, echo_ms, heart_rate, tube_kv;
     double interval_ms;   /* (0018,1062) Nominal Interval, RR; 0 when absent */
     double velocity_cm_s; /* (0018,9197) or (0018,9217) velocity encoding; 0 when absent */

@@ -76,6 +76,8 @@ static void a_classic_image_says_how_it_was_acquired(void **state)
     made_text(file, 0x00185100, "CS", "FFS");
     made_text(file, 0x00189037, "CS", "RETROSPECTIVE");
     made_text(file, 0x00201002, "IS", "250");
+    made_text(file, 0x00201206, "IS", "7");
+    made_text(file, 0x00201208, "IS", "901");
     made_text(file, 0x00204000, "LT", "J\xE4ger 60 %");
     made_text(file, 0x00280301, "CS", "YES");
     const struct dicom_head *head = finish(test, NULL);
@@ -83,6 +85,8 @@ static void a_classic_image_says_how_it_was_acquired(void **state)
     assert_int_equal(head->cardiac_images, 25);
     assert_string_equal(head->cardiac_sync, "RETROSPECTIVE");
     assert_int_equal(head->images_in_acquisition, 250);
+    assert_int_equal(head->study_series, 7);
+    assert_int_equal(head->study_objects, 901);
     assert_string_equal(head->image_comments, "J\xC3\xA4ger 60 %");
     assert_true(head->burnt_in);
     assert_false(head->frames[0].has_phase_percent); /* no CT */
