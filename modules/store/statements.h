@@ -92,23 +92,26 @@ S(REPORT_FIND, "SELECT sop_class, sop_uid, series_uid, path, sha256 FROM report 
 S(REPORT_BEFORE, "SELECT p.sop_class, p.sop_uid, p.series_uid FROM report p JOIN result r ON r.id = p.result_id"
   " WHERE r.study_id = ?1 AND r.model = ?2 AND r.revision < ?3 ORDER BY r.revision DESC, p.id LIMIT 1")
 
-S(DELIVERY_ADD, "INSERT INTO delivery (result_id, destination, state, next_ms, updated_ms)"
-  " VALUES (?1, ?2, 'pending', ?3, ?3)")
-S(DELIVERY_DUE, "SELECT d.id, d.result_id, r.study_id, d.attempts, coalesce(t.sop_class, '') FROM delivery d"
-  " JOIN result r ON r.id = d.result_id LEFT JOIN destination t ON t.name = d.destination"
-  " WHERE d.destination = ?1 AND d.state = 'pending' AND (d.next_ms <= ?2 OR d.next_ms > ?2 + 604800000)"
-  " AND NOT EXISTS (SELECT 1 FROM delivery e JOIN result q ON q.id = e.result_id WHERE e.destination = d.destination"
-  " AND e.state = 'pending' AND e.id < d.id AND q.study_id = r.study_id AND q.model = r.model)"
-  " ORDER BY d.next_ms, d.id LIMIT 1")
+S(DELIVERY_ADD, "INSERT INTO delivery (what, study_id, revision, result_id, destination, state, created_ms, next_ms,"
+  " updated_ms) VALUES ('result', ?1, ?2, ?3, ?4, 'pending', ?5, ?5, ?5)")
+S(DELIVERY_ADD_OBJECTS, "INSERT INTO delivery (what, study_id, revision, destination, state, created_ms, next_ms,"
+  " updated_ms) VALUES ('objects', ?1, ?2, ?3, 'pending', ?4, ?4, ?4) ON CONFLICT DO NOTHING")
+S(DELIVERY_DUE, "SELECT d.id, coalesce(d.result_id, 0), d.study_id, d.attempts, coalesce(t.sop_class, ''), d.what,"
+  " d.revision, d.sent_upto FROM delivery d LEFT JOIN result r ON r.id = d.result_id LEFT JOIN destination t"
+  " ON t.name = d.destination WHERE d.destination = ?1 AND d.state = 'pending'"
+  " AND (d.next_ms <= ?2 OR d.next_ms > ?2 + 604800000)"
+  " AND NOT EXISTS (SELECT 1 FROM delivery e LEFT JOIN result q ON q.id = e.result_id"
+  " WHERE e.destination = d.destination AND e.state = 'pending' AND e.id < d.id AND e.study_id = d.study_id"
+  " AND e.what = d.what AND q.model IS r.model) ORDER BY d.priority DESC, d.next_ms, d.id LIMIT 1")
 S(DELIVERY_DESTINATIONS, "SELECT DISTINCT destination FROM delivery WHERE state = 'pending'")
 S(DELIVERY_SET, "UPDATE delivery SET state = ?2, attempts = attempts + 1, next_ms = ?3, status = ?4, cause = ?5,"
   " sop_uid = ?6, updated_ms = ?7 WHERE id = ?1 AND state = 'pending'")
 S(DELIVERY_REQUEUE, "UPDATE delivery SET state = 'pending', next_ms = ?2, updated_ms = ?2 WHERE id = ?1"
   " AND state IN ('pending', 'parked')")
-S(DELIVERY_STUDY, "SELECT r.study_id FROM delivery d JOIN result r ON r.id = d.result_id WHERE d.id = ?1")
-S(DELIVERY_SUMMARY, "SELECT count(*), coalesce(sum(d.state = 'pending'), 0), coalesce(sum(d.state = 'parked'), 0),"
-  " coalesce(max(CASE WHEN d.state = 'parked' THEN d.destination || ': ' || d.cause END), '')"
-  " FROM delivery d JOIN result r ON r.id = d.result_id WHERE r.study_id = ?1 AND r.revision = ?2")
+S(DELIVERY_STUDY, "SELECT study_id FROM delivery WHERE id = ?1")
+S(DELIVERY_SUMMARY, "SELECT count(*), coalesce(sum(state = 'pending'), 0), coalesce(sum(state = 'parked'), 0),"
+  " coalesce(max(CASE WHEN state = 'parked' THEN destination || ': ' || cause END), '')"
+  " FROM delivery WHERE study_id = ?1 AND revision = ?2")
 S(DESTINATION_SET, "INSERT INTO destination (name, sop_class) VALUES (?1, ?2) ON CONFLICT (name)"
   " DO UPDATE SET sop_class = excluded.sop_class")
 
@@ -132,9 +135,9 @@ S(VIEW_JOBS, "SELECT id, revision, model, live, state, attempts, reason, created
 S(VIEW_RESULTS, "SELECT r.id, r.revision, r.model, r.analysed, r.reason, r.json, r.created_ms, p.sop_uid AS sr_sop_uid,"
   " p.sop_class AS sr_sop_class, p.series_uid AS sr_series_uid FROM result r LEFT JOIN report p ON p.id ="
   " (SELECT min(id) FROM report WHERE result_id = r.id) WHERE r.study_id = ?1 ORDER BY r.revision DESC, r.id DESC")
-S(VIEW_DELIVERIES, "SELECT d.id, r.revision, r.model, d.destination, d.state, d.attempts, d.next_ms, d.status,"
-  " d.cause, d.sop_uid, d.updated_ms FROM delivery d JOIN result r ON r.id = d.result_id WHERE r.study_id = ?1"
-  " ORDER BY d.id")
+S(VIEW_DELIVERIES, "SELECT d.id, d.what, d.revision, r.model, d.destination, d.state, d.attempts, d.next_ms,"
+  " d.status, d.cause, d.sop_uid, d.updated_ms FROM delivery d LEFT JOIN result r ON r.id = d.result_id"
+  " WHERE d.study_id = ?1 ORDER BY d.id")
 S(VIEW_DELIVERY, "SELECT id, destination, state FROM delivery WHERE id = ?1")
 S(VIEW_EVENTS, "SELECT id, at_ms, kind, detail FROM event WHERE study_id = ?1 ORDER BY id")
 S(VIEW_REFUSALS, "SELECT id, at_ms, peer_ae, peer_address, study_uid, sop_class, sop_uid, status, cause"
@@ -147,6 +150,5 @@ S(COUNT_DELIVERIES, "SELECT state, count(*) FROM delivery GROUP BY state")
 S(OLDEST_STUDIES, "SELECT state, min(last_object_ms) FROM study"
   " WHERE state IN ('receiving', 'queued', 'encoding', 'encoded') GROUP BY state")
 S(OLDEST_JOBS, "SELECT state, min(created_ms) FROM job WHERE state IN ('queued', 'running') GROUP BY state")
-S(OLDEST_DELIVERIES, "SELECT d.state, min(r.created_ms) FROM delivery d JOIN result r ON r.id = d.result_id"
-  " WHERE d.state = 'pending' GROUP BY d.state")
+S(OLDEST_DELIVERIES, "SELECT state, min(created_ms) FROM delivery WHERE state = 'pending' GROUP BY state")
 // clang-format on

@@ -216,12 +216,20 @@ bool store_finish_job(struct store *store, const struct store_finish *finish, in
 
 /* ---- delivery ------------------------------------------------------------------------------------------ */
 
+enum store_what {
+    STORE_WHAT_RESULT, /* the report or annotation of one result */
+    STORE_WHAT_OBJECTS /* the study's originals; result is 0 */
+};
 struct store_delivery {
+    enum store_what what;
     int64_t id, result, study;
-    int attempts;
+    int64_t sent_upto; /* of objects: the last instance row that the destination has */
+    int revision, attempts;
     char preferred_class[UID_SIZE]; /* what the destination took last, or "" */
 };
-/* The oldest delivery due at a destination. *found false when there is none. */
+/* The delivery due at a destination: the highest priority, then the oldest. *found false when there is none.
+ * Of one study and model, and of one study's objects, none is due before the one that was queued before it
+ * has ended. */
 bool store_due_delivery(struct store *store, const char *destination, int64_t now_ms, bool *found,
                         struct store_delivery *ret, struct err *err);
 /* The result's report in a class: path and UID in the arena; *ret NULL when it has none yet. */
@@ -230,6 +238,11 @@ bool store_find_report(struct store *store, int64_t result, const char *sop_clas
 /* A copy in another class; another route may have added the same one: then nothing happens. */
 bool store_add_report(struct store *store, int64_t result, const struct store_report *report, int64_t now_ms,
                       struct err *err);
+/* The originals of a revision, to each destination once: a row that is there already stays as it is. */
+bool store_forward_objects(struct store *store, int64_t study, int revision, const char *const *destinations,
+                           int count, int64_t now_ms, struct err *err);
+/* in: report: what was stored there; NULL: no DICOM report (an annotation, originals). status: of DIMSE, -1
+ * when none was spoken; here and below. */
 bool store_delivered(struct store *store, const struct store_delivery *delivery, const char *destination,
                      const struct store_report *report, int status, const char *note, int64_t now_ms,
                      struct err *err);

@@ -16,10 +16,33 @@ bool store_due_delivery(struct store *store, const char *destination, int64_t no
         ret->study = sqlite3_column_int64(statement, 2);
         ret->attempts = sqlite3_column_int(statement, 3);
         snprintf(ret->preferred_class, UID_SIZE, "%s", column_text(statement, 4));
+        bool objects = strcmp(column_text(statement, 5), "objects") == 0;
+        ret->what = objects ? STORE_WHAT_OBJECTS : STORE_WHAT_RESULT;
+        ret->revision = sqlite3_column_int(statement, 6);
+        ret->sent_upto = sqlite3_column_int64(statement, 7);
         statement_done(statement);
     }
     pthread_mutex_unlock(&store->lock);
     return row != ROW_FAILED;
+}
+
+static bool forward(struct store *store, int64_t study, int revision, const char *const *destinations,
+                    int count, int64_t now_ms, struct err *err)
+{
+    for (int i = 0; i < count; i++)
+        if (!statement_run(store,
+                           statement_bind(store, SQL_DELIVERY_ADD_OBJECTS, "iiti", study, (int64_t)revision,
+                                          destinations[i], now_ms),
+                           err))
+            return false;
+    return study_refresh(store, study, now_ms, err);
+}
+
+bool store_forward_objects(struct store *store, int64_t study, int revision, const char *const *destinations,
+                           int count, int64_t now_ms, struct err *err)
+{
+    return transaction_begin(store, err) &&
+           transaction_end(store, forward(store, study, revision, destinations, count, now_ms, err), err);
 }
 
 static bool copy_report(sqlite3_stmt *statement, struct arena *arena, struct store_report **ret,
@@ -69,25 +92,36 @@ static bool set_delivery(struct store *store, const struct store_delivery *deliv
     return statement_run(store, statement, err);
 }
 
+static bool say_delivered(struct store *store, const struct store_delivery *delivery, const char *destination,
+                          const struct store_report *report, const struct change *change, struct err *err)
+{
+    bool originals = delivery->what == STORE_WHAT_OBJECTS;
+    const char *kind = originals ? "objects_delivered" : report ? "report_delivered" : "annotation_delivered";
+    char status[24] = "";
+    if (change->status >= 0)
+        snprintf(status, sizeof status, ", status 0x%04x", (unsigned)change->status);
+    return event_add(store, delivery->study, kind, change->now_ms, err, "to %s%s%s%s", destination, status,
+                     *change->cause ? ", " : "", change->cause);
+}
+
 static bool mark_delivered(struct store *store, const struct store_delivery *delivery,
                            const char *destination, const struct store_report *report,
                            const struct change *change, struct err *err)
 {
-    return set_delivery(store, delivery, change, err) &&
-           statement_run(store,
-                         statement_bind(store, SQL_DESTINATION_SET, "tt", destination, report->sop_class),
-                         err) &&
-           event_add(store, delivery->study, "report_delivered", change->now_ms, err,
-                     "to %s, status 0x%04x%s%s", destination, (unsigned)change->status,
-                     *change->cause ? ", " : "", change->cause) &&
-           study_refresh(store, delivery->study, change->now_ms, err);
+    if (!set_delivery(store, delivery, change, err) ||
+        !say_delivered(store, delivery, destination, report, change, err) ||
+        !study_refresh(store, delivery->study, change->now_ms, err))
+        return false;
+    return !report ||
+           statement_run(
+               store, statement_bind(store, SQL_DESTINATION_SET, "tt", destination, report->sop_class), err);
 }
 
 bool store_delivered(struct store *store, const struct store_delivery *delivery, const char *destination,
                      const struct store_report *report, int status, const char *note, int64_t now_ms,
                      struct err *err)
 {
-    struct change change = {"delivered", note, report->sop_uid, status, now_ms, now_ms};
+    struct change change = {"delivered", note, report ? report->sop_uid : "", status, now_ms, now_ms};
     return transaction_begin(store, err) &&
            transaction_end(store, mark_delivered(store, delivery, destination, report, &change, err), err);
 }

@@ -248,10 +248,12 @@ bool store_add_report(struct store *store, int64_t result, const struct store_re
 static bool add_deliveries(struct store *store, int64_t result, const struct store_finish *finish,
                            int64_t now_ms, struct err *err)
 {
+    const struct store_job *job = finish->job;
     for (int i = 0; i < finish->destination_count; i++)
-        if (!statement_run(
-                store,
-                statement_bind(store, SQL_DELIVERY_ADD, "iti", result, finish->destinations[i], now_ms), err))
+        if (!statement_run(store,
+                           statement_bind(store, SQL_DELIVERY_ADD, "iiiti", job->study,
+                                          (int64_t)job->revision, result, finish->destinations[i], now_ms),
+                           err))
             return false;
     return true;
 }

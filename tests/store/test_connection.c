@@ -36,6 +36,52 @@ static void opening_again_migrates_nothing_and_loses_nothing(void **state)
     assert_int_equal(ask(f, "SELECT count(*) FROM study"), 1);
 }
 
+/* As a database of the first release is, with a report delivered and one that waits. */
+static const char *const first_release =
+    "INSERT INTO study (id, study_uid, patient_id, issuer, accession, study_date, description, state,"
+    " first_object_ms, last_object_ms, receiving_ms) VALUES (7, '1.2.1', 'P1', '', 'ACC', '20260101', '',"
+    " 'encoded', 1, 2, 1);"
+    "INSERT INTO job (id, study_id, revision, model, live, state, created_ms)"
+    " VALUES (3, 7, 2, 'demo', 1, 'done', 3);"
+    "INSERT INTO result (id, job_id, study_id, revision, model, analysed, reason, json, created_ms)"
+    " VALUES (5, 3, 7, 2, 'demo', 1, '', '{}', 4);"
+    "INSERT INTO delivery (id, result_id, destination, state, attempts, next_ms, status, cause, sop_uid,"
+    " updated_ms) VALUES (11, 5, 'PACS', 'delivered', 2, 9, 0, '', '1.9.1', 10),"
+    " (12, 5, 'ARCHIVE', 'pending', 1, 20, NULL, 'down', '', 10)";
+
+static void a_database_of_the_first_release_keeps_its_deliveries(void **state)
+{
+    struct fixture *f = *state;
+    struct store_delivery delivery;
+    bool found;
+    sqlite3 *db;
+    char path[80];
+    store_close(f->store);
+    snprintf(path, sizeof path, "%s/index.db", f->folder);
+    unlink(path);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, migrations[0], NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, first_release, NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 1", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    f->store = store_open(path, &f->err);
+    assert_non_null(f->store);
+    assert_int_equal(ask(f, "PRAGMA user_version"), migration_count);
+    assert_int_equal(ask(f, "SELECT count(*) FROM pragma_foreign_key_check"), 0);
+    assert_int_equal(
+        ask(f, "SELECT count(*) FROM delivery WHERE id = 11 AND what = 'result' AND study_id = 7"
+               " AND revision = 2 AND result_id = 5 AND destination = 'PACS' AND state = 'delivered'"
+               " AND attempts = 2 AND status = 0 AND sop_uid = '1.9.1' AND created_ms = 4"),
+        1);
+    assert_true(store_due_delivery(f->store, "ARCHIVE", 20, &found, &delivery, &f->err));
+    assert_true(found);
+    assert_int_equal(delivery.what, STORE_WHAT_RESULT);
+    assert_int_equal(delivery.id, 12);
+    assert_int_equal(delivery.study, 7);
+    assert_int_equal(delivery.revision, 2);
+    assert_int_equal(delivery.attempts, 1);
+}
+
 static void a_file_that_is_no_database_is_refused_and_left_as_it_is(void **state)
 {
     struct fixture *f = *state;
@@ -233,6 +279,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(an_empty_database_is_brought_to_the_newest_schema),
         T(opening_again_migrates_nothing_and_loses_nothing),
+        T(a_database_of_the_first_release_keeps_its_deliveries),
         T(a_file_that_is_no_database_is_refused_and_left_as_it_is),
         T(a_damaged_database_is_refused_and_not_recreated),
         T(an_index_page_nobody_reads_at_the_start_is_missed_all_the_same),

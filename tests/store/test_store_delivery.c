@@ -223,10 +223,87 @@ static void what_waits_for_nobody_is_parked(void **state)
     assert_string_equal(state_of(f, study), "undelivered");
 }
 
+static void an_annotation_is_delivered_without_a_report(void **state)
+{
+    struct fixture *f = *state;
+    struct store_delivery delivery;
+    int64_t study = reported(f, (const char *const[]){"RIS", NULL});
+    assert_true(due(f, "RIS", 200000, &delivery));
+    assert_int_equal(delivery.what, STORE_WHAT_RESULT);
+    assert_int_equal(delivery.revision, 1);
+    assert_true(
+        store_delivered(f->store, &delivery, "RIS", NULL, -1, "accepted", start_ms + 200000, &f->err));
+    assert_string_equal(state_of(f, study), "delivered");
+    assert_int_equal(ask(f, "SELECT status IS NULL AND sop_uid = '' FROM delivery"), 1);
+    assert_int_equal(ask(f, "SELECT count(*) FROM destination"), 0);
+    assert_string_equal(ask_text(f, "SELECT detail FROM event WHERE kind = 'annotation_delivered'"),
+                        "to RIS, accepted");
+}
+
+static void originals_are_forwarded_once_a_revision_and_destination(void **state)
+{
+    struct fixture *f = *state;
+    struct store_delivery delivery;
+    static const char *const names[] = {"PACS", "ARCHIVE"};
+    int64_t study = reported(f, (const char *const[]){"PACS", NULL});
+    assert_true(store_forward_objects(f->store, study, 1, names, 2, start_ms + 300000, &f->err));
+    assert_true(store_forward_objects(f->store, study, 1, names, 2, start_ms + 310000, &f->err));
+    assert_int_equal(ask(f, "SELECT count(*) FROM delivery WHERE what = 'objects'"), 2);
+    deliver(f, "PACS"); /* the report, which was queued first */
+    assert_string_equal(state_of(f, study), "encoded");
+    assert_true(due(f, "PACS", 300000, &delivery));
+    assert_int_equal(delivery.what, STORE_WHAT_OBJECTS);
+    assert_int_equal(delivery.result, 0);
+    assert_int_equal(delivery.study, study);
+    assert_int_equal(delivery.sent_upto, 0);
+    assert_true(store_delivered(f->store, &delivery, "PACS", NULL, 0, "", start_ms + 320000, &f->err));
+    assert_true(due(f, "ARCHIVE", 300000, &delivery));
+    assert_true(store_delivered(f->store, &delivery, "ARCHIVE", NULL, 0, "", start_ms + 320000, &f->err));
+    assert_string_equal(state_of(f, study), "delivered");
+    assert_int_equal(events_of(f, study, "objects_delivered"), 2);
+}
+
+static void originals_that_wait_do_not_hold_the_report_up(void **state)
+{
+    struct fixture *f = *state;
+    struct store_delivery delivery;
+    static const char *const names[] = {"PACS"};
+    int64_t study = reported(f, (const char *const[]){"PACS", NULL});
+    assert_true(store_forward_objects(f->store, study, 1, names, 1, start_ms + 100000, &f->err));
+    assert_true(due(f, "PACS", 110000, &delivery));
+    assert_int_equal(delivery.what, STORE_WHAT_OBJECTS);
+    assert_true(
+        store_retry_delivery(f->store, &delivery, -1, "down", start_ms + 900000, start_ms + 110000, &f->err));
+    assert_true(due(f, "PACS", 200000, &delivery));
+    assert_int_equal(delivery.what, STORE_WHAT_RESULT);
+}
+
+static void the_higher_priority_goes_first(void **state)
+{
+    struct fixture *f = *state;
+    struct store_delivery delivery;
+    sqlite3 *db;
+    static const char *const names[] = {"PACS"};
+    int64_t study = reported(f, (const char *const[]){"PACS", NULL});
+    assert_true(store_forward_objects(f->store, study, 1, names, 1, start_ms + 150000, &f->err));
+    assert_true(due(f, "PACS", 200000, &delivery));
+    assert_int_equal(delivery.what, STORE_WHAT_RESULT);
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db, "UPDATE delivery SET priority = 5 WHERE what = 'objects'", NULL, NULL, NULL), 0);
+    sqlite3_close(db);
+    assert_true(due(f, "PACS", 200000, &delivery));
+    assert_int_equal(delivery.what, STORE_WHAT_OBJECTS);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(an_annotation_is_delivered_without_a_report),
+        T(originals_are_forwarded_once_a_revision_and_destination),
+        T(originals_that_wait_do_not_hold_the_report_up),
+        T(the_higher_priority_goes_first),
         T(a_delivery_is_due_at_its_own_destination_only),
         T(a_delivered_report_ends_the_study),
         T(a_study_is_delivered_when_every_destination_has_it),
