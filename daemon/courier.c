@@ -2,25 +2,22 @@
  * A route looks its destination up in the running configuration before each delivery; one whose destination
  * is gone parks what waits for it. The list of routes belongs to main, which alone starts and stops.
  * Waiting is a row: the next attempt's time is in the delivery, so back-off survives a restart. Stop:
- * service->stopping and the bell; a C-STORE under way ends by its own time-outs. */
+ * service->stopping and the bell; a delivery under way ends by its own time-outs. How a delivery
+ * is sent is the business of its kind of destination: courier_dicom.c. */
 #include "daemon/courier.h"
 
 #include "base/clock.h"
+#include "daemon/attempt.h"
+#include "daemon/courier_dicom.h"
 #include "daemon/log.h"
 #include "daemon/metrics.h"
 #include "daemon/outcome.h"
-#include "dicom/dicom_sr.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { LOOK_MS = 500 };
-
-/* The most wanted first. source: docs/report.md. */
-static const char *const sr_classes[] = {DICOM_SR_COMPREHENSIVE_3D, DICOM_SR_COMPREHENSIVE,
-                                         DICOM_SR_ENHANCED};
-enum { SR_CLASSES = 3 };
 
 struct route {
     struct courier *courier;
@@ -36,135 +33,13 @@ struct courier {
     int route_count;
 };
 
-/* How an attempt ended. */
-struct attempt {
-    enum outcome_delivery outcome;
-    int status;      /* -1: the peer gave none */
-    char cause[300]; /* may hold the peer's own words: for the row, not for the log */
-};
-
-static void conclude(struct attempt *attempt, enum outcome_delivery outcome, int status, const char *cause)
-{
-    attempt->outcome = outcome;
-    attempt->status = status;
-    snprintf(attempt->cause, sizeof attempt->cause, "%s", cause);
-}
-
-/* The result's report in a class: made on first need from the one it was written in, and persisted before it
- * is sent. */
-static bool report_in_class(struct service *service, int64_t result, const char *sop_class,
-                            struct arena *arena, struct store_report **ret, struct err *err)
-{
-    struct store_report *base;
-    char from[PATH_MAX], incoming[PATH_MAX];
-    if (!store_find_report(service->store, result, sop_class, arena, ret, err))
-        return false;
-    if (*ret)
-        return true;
-    if (!store_find_report(service->store, result, "", arena, &base, err))
-        return false;
-    if (!base)
-        return err_fail(err, ERR_CORRUPT, "the result has no report");
-    struct store_report *copy = ARENA_NEW(arena, struct store_report);
-    char *uid = arena_alloc(arena, UID_SIZE, 1);
-    char *relative = arena_alloc(arena, SPOOL_RELATIVE_SIZE, 1);
-    char *sha256 = arena_alloc(arena, DIGEST_HEX_SIZE, 1);
-    if (!copy || !uid || !relative || !sha256)
-        return err_fail(err, ERR_NOMEM, "no memory for a report");
-    report_class_uid(base->sop_uid, sop_class, uid);
-    *copy = (struct store_report){sop_class, uid, base->series_uid, relative, sha256};
-    spool_path(service->spool, base->path, from);
-    spool_incoming(service->spool, incoming);
-    spool_report_path(uid, relative);
-    bool ok = dicom_sr_reclass(from, sop_class, report_class_uid, incoming, err) &&
-              digest_file(incoming, 0, sha256, err) &&
-              spool_commit(service->spool, incoming, relative, err) &&
-              store_add_report(service->store, result, copy, clock_unix_ms(), err);
-    spool_discard(incoming);
-    *ret = copy;
-    return ok;
-}
-
-/* What the destination took before comes first: a result is never stored there in two classes. */
-static void class_order(const char *preferred, const char *order[SR_CLASSES])
-{
-    int count = 0;
-    for (int i = 0; i < SR_CLASSES; i++)
-        if (strcmp(sr_classes[i], preferred) == 0)
-            order[count++] = sr_classes[i];
-    for (int i = 0; i < SR_CLASSES; i++)
-        if (strcmp(sr_classes[i], preferred) != 0)
-            order[count++] = sr_classes[i];
-}
-
-static void send_report(struct service *service, struct dicom_sender *sender,
-                        const struct store_report *report, struct attempt *attempt)
-{
-    char path[PATH_MAX], comment[DICOM_COMMENT_SIZE];
-    uint16_t status;
-    struct err err = ERR_INIT;
-    spool_path(service->spool, report->path, path);
-    if (!dicom_sender_store(sender, path, &status, comment, &err)) {
-        conclude(attempt, OUTCOME_TRY_LATER, -1, err.text);
-        return;
-    }
-    char cause[160];
-    snprintf(cause, sizeof cause, "status 0x%04x%s%s", status, *comment ? ": " : "", comment);
-    conclude(attempt, outcome_of_status(status), status, status == DICOM_SUCCESS ? "" : cause);
-}
-
-/* Send in the best class the peer negotiates; on 0122 try the next. */
-static void send_in_some_class(struct service *service, struct dicom_sender *sender,
-                               const struct store_delivery *delivery, struct arena *arena,
-                               struct store_report **ret, struct attempt *attempt)
-{
-    const char *order[SR_CLASSES];
-    struct err err = ERR_INIT;
-    conclude(attempt, OUTCOME_REFUSED, -1, "the peer accepts none of the three SR classes");
-    class_order(delivery->preferred_class, order);
-    for (int i = 0; i < SR_CLASSES; i++) {
-        if (!dicom_sender_accepts(sender, order[i]))
-            continue;
-        if (!report_in_class(service, delivery->result, order[i], arena, ret, &err)) {
-            conclude(attempt, OUTCOME_TRY_LATER, -1, err.text);
-            return;
-        }
-        send_report(service, sender, *ret, attempt);
-        if (attempt->outcome != OUTCOME_OTHER_CLASS)
-            return;
-    }
-}
-
-static void try_delivery(struct route *route, const struct config *config, const struct config_peer *to,
-                         const struct store_delivery *delivery, struct arena *arena,
-                         struct store_report **ret, struct attempt *attempt)
-{
-    struct dicom_peer peer = {.our_ae = config->listener.ae_title,
-                              .ae_title = to->ae_title,
-                              .host = to->address,
-                              .port = to->port,
-                              .connect_timeout_s = config->delivery.connect_timeout_s,
-                              .acse_timeout_s = config->listener.acse_timeout_s,
-                              .dimse_timeout_s = config->listener.dimse_timeout_s,
-                              .max_pdu_bytes = config->listener.max_pdu_bytes};
-    struct err err = ERR_INIT;
-    struct dicom_sender *sender = dicom_sender_open(&peer, sr_classes, SR_CLASSES, &err);
-    if (!sender) {
-        bool permanent = strcmp(err.reason, "rejected_permanent") == 0;
-        conclude(attempt, permanent ? OUTCOME_REFUSED : OUTCOME_TRY_LATER, -1, err.text);
-        return;
-    }
-    send_in_some_class(route->courier->service, sender, delivery, arena, ret, attempt);
-    dicom_sender_close(sender);
-}
-
 static double random_part(struct route *route)
 {
     return (double)rand_r(&route->seed) / RAND_MAX;
 }
 
 static bool record_attempt(struct route *route, const struct store_delivery *delivery,
-                           const struct store_report *report, const struct attempt *attempt, struct err *err)
+                           const struct attempt *attempt, struct err *err)
 {
     struct service *service = route->courier->service;
     const struct config *config = service->config;
@@ -178,8 +53,8 @@ static bool record_attempt(struct route *route, const struct store_delivery *del
         log_event(LOG_INFO, "report_delivered", "delivery=%lld study=%lld peer=%s status=%04x",
                   (long long)delivery->id, (long long)delivery->study, log_text(name),
                   (unsigned)attempt->status);
-        return store_delivered(service->store, delivery, name, report, attempt->status, attempt->cause,
-                               now_ms, err);
+        return store_delivered(service->store, delivery, name, attempt->report, attempt->status,
+                               attempt->cause, now_ms, err);
     }
     if (attempt->outcome == OUTCOME_TRY_LATER) {
         int64_t wait_ms = outcome_backoff_ms(delivery->attempts, config->delivery.backoff_first_s,
@@ -200,22 +75,29 @@ static bool record_attempt(struct route *route, const struct store_delivery *del
 enum look { LOOK_EMPTY, LOOK_SENT, LOOK_FAILED };
 
 /* to: NULL when the destination is gone. */
+static void try_delivery(struct service *service, const struct config *config, const struct config_peer *to,
+                         const struct store_delivery *delivery, struct arena *arena, struct attempt *ret)
+{
+    if (!to)
+        attempt_conclude(ret, OUTCOME_REFUSED, -1, "the destination is not configured");
+    else if (delivery->what == STORE_WHAT_OBJECTS)
+        attempt_conclude(ret, OUTCOME_REFUSED, -1, "the destination takes no originals");
+    else
+        courier_dicom_send(service, config, to, delivery, arena, ret);
+}
+
 static bool attempt_delivery(struct route *route, const struct config *config, const struct config_peer *to,
                              const struct store_delivery *delivery, struct err *err)
 {
-    struct attempt attempt;
-    struct store_report *report = NULL;
+    struct attempt attempt = {0};
     struct arena *arena = arena_new();
     if (!arena)
         return err_fail(err, ERR_NOMEM, "no memory for a delivery");
     int64_t begin_ms = clock_monotonic_ms();
-    if (to) {
-        try_delivery(route, config, to, delivery, arena, &report, &attempt);
+    try_delivery(route->courier->service, config, to, delivery, arena, &attempt);
+    if (to)
         metrics_observe(METRIC_SEND_SECONDS, (double)(clock_monotonic_ms() - begin_ms) / 1000);
-    } else {
-        conclude(&attempt, OUTCOME_REFUSED, -1, "the destination is not configured");
-    }
-    bool ok = record_attempt(route, delivery, report, &attempt, err);
+    bool ok = record_attempt(route, delivery, &attempt, err);
     arena_free(arena);
     return ok;
 }
@@ -256,19 +138,11 @@ static void pause_after_failure(struct route *route)
     }
 }
 
-/* Connecting, agreeing and releasing, and in each class what dcmnet waits for: room for the data set, and the
- * answer. */
-static int64_t own_ms(const struct config *config)
-{
-    return 1000 * ((int64_t)config->delivery.connect_timeout_s + 2 * config->listener.acse_timeout_s +
-                   (int64_t)2 * SR_CLASSES * config->listener.dimse_timeout_s);
-}
-
 static void *route_main(void *argument)
 {
     struct route *route = argument;
     while (!route->courier->service->stopping) {
-        pulse_beat(route->pulse, own_ms(route->courier->service->config));
+        pulse_beat(route->pulse, courier_dicom_own_ms(route->courier->service->config));
         enum look look = deliver_one(route);
         if (look == LOOK_FAILED)
             pause_after_failure(route);
