@@ -73,8 +73,9 @@ static bool fill_completion(const struct result *result, const struct report_fac
                             struct arena *arena, struct dicom_sr_header *header)
 {
     int not_assessed = not_assessed_count(result);
-    header->complete = result->analysed && !facts->input_incomplete && not_assessed == 0 &&
-                       !misses_a_view(result) && !skipped_any(result);
+    bool input_incomplete = facts->input_incomplete || facts->expected_missing;
+    header->complete = result->analysed && !input_incomplete && not_assessed == 0 && !misses_a_view(result) &&
+                       !skipped_any(result);
     if (header->complete)
         return true;
     const char *why = "Not every file could be read";
@@ -86,7 +87,7 @@ static bool fill_completion(const struct result *result, const struct report_fac
         why = "Not every view was analysed";
     if (!result->analysed)
         why = arena_printf(arena, "Not analysed: %s", result->reason ? result->reason : "no reason stated");
-    else if (facts->input_incomplete)
+    else if (input_incomplete)
         why = "Input incomplete";
     return why && header_text(arena, why, LO_BYTES, &header->completion_description);
 }

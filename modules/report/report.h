@@ -29,7 +29,10 @@ struct report_facts {
     bool clinical;          /* false writes "not for clinical use" wherever a person looks */
     const char *
         start; /* why the analysis began and what had come: "quiet; received: 120 CT or MR images", or NULL */
-    bool input_incomplete;                      /* objects were known to be missing: PARTIAL */
+    const char *expected;  /* what was expected of the study, each with what came; "": nothing was stated;
+                              NULL: it is not told */
+    bool expected_missing; /* not all of it came: PARTIAL */
+    bool input_incomplete; /* objects were known to be missing: PARTIAL */
     const struct dicom_sr_reference *instances; /* the study's objects: evidence when the result used none */
     int instance_count;
     const struct dicom_sr_reference *predecessor; /* the report this one replaces, or NULL */

@@ -167,6 +167,22 @@ static void add_inside(const struct build *b, struct dicom_sr_item *container)
                              domain->id, domain->distance, domain->limit));
 }
 
+/* A study that fell quiet need not be whole: what was expected stands there, and where nothing was, that. */
+static void add_completeness(const struct build *b, struct dicom_sr_item *container)
+{
+    const char *expected = b->facts->expected;
+    if (!expected)
+        return;
+    if (!*expected)
+        add_comment(b, container, "Completeness: nothing was stated of what the study would have");
+    else
+        add_comment(
+            b, container,
+            arena_printf(b->arena, "Completeness: %s had come when the analysis began: %s",
+                         b->facts->expected_missing ? "not all that was expected" : "all that was expected",
+                         expected));
+}
+
 /* A model that goes on without a view has not seen what that view shows. */
 static void add_missing_views(const struct build *b, struct dicom_sr_item *container)
 {
@@ -190,6 +206,8 @@ static void add_verdict_comments(const struct build *b, struct dicom_sr_item *co
     if (result_outside(result))
         add_outside(b, container);
     add_missing_views(b, container);
+    if (b->facts->expected_missing)
+        add_completeness(b, container);
     if (result->has_model && !result->model.trained)
         add_comment(
             b, container,
@@ -358,6 +376,8 @@ static void add_input_comments(const struct build *b, struct dicom_sr_item *cont
                                        b->facts->start ? "; started: " : "",
                                        b->facts->start ? b->facts->start : "")
                         : NULL);
+    if (!b->facts->expected_missing)
+        add_completeness(b, container);
     add_taken_series(b, container);
     add_views(b, container);
     add_box(b, container);

@@ -132,6 +132,36 @@ static void input_and_revision_are_told(void **state)
     assert_int_equal(report->header.current_count, 2);
 }
 
+static void what_was_expected_is_told_and_what_is_missing_makes_the_report_partial(void **state)
+{
+    struct finding findings[] = {label("one", FINDING_ABSENT)};
+    struct result result = analysed(findings, 1);
+    struct report_facts facts = {.expected = "a series with coronary (came)"};
+    struct report *report = build(&result, &facts);
+    assert_int_equal(
+        count_in(report, "121106",
+                 "Completeness: all that was expected had come when the analysis began: a series "
+                 "with coronary (came)"),
+        1);
+    assert_true(report->header.complete);
+    facts.expected = "3 CT or MR images (2 came)";
+    facts.expected_missing = true;
+    report = build(&result, &facts);
+    assert_int_equal(
+        count_in(report, "121106",
+                 "Completeness: not all that was expected had come when the analysis began: 3 CT or "
+                 "MR images (2 came)"),
+        1);
+    assert_int_equal(count_in(report, "121106", "Completeness"), 1);
+    assert_false(report->header.complete);
+    assert_string_equal(report->header.completion_description, "Input incomplete");
+    facts = (struct report_facts){.expected = ""};
+    assert_int_equal(count_in(build(&result, &facts), "121106",
+                              "Completeness: nothing was stated of what the study would have"),
+                     1);
+    assert_int_equal(count_in(build(&result, NULL), "121106", "Completeness"), 0);
+}
+
 /* A view that was left blank is named where the verdict is, and the report is not complete. */
 static void what_was_looked_at_is_told_and_what_was_not(void **state)
 {
@@ -410,6 +440,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_declined_study_keeps_the_labels_open, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_calibrated_label_has_a_certainty, set_up, tear_down),
         cmocka_unit_test_setup_teardown(input_and_revision_are_told, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(
+            what_was_expected_is_told_and_what_is_missing_makes_the_report_partial, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_looked_at_is_told_and_what_was_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_study_that_was_not_analysed_has_views_only_found, set_up,
                                         tear_down),
