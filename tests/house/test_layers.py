@@ -9,7 +9,7 @@ from tree import ROOT, c_files, includes, read, show
 LAYERS = [
     ("base",),
     ("dicom", "store", "spool", "tensor"),
-    ("study", "volume", "encoder", "text", "findings"),
+    ("study", "volume", "encoder", "text", "findings", "routing"),
     ("report",),
     ("pipeline",),
     ("daemon", "worker", "cli", "tools"),
