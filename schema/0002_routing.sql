@@ -32,3 +32,8 @@ CREATE INDEX delivery_due ON delivery (destination, state, next_ms);
 CREATE INDEX delivery_by_study ON delivery (study_id, revision);
 CREATE UNIQUE INDEX delivery_of_result ON delivery (result_id, destination) WHERE what = 'result';
 CREATE UNIQUE INDEX delivery_of_objects ON delivery (study_id, revision, destination) WHERE what = 'objects';
+
+-- Routing. Of the jobs that wait, those of a higher priority are taken first.
+ALTER TABLE job ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+DROP INDEX job_by_state;
+CREATE INDEX job_by_state ON job (state, priority DESC, attempts, id);

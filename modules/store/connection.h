@@ -47,6 +47,9 @@ const char *column_text(sqlite3_stmt *statement, int column);
 /* An event row inside a transaction. */
 bool event_add(struct store *store, int64_t study, const char *kind, int64_t now_ms, struct err *err,
                const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+/* store_forward_objects, inside a transaction and without the study's state. */
+bool forward_add(struct store *store, int64_t study, int revision, const char *const *destinations, int count,
+                 int64_t now_ms, struct err *err);
 /* A study's state from its jobs and deliveries, inside a transaction; a receiving study stays as it is. */
 bool study_refresh(struct store *store, int64_t study, int64_t now_ms, struct err *err);
 

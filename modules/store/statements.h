@@ -52,17 +52,26 @@ S(INSTANCE_INPUTS, "SELECT i.path, i.sop_class, i.sop_uid, r.series_uid FROM ins
 S(INSTANCE_COUNTS, "SELECT sum(kind = 'input' AND current = 1 AND lost = 1), sum(kind <> 'input')"
   " FROM instance WHERE study_id = ?1")
 
+S(ROUTE_STUDY, "SELECT description, revision FROM study WHERE id = ?1")
+S(ROUTE_SERIES, "SELECT r.modality, r.description, i.peer_ae, i.path, min(i.id) FROM instance i JOIN series r"
+  " ON r.id = i.series_id WHERE i.study_id = ?1 AND i.kind <> 'own' AND i.current = 1 AND i.lost = 0"
+  " GROUP BY r.id, i.peer_ae ORDER BY r.number, r.series_uid, i.peer_ae LIMIT 1000")
+S(ORIGINALS, "SELECT id, path, sop_class, transfer_syntax FROM instance WHERE study_id = ?1 AND kind <> 'own'"
+  " AND current = 1 AND lost = 0 AND id > ?2 ORDER BY id LIMIT ?3")
+S(ORIGINAL_KINDS, "SELECT min(id), path, sop_class, transfer_syntax FROM instance WHERE study_id = ?1"
+  " AND kind <> 'own' AND current = 1 AND lost = 0 AND id > ?2 GROUP BY sop_class, transfer_syntax ORDER BY 1")
+
 S(REFUSAL_ADD, "INSERT INTO refusal (at_ms, peer_ae, peer_address, study_uid, sop_class, sop_uid, status, cause)"
   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
 S(REFUSAL_FORGET, "DELETE FROM refusal WHERE at_ms < ?1")
 
-S(JOB_ADD, "INSERT INTO job (study_id, revision, model, live, state, reason, created_ms)"
-  " VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?6)")
+S(JOB_ADD, "INSERT INTO job (study_id, revision, model, live, state, reason, created_ms, priority)"
+  " VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?6, ?7)")
 S(JOB_SUPERSEDE, "UPDATE job SET state = 'superseded' WHERE study_id = ?1 AND revision < ?2 AND state = 'queued'")
 S(JOB_NEXT, "SELECT j.id, j.study_id, j.revision, j.attempts, j.live, j.model, j.reason, s.started_by,"
   " s.study_uid, s.revision FROM job j JOIN study s ON s.id = j.study_id WHERE j.state = 'queued'"
   " AND NOT EXISTS (SELECT 1 FROM job k WHERE k.study_id = j.study_id AND k.model = j.model AND k.state = 'running')"
-  " ORDER BY j.attempts, j.id LIMIT 1")
+  " ORDER BY j.priority DESC, j.attempts, j.id LIMIT 1")
 S(JOB_SET_STATE, "UPDATE job SET state = ?2, reason = ?3, lease_ms = ?4 WHERE id = ?1")
 S(JOB_RETURN, "UPDATE job SET state = 'queued', attempts = attempts + 1, reason = ?2 WHERE id = ?1"
   " AND state = 'running'")
@@ -93,7 +102,7 @@ S(REPORT_BEFORE, "SELECT p.sop_class, p.sop_uid, p.series_uid FROM report p JOIN
   " WHERE r.study_id = ?1 AND r.model = ?2 AND r.revision < ?3 ORDER BY r.revision DESC, p.id LIMIT 1")
 
 S(DELIVERY_ADD, "INSERT INTO delivery (what, study_id, revision, result_id, destination, state, created_ms, next_ms,"
-  " updated_ms) VALUES ('result', ?1, ?2, ?3, ?4, 'pending', ?5, ?5, ?5)")
+  " updated_ms, priority) VALUES ('result', ?1, ?2, ?3, ?4, 'pending', ?5, ?5, ?5, ?6)")
 S(DELIVERY_ADD_OBJECTS, "INSERT INTO delivery (what, study_id, revision, destination, state, created_ms, next_ms,"
   " updated_ms) VALUES ('objects', ?1, ?2, ?3, 'pending', ?4, ?4, ?4) ON CONFLICT DO NOTHING")
 S(DELIVERY_DUE, "SELECT d.id, coalesce(d.result_id, 0), d.study_id, d.attempts, coalesce(t.sop_class, ''), d.what,"
@@ -109,9 +118,14 @@ S(DELIVERY_SET, "UPDATE delivery SET state = ?2, attempts = attempts + 1, next_m
 S(DELIVERY_REQUEUE, "UPDATE delivery SET state = 'pending', next_ms = ?2, updated_ms = ?2 WHERE id = ?1"
   " AND state IN ('pending', 'parked')")
 S(DELIVERY_STUDY, "SELECT study_id FROM delivery WHERE id = ?1")
-S(DELIVERY_SUMMARY, "SELECT count(*), coalesce(sum(state = 'pending'), 0), coalesce(sum(state = 'parked'), 0),"
+S(DELIVERY_SUMMARY, "SELECT coalesce(sum(what = 'result'), 0), coalesce(sum(what = 'result' AND state = 'pending'), 0),"
+  " coalesce(sum(state = 'parked'), 0),"
   " coalesce(max(CASE WHEN state = 'parked' THEN destination || ': ' || cause END), '')"
   " FROM delivery WHERE study_id = ?1 AND revision = ?2")
+S(DELIVERY_SENT, "SELECT max(sent_upto) FROM delivery WHERE study_id = ?1 AND destination = ?2 AND what = 'objects'")
+S(DELIVERY_SET_SENT, "UPDATE delivery SET sent_upto = ?2 WHERE id = ?1")
+S(DELIVERY_NEXT_PARKED, "SELECT id FROM delivery WHERE state = 'parked' AND destination = ?1 AND id > ?2 ORDER BY id"
+  " LIMIT 1")
 S(DESTINATION_SET, "INSERT INTO destination (name, sop_class) VALUES (?1, ?2) ON CONFLICT (name)"
   " DO UPDATE SET sop_class = excluded.sop_class")
 
@@ -130,7 +144,7 @@ S(VIEW_OBJECTS, "SELECT count(*) AS total, coalesce(sum(kind = 'input'), 0) AS i
 S(VIEW_SERIES, "SELECT r.series_uid, r.modality, r.number, r.description, count(i.id) AS objects,"
   " coalesce(sum(i.kind = 'input' AND i.current = 1), 0) AS input, r.last_object_ms FROM series r LEFT JOIN"
   " instance i ON i.series_id = r.id WHERE r.study_id = ?1 GROUP BY r.id ORDER BY r.number, r.series_uid")
-S(VIEW_JOBS, "SELECT id, revision, model, live, state, attempts, reason, created_ms FROM job WHERE study_id = ?1"
+S(VIEW_JOBS, "SELECT id, revision, model, live, priority, state, attempts, reason, created_ms FROM job WHERE study_id = ?1"
   " ORDER BY id")
 S(VIEW_RESULTS, "SELECT r.id, r.revision, r.model, r.analysed, r.reason, r.json, r.created_ms, p.sop_uid AS sr_sop_uid,"
   " p.sop_class AS sr_sop_class, p.series_uid AS sr_series_uid FROM result r LEFT JOIN report p ON p.id ="
@@ -139,6 +153,10 @@ S(VIEW_DELIVERIES, "SELECT d.id, d.what, d.revision, r.model, d.destination, d.s
   " d.status, d.cause, d.sop_uid, d.updated_ms FROM delivery d LEFT JOIN result r ON r.id = d.result_id"
   " WHERE d.study_id = ?1 ORDER BY d.id")
 S(VIEW_DELIVERY, "SELECT id, destination, state FROM delivery WHERE id = ?1")
+S(VIEW_PARKED, "SELECT d.id, d.study_id AS study, s.study_uid, d.what, d.revision, coalesce(r.model, '') AS model,"
+  " d.destination, d.attempts, d.status, d.cause, d.updated_ms FROM delivery d JOIN study s ON s.id = d.study_id"
+  " LEFT JOIN result r ON r.id = d.result_id WHERE d.state = 'parked' AND (?1 = '' OR d.destination = ?1)"
+  " ORDER BY d.id LIMIT ?2")
 S(VIEW_EVENTS, "SELECT id, at_ms, kind, detail FROM event WHERE study_id = ?1 ORDER BY id")
 S(VIEW_REFUSALS, "SELECT id, at_ms, peer_ae, peer_address, study_uid, sop_class, sop_uid, status, cause"
   " FROM refusal WHERE at_ms >= ?1 ORDER BY id DESC LIMIT ?2")

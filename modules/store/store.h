@@ -116,6 +116,7 @@ struct store_new_job {
     const char *model;  /* "" when nothing can analyse the study */
     bool live;          /* false: shadow, computed and kept, sent nowhere */
     const char *reason; /* for model "": why not analysed */
+    int priority;       /* higher is taken first */
 };
 /* receiving -> queued, with one job each. A job of an older revision that has not started is superseded.
  * Does nothing when the study is not receiving that revision any more. */
@@ -208,6 +209,9 @@ struct store_finish {
     struct store_report report;
     const char *const *destinations;
     int destination_count;
+    int priority;                /* of the deliveries; higher goes first */
+    const char *const *forward; /* destinations of the originals, if they were not sent before */
+    int forward_count;
 };
 /* Result, embeddings, findings, report and outbox rows in one step. *ret_stale: the job is not running any
  * more (done by another, superseded): nothing was written. */

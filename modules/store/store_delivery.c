@@ -26,8 +26,8 @@ bool store_due_delivery(struct store *store, const char *destination, int64_t no
     return row != ROW_FAILED;
 }
 
-static bool forward(struct store *store, int64_t study, int revision, const char *const *destinations,
-                    int count, int64_t now_ms, struct err *err)
+bool forward_add(struct store *store, int64_t study, int revision, const char *const *destinations, int count,
+                 int64_t now_ms, struct err *err)
 {
     for (int i = 0; i < count; i++)
         if (!statement_run(store,
@@ -35,14 +35,17 @@ static bool forward(struct store *store, int64_t study, int revision, const char
                                           destinations[i], now_ms),
                            err))
             return false;
-    return study_refresh(store, study, now_ms, err);
+    return true;
 }
 
 bool store_forward_objects(struct store *store, int64_t study, int revision, const char *const *destinations,
                            int count, int64_t now_ms, struct err *err)
 {
     return transaction_begin(store, err) &&
-           transaction_end(store, forward(store, study, revision, destinations, count, now_ms, err), err);
+           transaction_end(store,
+                           forward_add(store, study, revision, destinations, count, now_ms, err) &&
+                               study_refresh(store, study, now_ms, err),
+                           err);
 }
 
 static bool copy_report(sqlite3_stmt *statement, struct arena *arena, struct store_report **ret,

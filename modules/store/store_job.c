@@ -251,11 +251,12 @@ static bool add_deliveries(struct store *store, int64_t result, const struct sto
     const struct store_job *job = finish->job;
     for (int i = 0; i < finish->destination_count; i++)
         if (!statement_run(store,
-                           statement_bind(store, SQL_DELIVERY_ADD, "iiiti", job->study,
-                                          (int64_t)job->revision, result, finish->destinations[i], now_ms),
+                           statement_bind(store, SQL_DELIVERY_ADD, "iiitii", job->study,
+                                          (int64_t)job->revision, result, finish->destinations[i], now_ms,
+                                          (int64_t)finish->priority),
                            err))
             return false;
-    return true;
+    return forward_add(store, job->study, job->revision, finish->forward, finish->forward_count, now_ms, err);
 }
 
 static bool finish_job(struct store *store, const struct store_finish *finish, int64_t now_ms,

@@ -87,8 +87,8 @@ static bool queue_study(struct store *store, int64_t study, int revision, const 
         return false;
     for (int i = 0; i < job_count; i++) {
         sqlite3_stmt *statement =
-            statement_bind(store, SQL_JOB_ADD, "iititi", study, (int64_t)revision, jobs[i].model,
-                           (int64_t)jobs[i].live, jobs[i].reason, now_ms);
+            statement_bind(store, SQL_JOB_ADD, "iititii", study, (int64_t)revision, jobs[i].model,
+                           (int64_t)jobs[i].live, jobs[i].reason, now_ms, (int64_t)jobs[i].priority);
         if (!statement_run(store, statement, err) ||
             !event_add(
                 store, study, "job_queued", now_ms, err, "%s%s",

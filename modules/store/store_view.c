@@ -133,6 +133,15 @@ json_t *store_view_delivery(struct store *store, int64_t delivery, struct err *e
     return first;
 }
 
+json_t *store_view_parked(struct store *store, const char *destination, int limit, struct err *err)
+{
+    pthread_mutex_lock(&store->lock);
+    json_t *rows =
+        rows_json(store, statement_bind(store, SQL_VIEW_PARKED, "ti", destination, (int64_t)limit), err);
+    pthread_mutex_unlock(&store->lock);
+    return rows;
+}
+
 json_t *store_view_events(struct store *store, int64_t study, struct err *err)
 {
     return view_rows(store, SQL_VIEW_EVENTS, study, 0, err);

@@ -27,6 +27,10 @@ json_t *store_view_study(struct store *store, int64_t study, struct err *err);
 /* {id, destination, state}; JSON null when there is no such delivery. */
 json_t *store_view_delivery(struct store *store, int64_t delivery, struct err *err);
 
+/* Deliveries that were given up, oldest first: [{id, study, study_uid, what, revision, model, destination,
+ * attempts, status, cause, updated_ms}]. destination: "" for all. limit: from 1. */
+json_t *store_view_parked(struct store *store, const char *destination, int limit, struct err *err);
+
 /* [{id, at_ms, kind, detail}], oldest first. */
 json_t *store_view_events(struct store *store, int64_t study, struct err *err);
 
