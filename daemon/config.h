@@ -1,6 +1,6 @@
 /* The configuration: one INI file, one key table. Parsing, --check, --print-keys, reloading, the sample file
- * and the manual are all made from or checked against the table. threads: read-only once published, see
- * daemon/service.h. */
+ * and the manual are all made from or checked against the table, daemon/config_keys.h. threads: read-only
+ * once published, see daemon/service.h. */
 #ifndef DAEMON_CONFIG_H
 #define DAEMON_CONFIG_H
 
@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 enum {
+    CONFIG_NAME = 64, /* of a named section */
     CONFIG_TEXT = 256,
     CONFIG_MAX_PEERS = 64,
     CONFIG_MAX_MODELS = 16,
@@ -20,7 +21,7 @@ enum {
 
 /* [peer "NAME"]: another application entity. */
 struct config_peer {
-    char name[64];
+    char name[CONFIG_NAME];
     char ae_title[DICOM_AE_SIZE];
     char address[CONFIG_TEXT]; /* host name or IPv4 address */
     int port;
@@ -30,7 +31,7 @@ struct config_peer {
 
 /* [model "NAME"] */
 struct config_model {
-    char name[64];
+    char name[CONFIG_NAME];
     char folder[CONFIG_TEXT];
     char description_match[CONFIG_TEXT]; /* words, any of which the series or study description must have; ""
                                             all */
