@@ -1,6 +1,7 @@
 #include "base/digest.h"
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,6 +53,13 @@ void digest_bytes(const void *bytes, size_t size, char hex[DIGEST_HEX_SIZE])
 {
     unsigned char raw[EVP_MAX_MD_SIZE];
     EVP_Digest(bytes, size, raw, NULL, EVP_sha256(), NULL);
+    to_hex(raw, hex);
+}
+
+void digest_hmac(const void *key, size_t key_size, const void *bytes, size_t size, char hex[DIGEST_HEX_SIZE])
+{
+    unsigned char raw[EVP_MAX_MD_SIZE] = {0};
+    HMAC(EVP_sha256(), key, (int)key_size, bytes, size, raw, NULL);
     to_hex(raw, hex);
 }
 

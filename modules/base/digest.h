@@ -19,6 +19,9 @@ void digest_free(struct digest *digest); /* drops an unfinished one; accepts NUL
 
 void digest_bytes(const void *bytes, size_t size, char hex[DIGEST_HEX_SIZE]);
 
+/* HMAC-SHA256 of bytes under a key. source: RFC 2104. */
+void digest_hmac(const void *key, size_t key_size, const void *bytes, size_t size, char hex[DIGEST_HEX_SIZE]);
+
 /* Digest of a file from byte `offset` to its end. errors: ERR_IO. */
 bool digest_file(const char *path, uint64_t offset, char hex[DIGEST_HEX_SIZE], struct err *err);
 

@@ -28,7 +28,8 @@ S(STUDY_QUIET, "SELECT id, revision, study_date, forced, ?4 - receiving_ms >= ?3
 S(SERIES_ADD, "INSERT INTO series (study_id, series_uid, modality, number, description, last_object_ms)"
   " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (study_id, series_uid)"
   " DO UPDATE SET last_object_ms = max(last_object_ms, excluded.last_object_ms) RETURNING id")
-S(SERIES_INPUT, "SELECT r.series_uid, r.modality, r.description, count(*) FROM series r JOIN instance i"
+S(SERIES_INPUT, "SELECT r.series_uid, r.modality, r.description, count(*), sum(i.gone = 'dropped')"
+  " FROM series r JOIN instance i"
   " ON i.series_id = r.id WHERE r.study_id = ?1 AND i.kind = 'input' AND i.current = 1"
   " GROUP BY r.id ORDER BY r.number, r.series_uid")
 
@@ -42,14 +43,14 @@ S(INSTANCE_RENEW, "UPDATE instance SET lost = 0, current = 1 WHERE study_id = ?1
 S(INSTANCE_ADD, "INSERT INTO instance (study_id, series_id, sop_uid, sop_class, transfer_syntax, kind, modality,"
   " data_sha256, path, size_bytes, received_ms, peer_ae, peer_address)"
   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)")
-S(INSTANCE_PATH, "SELECT 1 FROM instance WHERE path = ?1 AND lost = 0 AND current = 1")
-S(INSTANCE_ANY_PATH, "SELECT 1 FROM instance WHERE path = ?1")
-S(INSTANCE_FILES, "SELECT id, path, lost FROM instance WHERE id > ?1 ORDER BY id LIMIT 1000")
+S(INSTANCE_PATH, "SELECT 1 FROM instance WHERE path = ?1 AND lost = 0 AND current = 1 AND gone = ''")
+S(INSTANCE_ANY_PATH, "SELECT 1 FROM instance WHERE path = ?1 AND gone = ''")
+S(INSTANCE_FILES, "SELECT id, path, lost FROM instance WHERE id > ?1 AND gone = '' ORDER BY id LIMIT 1000")
 S(INSTANCE_SET_LOST, "UPDATE instance SET lost = ?2 WHERE id = ?1")
 S(INSTANCE_INPUTS, "SELECT i.path, i.sop_class, i.sop_uid, r.series_uid FROM instance i JOIN series r"
-  " ON r.id = i.series_id WHERE i.study_id = ?1 AND i.kind = 'input' AND i.current = 1 AND i.lost = 0"
+  " ON r.id = i.series_id WHERE i.study_id = ?1 AND i.kind = 'input' AND i.current = 1 AND i.lost = 0 AND i.gone = ''"
   " ORDER BY r.number, r.series_uid, i.sop_uid")
-S(INSTANCE_COUNTS, "SELECT sum(kind = 'input' AND current = 1 AND lost = 1), sum(kind <> 'input')"
+S(INSTANCE_COUNTS, "SELECT sum(kind = 'input' AND current = 1 AND lost = 1 AND gone = ''), sum(kind <> 'input')"
   " FROM instance WHERE study_id = ?1")
 
 S(ROUTE_STUDY, "SELECT description, revision FROM study WHERE id = ?1")
@@ -88,13 +89,14 @@ S(JOB_SUMMARY, "SELECT sum(j.state = 'queued'), sum(j.state = 'running'), sum(j.
 
 S(RESULT_ADD, "INSERT INTO result (job_id, study_id, revision, model, analysed, reason, json, created_ms)"
   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
+S(RESULT_JSON, "SELECT json FROM result WHERE id = ?1")
 S(EMBEDDING_ADD, "INSERT INTO embedding (result_id, organ, vector) VALUES (?1, ?2, ?3)")
 S(FINDING_ADD, "INSERT INTO finding (result_id, label, state, score, probability) VALUES (?1, ?2, ?3, ?4, ?5)")
 S(REPORT_ADD, "INSERT INTO report (result_id, sop_class, sop_uid, series_uid, path, sha256, created_ms)"
   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
 S(REPORT_ADD_COPY, "INSERT INTO report (result_id, sop_class, sop_uid, series_uid, path, sha256, created_ms)"
   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (result_id, sop_class) DO NOTHING")
-S(REPORT_PATH, "SELECT 1 FROM report WHERE path = ?1")
+S(REPORT_PATH, "SELECT 1 FROM report WHERE path = ?1 AND gone = 0")
 S(REPORT_OWN, "SELECT 1 FROM report WHERE sop_uid = ?1")
 S(REPORT_FIND, "SELECT sop_class, sop_uid, series_uid, path, sha256 FROM report WHERE result_id = ?1"
   " AND (sop_class = ?2 OR ?2 = '') ORDER BY id LIMIT 1")
@@ -114,7 +116,8 @@ S(DELIVERY_DUE, "SELECT d.id, coalesce(d.result_id, 0), d.study_id, d.attempts, 
   " AND e.what = d.what AND q.model IS r.model) ORDER BY d.priority DESC, d.next_ms, d.id LIMIT 1")
 S(DELIVERY_DESTINATIONS, "SELECT DISTINCT destination FROM delivery WHERE state = 'pending'")
 S(DELIVERY_SET, "UPDATE delivery SET state = ?2, attempts = attempts + 1, next_ms = ?3, status = ?4, cause = ?5,"
-  " sop_uid = ?6, updated_ms = ?7 WHERE id = ?1 AND state = 'pending'")
+  " sop_uid = ?6, updated_ms = ?7 WHERE id = ?1"
+  " AND (state = 'pending' OR (state = 'withdrawn' AND ?2 = 'delivered'))") /* what had left already did arrive */
 S(DELIVERY_REQUEUE, "UPDATE delivery SET state = 'pending', next_ms = ?2, updated_ms = ?2 WHERE id = ?1"
   " AND state IN ('pending', 'parked')")
 S(DELIVERY_STUDY, "SELECT study_id FROM delivery WHERE id = ?1")
@@ -129,6 +132,58 @@ S(DELIVERY_NEXT_PARKED, "SELECT id FROM delivery WHERE state = 'parked' AND dest
 S(DESTINATION_SET, "INSERT INTO destination (name, sop_class) VALUES (?1, ?2) ON CONFLICT (name)"
   " DO UPDATE SET sop_class = excluded.sop_class")
 
+/* Retention. ?1: no object came since; ?2: the same of a delivered study, and no answer left since. */
+S(KEEP_NEXT, "SELECT s.id, s.study_uid FROM study s WHERE s.kept = 1"
+  " AND s.state IN ('delivered', 'declined', 'encoded', 'withdrawn') AND (s.last_object_ms < ?1"
+  " OR (s.state = 'delivered' AND s.last_object_ms < ?2 AND NOT EXISTS (SELECT 1 FROM delivery d"
+  " WHERE d.study_id = s.id AND d.updated_ms >= ?2)))"
+  " AND NOT EXISTS (SELECT 1 FROM job j WHERE j.study_id = s.id AND j.state IN ('queued', 'running'))"
+  " AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.study_id = s.id AND d.state IN ('pending', 'parked'))"
+  " ORDER BY s.last_object_ms, s.id")
+S(KEEP_MAY_DROP, "SELECT 1 FROM study s WHERE s.id = ?1 AND s.last_object_ms = ?2"
+  " AND s.state IN ('delivered', 'declined', 'encoded', 'withdrawn')"
+  " AND NOT EXISTS (SELECT 1 FROM job j WHERE j.study_id = s.id AND j.state IN ('queued', 'running'))"
+  " AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.study_id = s.id AND d.state IN ('pending', 'parked'))")
+S(KEEP_DROP, "UPDATE instance SET gone = 'dropped' WHERE id IN (SELECT id FROM instance WHERE study_id = ?1"
+  " AND gone = '' ORDER BY id LIMIT ?2)")
+S(KEEP_DROPPED, "SELECT count(*), coalesce(sum(size_bytes), 0) FROM instance WHERE study_id = ?1 AND gone = 'dropped'")
+S(KEEP_DONE, "UPDATE study SET kept = 0 WHERE id = ?1")
+S(KEEP_RESTORE, "UPDATE instance SET gone = '', lost = 0, received_ms = ?4 WHERE study_id = ?1 AND sop_uid = ?2"
+  " AND data_sha256 = ?3 AND gone = 'dropped'")
+S(KEEP_USED, "SELECT bytes FROM spool_use")
+S(REMOVAL_NEXT, "SELECT path FROM removal ORDER BY path LIMIT ?1")
+S(REMOVAL_ASK, "SELECT 1 FROM removal WHERE path = ?1")
+S(REMOVAL_DONE, "DELETE FROM removal WHERE path = ?1")
+
+S(WITHDRAWAL_ADD, "INSERT INTO withdrawal (study_uid, patient_id, at_ms, via, code, reason, who, address, operator,"
+  " note_uid) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")
+S(WITHDRAWAL_SET, "UPDATE withdrawal SET whole = ?2, objects = ?3 WHERE id = ?1")
+S(WITHDRAWAL_DROP, "DELETE FROM withdrawal WHERE id = ?1")
+S(WITHDRAWN_ADD, "INSERT INTO withdrawn_object (study_uid, sop_uid, withdrawal_id) VALUES (?1, ?2, ?3)"
+  " ON CONFLICT DO NOTHING")
+S(WITHDRAWN_ADD_ALL, "INSERT INTO withdrawn_object (study_uid, sop_uid, withdrawal_id) SELECT ?1, sop_uid, ?3"
+  " FROM instance WHERE study_id = ?2 AND kind <> 'own' ON CONFLICT DO NOTHING")
+S(WITHDRAWN_ASK, "SELECT 1 FROM withdrawn_object o JOIN withdrawal w ON w.id = o.withdrawal_id WHERE o.study_uid = ?1"
+  " AND o.sop_uid = ?2 AND w.patient_id IN ('', ?3)")
+S(WITHDRAWN_INPUTS, "SELECT coalesce(sum(sop_uid IN (SELECT sop_uid FROM withdrawn_object WHERE study_uid = ?2)), 0),"
+  " count(*) FROM instance WHERE study_id = ?1 AND kind = 'input' AND current = 1 AND gone <> 'withdrawn'")
+S(WITHDRAWN_NAMED, "UPDATE instance SET gone = 'withdrawn', current = 0 WHERE study_id = ?1 AND gone <> 'withdrawn'"
+  " AND sop_uid IN (SELECT sop_uid FROM withdrawn_object WHERE study_uid = ?2)")
+S(WITHDRAWN_OWN, "UPDATE instance SET gone = 'withdrawn', current = 0 WHERE study_id = ?1 AND gone <> 'withdrawn'"
+  " AND kind = 'own'")
+S(WITHDRAW_STUDY, "UPDATE study SET state = 'withdrawn', reason = ?2, forced = 0 WHERE id = ?1")
+S(WITHDRAW_JOBS, "UPDATE job SET state = 'superseded', reason = 'withdrawn' WHERE study_id = ?1"
+  " AND state IN ('queued', 'running')")
+S(WITHDRAW_DELIVERIES, "UPDATE delivery SET state = 'withdrawn', cause = 'the study was withdrawn', updated_ms = ?2"
+  " WHERE study_id = ?1 AND state IN ('pending', 'parked')")
+S(WITHDRAW_DELIVERED, "SELECT count(*) FROM delivery WHERE study_id = ?1 AND state = 'delivered'")
+S(WITHDRAW_RESULTS, "UPDATE result SET json = '{\"withdrawn\":true}', reason = 'withdrawn' WHERE study_id = ?1")
+S(WITHDRAW_EMBEDDINGS, "DELETE FROM embedding WHERE result_id IN (SELECT id FROM result WHERE study_id = ?1)")
+S(WITHDRAW_FINDINGS, "DELETE FROM finding WHERE result_id IN (SELECT id FROM result WHERE study_id = ?1)")
+S(WITHDRAW_REPORTS, "UPDATE report SET gone = 1 WHERE result_id IN (SELECT id FROM result WHERE study_id = ?1)")
+S(VIEW_WITHDRAWALS, "SELECT w.at_ms, w.via, w.code, w.reason, w.who, w.address, w.operator, w.note_uid, w.whole,"
+  " w.objects FROM withdrawal w JOIN study s ON s.study_uid = w.study_uid WHERE s.id = ?1 ORDER BY w.id")
+
 S(EVENT_ADD, "INSERT INTO event (study_id, at_ms, kind, detail) VALUES (?1, ?2, ?3, ?4)")
 
 S(VIEW_STUDIES, "SELECT s.id, s.study_uid, s.patient_id, s.accession, s.study_date, s.description, s.state,"
@@ -140,7 +195,9 @@ S(VIEW_STUDY, "SELECT id, study_uid, patient_id, issuer, accession, study_date, 
   " revision, started_by, forced, first_object_ms, last_object_ms, receiving_ms FROM study WHERE id = ?1")
 S(VIEW_OBJECTS, "SELECT count(*) AS total, coalesce(sum(kind = 'input'), 0) AS input,"
   " coalesce(sum(kind = 'other'), 0) AS other, coalesce(sum(kind = 'own'), 0) AS own,"
-  " coalesce(sum(current = 0), 0) AS replaced, coalesce(sum(lost), 0) AS lost FROM instance WHERE study_id = ?1")
+  " coalesce(sum(current = 0 AND gone <> 'withdrawn'), 0) AS replaced,"
+  " coalesce(sum(lost = 1 AND gone = ''), 0) AS lost, coalesce(sum(gone = 'dropped'), 0) AS dropped,"
+  " coalesce(sum(gone = 'withdrawn'), 0) AS withdrawn FROM instance WHERE study_id = ?1")
 S(VIEW_SERIES, "SELECT r.series_uid, r.modality, r.number, r.description, count(i.id) AS objects,"
   " coalesce(sum(i.kind = 'input' AND i.current = 1), 0) AS input, r.last_object_ms FROM series r LEFT JOIN"
   " instance i ON i.series_id = r.id WHERE r.study_id = ?1 GROUP BY r.id ORDER BY r.number, r.series_uid")
@@ -161,7 +218,7 @@ S(VIEW_EVENTS, "SELECT id, at_ms, kind, detail FROM event WHERE study_id = ?1 OR
 S(VIEW_REFUSALS, "SELECT id, at_ms, peer_ae, peer_address, study_uid, sop_class, sop_uid, status, cause"
   " FROM refusal WHERE at_ms >= ?1 ORDER BY id DESC LIMIT ?2")
 S(VIEW_REPORTS, "SELECT p.path, p.sop_uid, p.sop_class, p.sha256, r.revision, r.model FROM report p JOIN result r"
-  " ON r.id = p.result_id WHERE r.study_id = ?1 ORDER BY r.revision DESC, p.id")
+  " ON r.id = p.result_id WHERE r.study_id = ?1 AND p.gone = 0 ORDER BY r.revision DESC, p.id")
 S(COUNT_STUDIES, "SELECT state, count(*) FROM study GROUP BY state")
 S(COUNT_JOBS, "SELECT state, count(*) FROM job GROUP BY state")
 S(COUNT_DELIVERIES, "SELECT state, count(*) FROM delivery GROUP BY state")

@@ -41,7 +41,8 @@ enum store_outcome {
     STORE_NEW,
     STORE_SAME,    /* this data set is here already: nothing changed */
     STORE_CHANGED, /* the same SOP Instance UID with another data set: both kept, this one current */
-    STORE_CONFLICT /* the study is there with another Patient ID: nothing written */
+    STORE_CONFLICT, /* the study is there with another Patient ID: nothing written */
+    STORE_WITHDRAWN /* the object was withdrawn before: nothing written, its file is not wanted */
 };
 
 struct store_put {
@@ -52,7 +53,8 @@ struct store_put {
 };
 
 /* Record an object whose file is in place. An input object opens the study, or reopens it as a new revision;
- * a side object, and a report of ours that comes back, changes no state. */
+ * a side object, and a report of ours that comes back, changes no state. One that retention had dropped is kept
+ * again, which changes no state either. */
 bool store_put(struct store *store, const struct store_object *object, struct store_put *ret,
                struct err *err);
 
@@ -107,6 +109,7 @@ struct store_series {
     char series_uid[UID_SIZE];
     const char *modality, *description;
     int input_count;
+    int dropped_count; /* of them: their files are gone, by retention */
 };
 /* The series of a study with current input objects, in an arena; none when nothing but side objects came. */
 bool store_input_series(struct store *store, int64_t study, struct arena *arena, struct store_series **ret,
@@ -239,6 +242,9 @@ bool store_due_delivery(struct store *store, const char *destination, int64_t no
 /* The result's report in a class: path and UID in the arena; *ret NULL when it has none yet. */
 bool store_find_report(struct store *store, int64_t result, const char *sop_class, struct arena *arena,
                        struct store_report **ret, struct err *err);
+/* The result as it was recorded, in the arena; *ret NULL when there is no such result. */
+bool store_result_json(struct store *store, int64_t result, struct arena *arena, const char **ret,
+                       struct err *err);
 /* A copy in another class; another route may have added the same one: then nothing happens. */
 bool store_add_report(struct store *store, int64_t result, const struct store_report *report, int64_t now_ms,
                       struct err *err);

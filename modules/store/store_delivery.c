@@ -79,6 +79,23 @@ bool store_find_report(struct store *store, int64_t result, const char *sop_clas
     return ok;
 }
 
+bool store_result_json(struct store *store, int64_t result, struct arena *arena, const char **ret,
+                       struct err *err)
+{
+    pthread_mutex_lock(&store->lock);
+    sqlite3_stmt *statement = statement_bind(store, SQL_RESULT_JSON, "i", result);
+    enum row row = statement_row(store, statement, err);
+    bool ok = row != ROW_FAILED;
+    *ret = NULL;
+    if (row == ROW_FOUND) {
+        *ret = arena_strdup(arena, column_text(statement, 0));
+        ok = *ret || err_fail(err, ERR_NOMEM, "no memory for a result");
+        statement_done(statement);
+    }
+    pthread_mutex_unlock(&store->lock);
+    return ok;
+}
+
 struct change {
     const char *state, *cause, *sop_uid;
     int status; /* -1 when the peer gave none */
