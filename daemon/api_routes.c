@@ -1,27 +1,16 @@
 #include "daemon/api_routes.h"
 
 #include "base/clock.h"
+#include "daemon/api_answer.h"
 #include "daemon/api_input.h"
+#include "daemon/api_request.h"
 #include "daemon/api_view.h"
 #include "daemon/metrics.h"
 #include "daemon/readiness.h"
 
-#include <stdarg.h>
 #include <string.h>
 
 enum { DEFAULT_LIMIT = 100, MAX_LIMIT = 1000 };
-
-/* source: RFC 9110 section 15 */
-enum status {
-    HTTP_OK = 200,
-    HTTP_ACCEPTED = 202,
-    HTTP_BAD_REQUEST = 400,
-    HTTP_NOT_FOUND = 404,
-    HTTP_METHOD_NOT_ALLOWED = 405,
-    HTTP_CONFLICT = 409,
-    HTTP_INTERNAL_ERROR = 500,
-    HTTP_UNAVAILABLE = 503
-};
 
 struct api_route {
     const char *method, *pattern;
@@ -29,111 +18,17 @@ struct api_route {
     const char *parameters[API_MAX_PARAMETERS];
 };
 
-/* ---- answers ------------------------------------------------------------------------------------------ */
-
-static void answer_json(struct api_answer *answer, unsigned status, json_t *body)
-{
-    answer->status = status;
-    answer->body = body;
-}
-
-void api_refuse(struct api_answer *answer, unsigned status, const char *code, const char *fmt, ...)
-{
-    char text[400];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
-    va_end(ap);
-    answer_json(answer, status, json_pack("{s:{s:s,s:s}}", "error", "code", code, "text", text));
-}
-
-static void answer_failure(struct api_answer *answer, const struct err *err)
-{
-    bool passes = err->code == ERR_BUSY || err->code == ERR_FULL || err->code == ERR_NOMEM;
-    api_refuse(answer, passes ? HTTP_UNAVAILABLE : HTTP_INTERNAL_ERROR, err_code_name(err->code), "%s",
-               err->text);
-}
-
-static void bad_value(struct api_answer *answer, const char *text)
-{
-    api_refuse(answer, HTTP_BAD_REQUEST, "bad_request", "%s", text);
-}
-
-static void no_study(struct api_answer *answer)
-{
-    api_refuse(answer, HTTP_NOT_FOUND, "not_found",
-               "there is no study with this row number or Study Instance UID");
-}
-
-/* A view, or the failure that left it NULL, or 404 for JSON null. */
-static void answer_view(struct api_answer *answer, json_t *view, const struct err *err)
-{
-    if (!view) {
-        answer_failure(answer, err);
-    } else if (json_is_null(view)) {
-        json_decref(view);
-        no_study(answer);
-    } else {
-        answer_json(answer, HTTP_OK, view);
-    }
-}
-
-/* ---- parameters --------------------------------------------------------------------------------------- */
-
-static const char *value_of(const struct api_request *request, const char *name)
-{
-    for (int i = 0; i < request->parameter_count; i++)
-        if (strcmp(request->parameters[i].name, name) == 0)
-            return request->parameters[i].value;
-    return NULL;
-}
-
-/* `initial` when not given; false with the answer set when wrong. */
-static bool read_number(const struct api_request *request, const char *name, long initial, long min, long max,
-                        long *ret, struct api_answer *answer)
-{
-    const char *value = value_of(request, name);
-    *ret = initial;
-    if (!value || api_input_number(value, min, max, ret))
-        return true;
-    api_refuse(answer, HTTP_BAD_REQUEST, "bad_request", "%s is a whole number from %ld to %ld", name, min,
-               max);
-    return false;
-}
-
-static bool read_since(const struct api_request *request, int64_t *ret_ms, struct api_answer *answer)
-{
-    const char *value = value_of(request, "since");
-    *ret_ms = 0;
-    if (!value || api_input_time(value, ret_ms))
-        return true;
-    bad_value(answer, "since is neither milliseconds since 1970 nor a time like 2026-11-21T10:15:30Z");
-    return false;
-}
-
 static bool read_state(const struct api_request *request, const char **ret, struct api_answer *answer)
 {
     static const char *const states[] = {"receiving", "queued",   "encoding", "encoded",
                                          "delivered", "declined", "parked",   "undelivered"};
-    *ret = value_of(request, "state");
+    *ret = api_request_value(request, "state");
     for (size_t i = 0; i < sizeof states / sizeof *states; i++)
         if (!*ret || strcmp(*ret, states[i]) == 0)
             return true;
-    bad_value(answer, "state is none of receiving, queued, encoding, encoded, delivered, declined, parked,"
-                      " undelivered");
-    return false;
-}
-
-/* The study in the path; false with the answer set. */
-static bool find_study(const struct api_request *request, int64_t *ret, struct api_answer *answer)
-{
-    struct err err = ERR_INIT;
-    if (!api_view_find_study(request->service, request->id, ret, &err))
-        answer_failure(answer, &err);
-    else if (*ret == 0)
-        no_study(answer);
-    else
-        return true;
+    api_answer_bad(answer,
+                   "state is none of receiving, queued, encoding, encoded, delivered, declined, parked,"
+                   " undelivered");
     return false;
 }
 
@@ -141,34 +36,35 @@ static bool find_study(const struct api_request *request, int64_t *ret, struct a
 
 static void get_health(const struct api_request *request, struct api_answer *answer)
 {
-    answer_json(answer, HTTP_OK, json_pack("{s:s,s:s}", "status", "ok", "version", CARDIOSCRIBE_VERSION));
+    api_answer_json(answer, HTTP_OK, json_pack("{s:s,s:s}", "status", "ok", "version", CARDIOSCRIBE_VERSION));
 }
 
 static void get_ready(const struct api_request *request, struct api_answer *answer)
 {
     bool ready;
     json_t *view = readiness_view(request->service, &ready);
-    answer_json(answer, ready ? HTTP_OK : HTTP_UNAVAILABLE, view);
+    api_answer_json(answer, ready ? HTTP_OK : HTTP_UNAVAILABLE, view);
 }
 
 static void get_status(const struct api_request *request, struct api_answer *answer)
 {
     struct err err = ERR_INIT;
-    answer_view(answer, api_view_status(request->service, &err), &err);
+    api_answer_view(answer, api_view_status(request->service, &err), &err);
 }
 
 static void get_studies(const struct api_request *request, struct api_answer *answer)
 {
     struct err err = ERR_INIT;
-    struct store_filter filter = {.accession = value_of(request, "accession"),
-                                  .patient_id = value_of(request, "patient_id"),
-                                  .study_uid = value_of(request, "study_uid")};
+    struct store_filter filter = {.accession = api_request_value(request, "accession"),
+                                  .patient_id = api_request_value(request, "patient_id"),
+                                  .study_uid = api_request_value(request, "study_uid")};
     long limit;
-    if (!read_since(request, &filter.since_ms, answer) || !read_state(request, &filter.state, answer) ||
-        !read_number(request, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT, &limit, answer))
+    if (!api_request_since(request, &filter.since_ms, answer) ||
+        !read_state(request, &filter.state, answer) ||
+        !api_request_number(request, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT, &limit, answer))
         return;
     filter.limit = (int)limit;
-    answer_view(answer, api_view_studies(request->service, &filter, &err), &err);
+    api_answer_view(answer, api_view_studies(request->service, &filter, &err), &err);
 }
 
 static void get_study(const struct api_request *request, struct api_answer *answer)
@@ -176,16 +72,17 @@ static void get_study(const struct api_request *request, struct api_answer *answ
     struct err err = ERR_INIT;
     int64_t study;
     long embedding;
-    if (read_number(request, "embedding", 0, 0, 1, &embedding, answer) && find_study(request, &study, answer))
-        answer_view(answer, api_view_study(request->service, study, embedding != 0, &err), &err);
+    if (api_request_number(request, "embedding", 0, 0, 1, &embedding, answer) &&
+        api_request_study(request, &study, answer))
+        api_answer_view(answer, api_view_study(request->service, study, embedding != 0, &err), &err);
 }
 
 static void get_events(const struct api_request *request, struct api_answer *answer)
 {
     struct err err = ERR_INIT;
     int64_t study;
-    if (find_study(request, &study, answer))
-        answer_view(answer, api_view_events(request->service, study, &err), &err);
+    if (api_request_study(request, &study, answer))
+        api_answer_view(answer, api_view_events(request->service, study, &err), &err);
 }
 
 /* The newest report that has the revision (0: any) and the model section (NULL: any). Borrowed. */
@@ -216,15 +113,15 @@ static void get_report(const struct api_request *request, struct api_answer *ans
     struct err err = ERR_INIT;
     int64_t study;
     long revision;
-    if (!read_number(request, "revision", 0, 1, 1000000, &revision, answer) ||
-        !find_study(request, &study, answer))
+    if (!api_request_number(request, "revision", 0, 1, 1000000, &revision, answer) ||
+        !api_request_study(request, &study, answer))
         return;
     json_t *reports = store_view_reports(request->service->store, study, &err);
     if (!reports) {
-        answer_failure(answer, &err);
+        api_answer_failure(answer, &err);
         return;
     }
-    const json_t *report = choose_report(reports, revision, value_of(request, "model"));
+    const json_t *report = choose_report(reports, revision, api_request_value(request, "model"));
     if (report)
         answer_report(request, report, answer);
     else
@@ -235,29 +132,23 @@ static void get_report(const struct api_request *request, struct api_answer *ans
     json_decref(reports);
 }
 
-static void accept_it(struct bell *bell, struct api_answer *answer)
-{
-    bell_ring(bell);
-    answer_json(answer, HTTP_ACCEPTED, json_pack("{s:b}", "accepted", true));
-}
-
 static void post_force(const struct api_request *request, struct api_answer *answer)
 {
     struct err err = ERR_INIT;
     enum store_force force;
     int64_t study;
-    if (!find_study(request, &study, answer))
+    if (!api_request_study(request, &study, answer))
         return;
     if (!store_force_study(request->service->store, study, clock_unix_ms(), &force, &err))
-        answer_failure(answer, &err);
+        api_answer_failure(answer, &err);
     else if (force == STORE_FORCE_UNKNOWN)
-        no_study(answer);
+        api_answer_no_study(answer);
     else if (force == STORE_FORCE_NOT_NOW)
         api_refuse(answer, HTTP_CONFLICT, "not_now",
                    "the study is being analysed or has its answer; one that is receiving, declined or parked"
                    " can be forced");
     else
-        accept_it(&request->service->arrivals, answer);
+        api_answer_accepted(&request->service->arrivals, answer);
 }
 
 static void refuse_unknown_delivery(struct api_answer *answer)
@@ -271,15 +162,15 @@ static void retry_delivery(struct service *service, int64_t delivery, const json
 {
     struct err err = ERR_INIT;
     bool found;
-    if (!config_destination(service->config, json_string_value(json_object_get(row, "destination"))))
+    if (!config_is_destination(service->config, json_string_value(json_object_get(row, "destination"))))
         api_refuse(answer, HTTP_CONFLICT, "no_destination",
                    "the destination of this delivery is not configured; configure it, reload, and retry");
     else if (!store_requeue_delivery(service->store, delivery, clock_unix_ms(), &found, &err))
-        answer_failure(answer, &err);
+        api_answer_failure(answer, &err);
     else if (!found)
         api_refuse(answer, HTTP_CONFLICT, "delivered", "the report has been delivered already");
     else
-        accept_it(&service->outbox, answer);
+        api_answer_accepted(&service->outbox, answer);
 }
 
 static void post_retry(const struct api_request *request, struct api_answer *answer)
@@ -292,7 +183,7 @@ static void post_retry(const struct api_request *request, struct api_answer *ans
     }
     json_t *row = store_view_delivery(request->service->store, delivery, &err);
     if (!row)
-        answer_failure(answer, &err);
+        api_answer_failure(answer, &err);
     else if (json_is_null(row))
         refuse_unknown_delivery(answer);
     else
@@ -315,7 +206,7 @@ static void get_metrics(const struct api_request *request, struct api_answer *an
         return;
     }
     free(text);
-    answer_failure(answer, &err);
+    api_answer_failure(answer, &err);
 }
 
 static void get_refusals(const struct api_request *request, struct api_answer *answer)
@@ -323,9 +214,9 @@ static void get_refusals(const struct api_request *request, struct api_answer *a
     struct err err = ERR_INIT;
     int64_t since_ms;
     long limit;
-    if (read_since(request, &since_ms, answer) &&
-        read_number(request, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT, &limit, answer))
-        answer_view(answer, api_view_refusals(request->service, since_ms, (int)limit, &err), &err);
+    if (api_request_since(request, &since_ms, answer) &&
+        api_request_number(request, "limit", DEFAULT_LIMIT, 1, MAX_LIMIT, &limit, answer))
+        api_answer_view(answer, api_view_refusals(request->service, since_ms, (int)limit, &err), &err);
 }
 
 // clang-format off
@@ -410,11 +301,11 @@ bool api_routes_parameter(struct api_request *request, const char *raw_name, con
     if (request->parameter_count == API_MAX_PARAMETERS || !raw_value ||
         !api_input_decode(raw_name, one.name, sizeof one.name) ||
         !api_input_decode(raw_value, one.value, sizeof one.value))
-        bad_value(answer, "a parameter is malformed or too long");
+        api_answer_bad(answer, "a parameter is malformed or too long");
     else if (!parameter_known(request->route, one.name))
-        bad_value(answer, "a parameter is unknown here");
-    else if (value_of(request, one.name))
-        bad_value(answer, "a parameter is given twice");
+        api_answer_bad(answer, "a parameter is unknown here");
+    else if (api_request_value(request, one.name))
+        api_answer_bad(answer, "a parameter is given twice");
     else
         request->parameters[request->parameter_count++] = one;
     return !answer->body;
