@@ -37,3 +37,85 @@ CREATE UNIQUE INDEX delivery_of_objects ON delivery (study_id, revision, destina
 ALTER TABLE job ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
 DROP INDEX job_by_state;
 CREATE INDEX job_by_state ON job (state, priority DESC, attempts, id);
+
+-- Keeping. A study may be withdrawn; kept is 1 while a file of an object that came is here.
+CREATE TABLE study_2 (
+  id              INTEGER PRIMARY KEY,
+  study_uid       TEXT NOT NULL UNIQUE,
+  patient_id      TEXT NOT NULL,
+  issuer          TEXT NOT NULL,
+  accession       TEXT NOT NULL,
+  study_date      TEXT NOT NULL,
+  description     TEXT NOT NULL,
+  state           TEXT NOT NULL CHECK (state IN
+    ('receiving', 'queued', 'encoding', 'encoded', 'delivered', 'declined', 'parked', 'undelivered', 'withdrawn')),
+  reason          TEXT NOT NULL DEFAULT '',
+  revision        INTEGER NOT NULL DEFAULT 1,
+  raised          INTEGER NOT NULL DEFAULT 0, -- by an object in this round of receiving
+  forced          INTEGER NOT NULL DEFAULT 0,
+  started_by      TEXT NOT NULL DEFAULT '',
+  first_object_ms INTEGER NOT NULL,
+  last_object_ms  INTEGER NOT NULL,
+  receiving_ms    INTEGER NOT NULL,
+  kept            INTEGER NOT NULL DEFAULT 0
+);
+INSERT INTO study_2 (id, study_uid, patient_id, issuer, accession, study_date, description, state, reason, revision,
+  raised, forced, started_by, first_object_ms, last_object_ms, receiving_ms, kept)
+  SELECT id, study_uid, patient_id, issuer, accession, study_date, description, state, reason, revision,
+    raised, forced, started_by, first_object_ms, last_object_ms, receiving_ms, 1 FROM study;
+DROP TABLE study;
+ALTER TABLE study_2 RENAME TO study;
+CREATE INDEX study_by_state ON study (state, last_object_ms);
+CREATE INDEX study_by_accession ON study (accession);
+CREATE INDEX study_by_patient ON study (patient_id);
+CREATE INDEX study_kept ON study (last_object_ms) WHERE kept = 1;
+
+-- gone: its file was given up, by retention or for good. The row stays.
+ALTER TABLE instance ADD COLUMN gone TEXT NOT NULL DEFAULT '' CHECK (gone IN ('', 'dropped', 'withdrawn'));
+ALTER TABLE report ADD COLUMN gone INTEGER NOT NULL DEFAULT 0;
+-- Files that were given up and may still lie there.
+CREATE TABLE removal (path TEXT PRIMARY KEY) WITHOUT ROWID;
+-- One row: what the objects that are here take.
+CREATE TABLE spool_use (bytes INTEGER NOT NULL);
+INSERT INTO spool_use SELECT coalesce(sum(size_bytes), 0) FROM instance;
+CREATE TRIGGER instance_came AFTER INSERT ON instance BEGIN
+  UPDATE spool_use SET bytes = bytes + new.size_bytes;
+  UPDATE study SET kept = 1 WHERE id = new.study_id AND kept = 0;
+END;
+CREATE TRIGGER instance_given_up AFTER UPDATE OF gone ON instance WHEN old.gone = '' AND new.gone <> '' BEGIN
+  UPDATE spool_use SET bytes = bytes - old.size_bytes;
+  INSERT INTO removal (path) VALUES (new.path) ON CONFLICT DO NOTHING;
+END;
+CREATE TRIGGER instance_came_again AFTER UPDATE OF gone ON instance WHEN old.gone <> '' AND new.gone = '' BEGIN
+  UPDATE spool_use SET bytes = bytes + new.size_bytes;
+  UPDATE study SET kept = 1 WHERE id = new.study_id AND kept = 0;
+  DELETE FROM removal WHERE path = new.path;
+END;
+CREATE TRIGGER report_given_up AFTER UPDATE OF gone ON report WHEN old.gone = 0 AND new.gone = 1 BEGIN
+  INSERT INTO removal (path) VALUES (new.path) ON CONFLICT DO NOTHING;
+END;
+
+-- Withdrawal: who took what back, and when. It stays. The study may not have come yet.
+CREATE TABLE withdrawal (
+  id         INTEGER PRIMARY KEY,
+  study_uid  TEXT NOT NULL,
+  patient_id TEXT NOT NULL, -- as the note names it; '' for any
+  at_ms      INTEGER NOT NULL,
+  via        TEXT NOT NULL CHECK (via IN ('rejection_note', 'rest')),
+  code       TEXT NOT NULL, -- of the note's title
+  reason     TEXT NOT NULL,
+  who        TEXT NOT NULL, -- AE title, or the token's digest
+  address    TEXT NOT NULL,
+  operator   TEXT NOT NULL, -- as they call themselves
+  note_uid   TEXT NOT NULL,
+  whole      INTEGER NOT NULL DEFAULT 0, -- the study, not only objects of it
+  objects    INTEGER NOT NULL DEFAULT 0  -- that were here
+);
+CREATE INDEX withdrawal_by_study ON withdrawal (study_uid);
+-- Objects that must not be used, whether they are here, were, or come later.
+CREATE TABLE withdrawn_object (
+  study_uid     TEXT NOT NULL,
+  sop_uid       TEXT NOT NULL,
+  withdrawal_id INTEGER NOT NULL REFERENCES withdrawal (id),
+  PRIMARY KEY (study_uid, sop_uid)
+) WITHOUT ROWID;

@@ -115,6 +115,7 @@ static bool prepare(struct store *store, struct err *err)
     return true;
 }
 
+/* A migration may make a table anew: foreign keys are watched afterwards only. */
 static bool connect_and_prepare(struct store *store, const char *path, struct err *err)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -122,9 +123,9 @@ static bool connect_and_prepare(struct store *store, const char *path, struct er
         return store_failed(store, "open", err);
     sqlite3_busy_timeout(store->db, BUSY_MS);
     return execute(store, "PRAGMA journal_mode = WAL", "switch to WAL", err) &&
-           execute(store, "PRAGMA synchronous = FULL", "set synchronous", err) &&
-           execute(store, "PRAGMA foreign_keys = ON", "set foreign keys", err) && check(store, err) &&
-           migrate(store, err) && prepare(store, err);
+           execute(store, "PRAGMA synchronous = FULL", "set synchronous", err) && check(store, err) &&
+           migrate(store, err) && execute(store, "PRAGMA foreign_keys = ON", "set foreign keys", err) &&
+           prepare(store, err);
 }
 
 struct store *store_open(const char *path, struct err *err)

@@ -133,7 +133,7 @@ S(DESTINATION_SET, "INSERT INTO destination (name, sop_class) VALUES (?1, ?2) ON
   " DO UPDATE SET sop_class = excluded.sop_class")
 
 /* Retention. ?1: no object came since; ?2: the same of a delivered study, and no answer left since. */
-S(KEEP_NEXT, "SELECT s.id, s.study_uid FROM study s WHERE s.kept = 1"
+S(KEEP_NEXT, "SELECT s.id, s.study_uid, s.last_object_ms FROM study s WHERE s.kept = 1"
   " AND s.state IN ('delivered', 'declined', 'encoded', 'withdrawn') AND (s.last_object_ms < ?1"
   " OR (s.state = 'delivered' AND s.last_object_ms < ?2 AND NOT EXISTS (SELECT 1 FROM delivery d"
   " WHERE d.study_id = s.id AND d.updated_ms >= ?2)))"

@@ -116,11 +116,25 @@ static bool input_arrived(struct store *store, const struct store_object *object
                      ret->revision, why, object->peer_ae);
 }
 
-/* The same data set again: nothing to do, unless its file had been lost, or other content had come since. */
+/* It was dropped after the study had its answer: kept again, which asks for no other. */
+static bool restore(struct store *store, const struct store_object *object, int64_t study, struct err *err)
+{
+    sqlite3_stmt *statement = statement_bind(store, SQL_KEEP_RESTORE, "itti", study, object->id->sop_uid,
+                                             object->data_sha256, object->received_ms);
+    return statement_run(store, statement, err) &&
+           (sqlite3_changes(store->db) == 0 ||
+            statement_run(store, statement_bind(store, SQL_STUDY_TOUCH, "ii", study, object->received_ms),
+                          err));
+}
+
+/* The same data set again: nothing to do, unless its file had been lost or dropped, or other content had come
+ * since. */
 static bool put_same(struct store *store, const struct store_object *object, const struct found_study *study,
                      struct store_put *ret, struct err *err)
 {
     const char *sop_uid = object->id->sop_uid;
+    if (!restore(store, object, study->id, err))
+        return false;
     sqlite3_stmt *statement =
         statement_bind(store, SQL_INSTANCE_AGE_OTHERS, "itt", study->id, sop_uid, object->data_sha256);
     if (!statement_run(store, statement, err))
@@ -153,15 +167,29 @@ static bool put_new(struct store *store, const struct store_object *object, cons
     return !object->feeds_encoder || input_arrived(store, object, study, ret, err);
 }
 
+static bool was_withdrawn(struct store *store, const struct dicom_identity *id, bool *ret, struct err *err)
+{
+    sqlite3_stmt *statement =
+        statement_bind(store, SQL_WITHDRAWN_ASK, "ttt", id->study_uid, id->sop_uid, id->patient_id);
+    enum row row = statement_row(store, statement, err);
+    *ret = row == ROW_FOUND;
+    if (row == ROW_FOUND)
+        statement_done(statement);
+    return row != ROW_FAILED;
+}
+
 static bool put(struct store *store, const struct store_object *object, struct store_put *ret,
                 struct err *err)
 {
     struct found_study study;
+    bool withdrawn;
     enum presence presence = NOT_HERE;
-    if (!find_study(store, object->id, &study, err))
+    if (!find_study(store, object->id, &study, err) || !was_withdrawn(store, object->id, &withdrawn, err))
         return false;
-    if (study.exists && study.other_patient) {
-        *ret = (struct store_put){STORE_CONFLICT, study.id, study.revision, false};
+    bool conflict = study.exists && study.other_patient;
+    if (conflict || withdrawn) {
+        *ret = (struct store_put){conflict ? STORE_CONFLICT : STORE_WITHDRAWN, study.id, study.revision,
+                                  false};
         return true;
     }
     if (!study.exists && !add_study(store, object, &study, err))

@@ -44,6 +44,7 @@ static int read_series(struct store *store, int64_t study, struct arena *arena, 
         one->modality = arena_strdup(arena, column_text(statement, 1));
         one->description = arena_strdup(arena, column_text(statement, 2));
         one->input_count = sqlite3_column_int(statement, 3);
+        one->dropped_count = sqlite3_column_int(statement, 4);
     }
     statement_done(statement);
     return row == ROW_FAILED ? -1 : count;
@@ -223,7 +224,7 @@ bool study_refresh(struct store *store, int64_t study, int64_t now_ms, struct er
     const char *reason;
     if (!study_state(store, study, before, &revision, &found, err))
         return false;
-    if (!found || strcmp(before, "receiving") == 0)
+    if (!found || strcmp(before, "receiving") == 0 || strcmp(before, "withdrawn") == 0)
         return true;
     if (!summarise(store, study, revision, &sum, err))
         return false;

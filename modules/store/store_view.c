@@ -100,7 +100,8 @@ static json_t *view_study(struct store *store, int64_t id, struct err *err)
         add_rows(store, study, "series", SQL_VIEW_SERIES, id, false, err) &&
         add_rows(store, study, "jobs", SQL_VIEW_JOBS, id, false, err) &&
         add_rows(store, study, "results", SQL_VIEW_RESULTS, id, false, err) &&
-        add_rows(store, study, "deliveries", SQL_VIEW_DELIVERIES, id, false, err))
+        add_rows(store, study, "deliveries", SQL_VIEW_DELIVERIES, id, false, err) &&
+        add_rows(store, study, "withdrawals", SQL_VIEW_WITHDRAWALS, id, false, err))
         return study;
     json_decref(study);
     return NULL;

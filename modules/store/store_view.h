@@ -20,8 +20,8 @@ struct store_filter {
 json_t *store_view_studies(struct store *store, const struct store_filter *filter, struct err *err);
 
 /* One study as in its table (forced: 0 or 1; receiving_ms: since when this revision) with series[], objects
- * (counts), results[] (each with its report and result JSON text under "json"), deliveries[], jobs[]. JSON
- * null when there is no such study. */
+ * (counts), results[] (each with its report and result JSON text under "json"), deliveries[], jobs[],
+ * withdrawals[]. JSON null when there is no such study. */
 json_t *store_view_study(struct store *store, int64_t study, struct err *err);
 
 /* {id, destination, state}; JSON null when there is no such delivery. */
