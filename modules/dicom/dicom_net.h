@@ -73,8 +73,15 @@ const char *dicom_association_called(const struct dicom_association *association
 bool dicom_association_context_known(const struct dicom_association *association);
 
 void dicom_association_reject(struct dicom_association *association, enum dicom_reject reason);
+
+/* What one peer is granted. */
+struct dicom_terms {
+    bool echo;                           /* Verification is accepted */
+    int dimse_timeout_s, idle_timeout_s; /* instead of the acceptor's; 0: those */
+};
 /* Negotiate presentation contexts and acknowledge. errors: ERR_PEER. */
-bool dicom_association_accept(struct dicom_association *association, struct err *err);
+bool dicom_association_accept(struct dicom_association *association, const struct dicom_terms *terms,
+                              struct err *err);
 
 enum dicom_next {
     DICOM_NEXT_ECHO,
@@ -131,6 +138,15 @@ struct dicom_sender;
  * errors: ERR_PEER; reason "rejected_permanent", "rejected_transient", "no_connection", "" else. */
 struct dicom_sender *dicom_sender_open(const struct dicom_peer *peer, const char *const *classes,
                                        int class_count, struct err *err);
+/* The same for files of their own transfer syntaxes: a context each. An uncompressed one is proposed in both
+ * little endian syntaxes too; a compressed one is sent as it is or not at all.
+ * in: count from 1 to DICOM_CONTEXTS_MAX, which is what one association can hold (PS3.8 9.3.2.2). */
+enum { DICOM_CONTEXTS_MAX = 128 };
+struct dicom_context {
+    const char *sop_class, *transfer_syntax;
+};
+struct dicom_sender *dicom_sender_open_for(const struct dicom_peer *peer,
+                                           const struct dicom_context *contexts, int count, struct err *err);
 bool dicom_sender_accepts(const struct dicom_sender *sender, const char *sop_class);
 /* Send one Part 10 file. *ret_status: the peer's status; comment: its Error Comment.
  * errors: ERR_PEER (transport: use a new association), ERR_IO (our file), ERR_UNSUPPORTED (no presentation

@@ -26,15 +26,26 @@ static bool peer_failed(struct err *err, const char *what, const OFCondition &co
     return err_fail(err, ERR_PEER, "%s: %s", what, condition.text());
 }
 
-static OFCondition propose(T_ASC_Parameters *parameters, const char *const *classes, int class_count)
+// What DCMTK can write besides the syntax that the file is in.
+static OFCondition propose_context(T_ASC_Parameters *parameters, int index,
+                                   const struct dicom_context &context)
 {
-    const char *syntaxes[] = {UID_LittleEndianExplicitTransferSyntax, UID_LittleEndianImplicitTransferSyntax};
-    if (class_count == 0)
-        return ASC_addPresentationContext(parameters, 1, UID_VerificationSOPClass, syntaxes, 2);
+    const char *syntaxes[] = {context.transfer_syntax, UID_LittleEndianExplicitTransferSyntax,
+                              UID_LittleEndianImplicitTransferSyntax};
+    bool same = strcmp(syntaxes[0], syntaxes[1]) == 0 || strcmp(syntaxes[0], syntaxes[2]) == 0;
+    bool compressed = DcmXfer(context.transfer_syntax).isEncapsulated();
+    return ASC_addPresentationContext(parameters, (T_ASC_PresentationContextID)(2 * index + 1),
+                                      context.sop_class, syntaxes + (same ? 1 : 0),
+                                      compressed ? 1
+                                      : same     ? 2
+                                                 : 3);
+}
+
+static OFCondition propose(T_ASC_Parameters *parameters, const struct dicom_context *contexts, int count)
+{
     OFCondition condition = EC_Normal;
-    for (int i = 0; i < class_count && condition.good(); i++)
-        condition = ASC_addPresentationContext(parameters, (T_ASC_PresentationContextID)(2 * i + 1),
-                                               classes[i], syntaxes, 2);
+    for (int i = 0; i < count && condition.good(); i++)
+        condition = propose_context(parameters, i, contexts[i]);
     return condition;
 }
 
@@ -55,7 +66,8 @@ static bool request_failed(T_ASC_Parameters *parameters, const OFCondition &cond
     return false;
 }
 
-static bool request(struct dicom_sender *sender, const char *const *classes, int class_count, struct err *err)
+static bool request(struct dicom_sender *sender, const struct dicom_context *contexts, int count,
+                    struct err *err)
 {
     const struct dicom_peer &peer = sender->peer;
     OFCondition condition = ASC_initializeNetwork(NET_REQUESTOR, 0, peer.acse_timeout_s, &sender->network);
@@ -69,7 +81,7 @@ static bool request(struct dicom_sender *sender, const char *const *classes, int
     ASC_setAPTitles(parameters, peer.our_ae, peer.ae_title, nullptr);
     ASC_setTransportLayerType(parameters, OFFalse);
     ASC_setPresentationAddresses(parameters, OFStandard::getHostName().c_str(), address);
-    condition = propose(parameters, classes, class_count);
+    condition = propose(parameters, contexts, count);
     if (condition.good()) {
         dcmConnectionTimeout.set(peer.connect_timeout_s);
         condition = ASC_requestAssociation(sender->network, parameters, &sender->dul);
@@ -84,8 +96,8 @@ static bool request(struct dicom_sender *sender, const char *const *classes, int
     return false;
 }
 
-struct dicom_sender *dicom_sender_open(const struct dicom_peer *peer, const char *const *classes,
-                                       int class_count, struct err *err)
+struct dicom_sender *dicom_sender_open_for(const struct dicom_peer *peer,
+                                           const struct dicom_context *contexts, int count, struct err *err)
 {
     auto sender = std::unique_ptr<dicom_sender>(new (std::nothrow) dicom_sender);
     if (!sender) {
@@ -93,10 +105,20 @@ struct dicom_sender *dicom_sender_open(const struct dicom_peer *peer, const char
         return nullptr;
     }
     sender->peer = *peer;
-    if (request(sender.get(), classes, class_count, err))
+    if (request(sender.get(), contexts, count, err))
         return sender.release();
     ASC_dropNetwork(&sender->network);
     return nullptr;
+}
+
+struct dicom_sender *dicom_sender_open(const struct dicom_peer *peer, const char *const *classes,
+                                       int class_count, struct err *err)
+{
+    struct dicom_context contexts[DICOM_CONTEXTS_MAX] = {
+        {UID_VerificationSOPClass, UID_LittleEndianExplicitTransferSyntax}};
+    for (int i = 0; i < class_count && i < DICOM_CONTEXTS_MAX; i++)
+        contexts[i] = {classes[i], UID_LittleEndianExplicitTransferSyntax};
+    return dicom_sender_open_for(peer, contexts, class_count ? class_count : 1, err);
 }
 
 bool dicom_sender_accepts(const struct dicom_sender *sender, const char *sop_class)
@@ -124,6 +146,18 @@ static void take_comment(DcmDataset *detail, char comment[DICOM_COMMENT_SIZE])
         snprintf(comment, DICOM_COMMENT_SIZE, "%s", text.c_str());
 }
 
+// In the syntax that the file is in; else in one that needs no decoding.
+static T_ASC_PresentationContextID context_for(struct dicom_sender *sender, const char *sop_class,
+                                               const DcmXfer &syntax)
+{
+    const char *syntaxes[] = {syntax.getXferID(), UID_LittleEndianExplicitTransferSyntax,
+                              UID_LittleEndianImplicitTransferSyntax};
+    T_ASC_PresentationContextID found = 0;
+    for (int i = 0; i < (syntax.isEncapsulated() ? 1 : 3) && found == 0; i++)
+        found = ASC_findAcceptedPresentationContextID(sender->dul, sop_class, syntaxes[i]);
+    return found;
+}
+
 bool dicom_sender_store(struct dicom_sender *sender, const char *path, uint16_t *ret_status,
                         char comment[DICOM_COMMENT_SIZE], struct err *err)
 {
@@ -135,10 +169,11 @@ bool dicom_sender_store(struct dicom_sender *sender, const char *path, uint16_t 
     OFString sop_class, sop_uid;
     file.getDataset()->findAndGetOFString(DCM_SOPClassUID, sop_class);
     file.getDataset()->findAndGetOFString(DCM_SOPInstanceUID, sop_uid);
-    T_ASC_PresentationContextID context =
-        ASC_findAcceptedPresentationContextID(sender->dul, sop_class.c_str());
+    DcmXfer syntax(file.getDataset()->getOriginalXfer());
+    T_ASC_PresentationContextID context = context_for(sender, sop_class.c_str(), syntax);
     if (context == 0)
-        return err_fail(err, ERR_UNSUPPORTED, "the peer takes no %s", sop_class.c_str());
+        return err_fail(err, ERR_UNSUPPORTED, "the peer takes no %s in %s",
+                        dcmFindNameOfUID(sop_class.c_str(), sop_class.c_str()), syntax.getXferName());
     T_DIMSE_C_StoreRQ request = store_request(sender, sop_class, sop_uid);
     T_DIMSE_C_StoreRSP response = {};
     DcmDataset *detail = nullptr;

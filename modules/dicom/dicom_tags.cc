@@ -46,7 +46,7 @@ extern "C" bool dicom_tag_find(const char *name, uint32_t *ret, struct err *err)
         if (!read_numbers(name, &group, &element))
             return err_fail(err, ERR_INPUT, "\"%.60s\" is not like (0018,0015)", name);
         tag = DcmTag((Uint16)group, (Uint16)element);
-    } else if (!strchr(name, ',') && DcmTag::findTagFromName(name, tag).bad()) {
+    } else if (strchr(name, ',') || DcmTag::findTagFromName(name, tag).bad()) {
         return err_fail(err, ERR_INPUT, "\"%.60s\" is no keyword of an attribute", name);
     }
     if (has_no_value(tag))
