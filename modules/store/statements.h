@@ -58,9 +58,9 @@ S(ROUTE_SERIES, "SELECT r.modality, r.description, i.peer_ae, i.path, min(i.id) 
   " ON r.id = i.series_id WHERE i.study_id = ?1 AND i.kind <> 'own' AND i.current = 1 AND i.lost = 0"
   " GROUP BY r.id, i.peer_ae ORDER BY r.number, r.series_uid, i.peer_ae LIMIT 1000")
 S(ORIGINALS, "SELECT id, path, sop_class, transfer_syntax FROM instance WHERE study_id = ?1 AND kind <> 'own'"
-  " AND current = 1 AND lost = 0 AND id > ?2 ORDER BY id LIMIT ?3")
+  " AND current = 1 AND lost = 0 AND gone = '' AND id > ?2 ORDER BY id LIMIT ?3")
 S(ORIGINAL_KINDS, "SELECT min(id), path, sop_class, transfer_syntax FROM instance WHERE study_id = ?1"
-  " AND kind <> 'own' AND current = 1 AND lost = 0 AND id > ?2 GROUP BY sop_class, transfer_syntax ORDER BY 1")
+  " AND kind <> 'own' AND current = 1 AND lost = 0 AND gone = '' AND id > ?2 GROUP BY sop_class, transfer_syntax ORDER BY 1")
 
 S(REFUSAL_ADD, "INSERT INTO refusal (at_ms, peer_ae, peer_address, study_uid, sop_class, sop_uid, status, cause)"
   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
@@ -121,7 +121,7 @@ S(DELIVERY_SET, "UPDATE delivery SET state = ?2, attempts = attempts + 1, next_m
 S(DELIVERY_REQUEUE, "UPDATE delivery SET state = 'pending', next_ms = ?2, updated_ms = ?2 WHERE id = ?1"
   " AND state IN ('pending', 'parked')")
 S(DELIVERY_STUDY, "SELECT study_id FROM delivery WHERE id = ?1")
-S(DELIVERY_SUMMARY, "SELECT coalesce(sum(what = 'result'), 0), coalesce(sum(what = 'result' AND state = 'pending'), 0),"
+S(DELIVERY_SUMMARY, "SELECT coalesce(sum(what = 'result'), 0), coalesce(sum(state = 'pending'), 0),"
   " coalesce(sum(state = 'parked'), 0),"
   " coalesce(max(CASE WHEN state = 'parked' THEN destination || ': ' || cause END), '')"
   " FROM delivery WHERE study_id = ?1 AND revision = ?2")
@@ -164,7 +164,7 @@ S(WITHDRAWN_ADD, "INSERT INTO withdrawn_object (study_uid, sop_uid, withdrawal_i
 S(WITHDRAWN_ADD_ALL, "INSERT INTO withdrawn_object (study_uid, sop_uid, withdrawal_id) SELECT ?1, sop_uid, ?3"
   " FROM instance WHERE study_id = ?2 AND kind <> 'own' ON CONFLICT DO NOTHING")
 S(WITHDRAWN_ASK, "SELECT 1 FROM withdrawn_object o JOIN withdrawal w ON w.id = o.withdrawal_id WHERE o.study_uid = ?1"
-  " AND o.sop_uid = ?2 AND w.patient_id IN ('', ?3)")
+  " AND o.sop_uid = ?2 AND coalesce(w.patient_id, ?3) = ?3")
 S(WITHDRAWN_INPUTS, "SELECT coalesce(sum(sop_uid IN (SELECT sop_uid FROM withdrawn_object WHERE study_uid = ?2)), 0),"
   " count(*) FROM instance WHERE study_id = ?1 AND kind = 'input' AND current = 1 AND gone <> 'withdrawn'")
 S(WITHDRAWN_NAMED, "UPDATE instance SET gone = 'withdrawn', current = 0 WHERE study_id = ?1 AND gone <> 'withdrawn'"
