@@ -1,15 +1,11 @@
 #include "daemon/courier_dicom.h"
 
 #include "base/clock.h"
+#include "daemon/peers.h"
 #include "dicom/dicom_sr.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* The most wanted first. source: docs/report.md. */
-static const char *const sr_classes[] = {DICOM_SR_COMPREHENSIVE_3D, DICOM_SR_COMPREHENSIVE,
-                                         DICOM_SR_ENHANCED};
-enum { SR_CLASSES = 3 };
 
 /* The result's report in a class: made on first need from the one it was written in, and persisted before it
  * is sent. */
@@ -47,15 +43,18 @@ static bool report_in_class(struct service *service, int64_t result, const char 
 }
 
 /* What the destination took before comes first: a result is never stored there in two classes. */
-static void class_order(const char *preferred, const char *order[SR_CLASSES])
+static int class_order(const struct config_peer *to, const char *preferred,
+                       const char *order[PEERS_SR_CLASSES])
 {
-    int count = 0;
-    for (int i = 0; i < SR_CLASSES; i++)
-        if (strcmp(sr_classes[i], preferred) == 0)
-            order[count++] = sr_classes[i];
-    for (int i = 0; i < SR_CLASSES; i++)
-        if (strcmp(sr_classes[i], preferred) != 0)
-            order[count++] = sr_classes[i];
+    const char *classes[PEERS_SR_CLASSES];
+    int wanted = peers_sr_classes(to, classes), count = 0;
+    for (int i = 0; i < wanted; i++)
+        if (strcmp(classes[i], preferred) == 0)
+            order[count++] = classes[i];
+    for (int i = 0; i < wanted; i++)
+        if (strcmp(classes[i], preferred) != 0)
+            order[count++] = classes[i];
+    return count;
 }
 
 static void send_report(struct service *service, struct dicom_sender *sender,
@@ -75,16 +74,14 @@ static void send_report(struct service *service, struct dicom_sender *sender,
 }
 
 /* Send in the best class the peer negotiates; on 0122 try the next. */
-static void send_in_some_class(struct service *service, struct dicom_sender *sender,
-                               const struct store_delivery *delivery, struct arena *arena,
+static void send_in_some_class(struct service *service, struct dicom_sender *sender, const char *const *order,
+                               int count, const struct store_delivery *delivery, struct arena *arena,
                                struct attempt *attempt)
 {
-    const char *order[SR_CLASSES];
     struct store_report *report;
     struct err err = ERR_INIT;
-    attempt_conclude(attempt, OUTCOME_REFUSED, -1, "the peer accepts none of the three SR classes");
-    class_order(delivery->preferred_class, order);
-    for (int i = 0; i < SR_CLASSES; i++) {
+    attempt_conclude(attempt, OUTCOME_REFUSED, -1, "the peer accepts none of the SR classes it is sent");
+    for (int i = 0; i < count; i++) {
         if (!dicom_sender_accepts(sender, order[i]))
             continue;
         if (!report_in_class(service, delivery->result, order[i], arena, &report, &err)) {
@@ -98,25 +95,33 @@ static void send_in_some_class(struct service *service, struct dicom_sender *sen
     }
 }
 
+struct dicom_peer courier_dicom_peer(const struct config *config, const struct config_peer *to)
+{
+    int acse_s = to->acse_timeout_s, dimse_s = to->dimse_timeout_s;
+    return (struct dicom_peer){.our_ae = config->listener.ae_title,
+                               .ae_title = to->ae_title,
+                               .host = to->address,
+                               .port = to->port,
+                               .connect_timeout_s = config->delivery.connect_timeout_s,
+                               .acse_timeout_s = acse_s ? acse_s : config->listener.acse_timeout_s,
+                               .dimse_timeout_s = dimse_s ? dimse_s : config->listener.dimse_timeout_s,
+                               .max_pdu_bytes = config->listener.max_pdu_bytes};
+}
+
 void courier_dicom_send(struct service *service, const struct config *config, const struct config_peer *to,
                         const struct store_delivery *delivery, struct arena *arena, struct attempt *ret)
 {
-    struct dicom_peer peer = {.our_ae = config->listener.ae_title,
-                              .ae_title = to->ae_title,
-                              .host = to->address,
-                              .port = to->port,
-                              .connect_timeout_s = config->delivery.connect_timeout_s,
-                              .acse_timeout_s = config->listener.acse_timeout_s,
-                              .dimse_timeout_s = config->listener.dimse_timeout_s,
-                              .max_pdu_bytes = config->listener.max_pdu_bytes};
+    const char *order[PEERS_SR_CLASSES];
+    int count = class_order(to, delivery->preferred_class, order);
+    struct dicom_peer peer = courier_dicom_peer(config, to);
     struct err err = ERR_INIT;
-    struct dicom_sender *sender = dicom_sender_open(&peer, sr_classes, SR_CLASSES, &err);
+    struct dicom_sender *sender = dicom_sender_open(&peer, order, count, &err);
     if (!sender) {
         bool permanent = strcmp(err.reason, "rejected_permanent") == 0;
         attempt_conclude(ret, permanent ? OUTCOME_REFUSED : OUTCOME_TRY_LATER, -1, err.text);
         return;
     }
-    send_in_some_class(service, sender, delivery, arena, ret);
+    send_in_some_class(service, sender, order, count, delivery, arena, ret);
     dicom_sender_close(sender);
 }
 
@@ -124,6 +129,12 @@ void courier_dicom_send(struct service *service, const struct config *config, co
  * answer. */
 int64_t courier_dicom_own_ms(const struct config *config)
 {
-    return 1000 * ((int64_t)config->delivery.connect_timeout_s + 2 * config->listener.acse_timeout_s +
-                   (int64_t)2 * SR_CLASSES * config->listener.dimse_timeout_s);
+    int64_t most_s = 0;
+    for (int i = 0; i < config->peer_count; i++) {
+        struct dicom_peer peer = courier_dicom_peer(config, &config->peers[i]);
+        int64_t own_s = (int64_t)peer.connect_timeout_s + 2 * peer.acse_timeout_s +
+                        (int64_t)2 * PEERS_SR_CLASSES * peer.dimse_timeout_s;
+        most_s = own_s > most_s ? own_s : most_s;
+    }
+    return 1000 * most_s;
 }

@@ -5,6 +5,9 @@
 #include "daemon/attempt.h"
 #include "daemon/service.h"
 
+/* A [peer] as DICOM calls it. Borrows from both. */
+struct dicom_peer courier_dicom_peer(const struct config *config, const struct config_peer *to);
+
 /* The result's report, in the best class that the peer negotiates: first the one it took last, on 0122 the
  * next. A copy in another class is made on first need and persisted before it is sent. */
 void courier_dicom_send(struct service *service, const struct config *config, const struct config_peer *to,
