@@ -106,6 +106,24 @@ static bool add_words(struct reader *reader, const struct config_key *key, char 
     return true;
 }
 
+/* What comes again replaces the default: an order is given once. */
+static bool set_order(struct reader *reader, const struct config_key *key, char *field, const char *value)
+{
+    char words[INI_LINE], *rest;
+    snprintf(words, sizeof words, "%s", value);
+    *field = '\0';
+    for (char *word = strtok_r(words, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+        if (!choice_allowed(key->choices, word))
+            return complain(reader, "not one of ", key->choices);
+        for (const char *at = field; *at; at += strcspn(at, " "), at += *at == ' ')
+            if (strncmp(at, word, strlen(word)) == 0 && strchr(" ", at[strlen(word)]))
+                return complain(reader, "given twice: ", word);
+        if (!add_word(reader, key, field, word))
+            return false;
+    }
+    return *field || complain(reader, "needs at least one of ", key->choices);
+}
+
 static bool set_value(struct reader *reader, const struct config_key *key, void *base, const char *value)
 {
     char *field = (char *)base + key->offset;
@@ -125,6 +143,8 @@ static bool set_value(struct reader *reader, const struct config_key *key, void 
         if (*value && (strlen(value) > 16 || strchr(value, '\\')))
             return complain(reader, "an AE title has 1 to 16 characters: ", value);
         break;
+    case CONFIG_TYPE_ORDER:
+        return set_order(reader, key, field, value);
     case CONFIG_TYPE_UIDS:
     case CONFIG_TYPE_DIGESTS:
         return add_words(reader, key, field, value);

@@ -26,7 +26,14 @@ struct config_peer {
     char address[CONFIG_TEXT]; /* host name or IPv4 address */
     int port;
     bool may_store;        /* may send to us */
+    bool may_echo;         /* may ask us for C-ECHO */
     bool receives_results; /* gets our reports */
+    bool receives_objects; /* gets originals, where a route says so */
+    char sr_classes[64];   /* that it is sent: words of the key, most wanted first; see daemon/peers.h */
+    int acse_timeout_s;    /* 0: the listener's; so are the next two */
+    int dimse_timeout_s;
+    int idle_timeout_s;
+    int max_associations; /* 0: listener.max_associations_per_peer */
 };
 
 /* [model "NAME"] */

@@ -9,13 +9,14 @@
 #define BOOL    CONFIG_TYPE_BOOL
 #define AE      CONFIG_TYPE_AE
 #define CHOICE  CONFIG_TYPE_CHOICE
+#define ORDER   CONFIG_TYPE_ORDER
 #define UIDS    CONFIG_TYPE_UIDS
 #define DIGESTS CONFIG_TYPE_DIGESTS
 #define RESTART CONFIG_RESTART
 #define RELOAD  CONFIG_RELOAD
 
-static const char *const type_names[] = {"text",   "number", "yes/no",         "AE title",
-                                         "choice", "UIDs",   "SHA-256 digests"};
+static const char *const type_names[] = {"text",   "number", "yes/no", "AE title",
+                                         "choice", "order",  "UIDs",   "SHA-256 digests"};
 
 #define AT(member)       offsetof(struct config, member), sizeof(((struct config *)0)->member)
 #define PEER_AT(member)  offsetof(struct config_peer, member), sizeof(((struct config_peer *)0)->member)
@@ -110,8 +111,23 @@ const struct config_key config_keys[] = {
      "its IPv4 address; a host name only when it does not store"},
     {"peer", "port", INT, PEER_AT(port), RELOAD, "104", 1, 65535, NULL, "its TCP port, for results"},
     {"peer", "may_store", BOOL, PEER_AT(may_store), RELOAD, "no", 0, 0, NULL, "it may send objects to us"},
+    {"peer", "may_echo", BOOL, PEER_AT(may_echo), RELOAD, "yes", 0, 0, NULL,
+     "it may ask us for C-ECHO; one that may neither store nor ask is rejected"},
     {"peer", "receives_results", BOOL, PEER_AT(receives_results), RELOAD, "no", 0, 0, NULL,
      "our reports are sent to it"},
+    {"peer", "receives_objects", BOOL, PEER_AT(receives_objects), RELOAD, "no", 0, 0, NULL,
+     "original objects may be forwarded to it, see service.routes_file"},
+    {"peer", "sr_classes", ORDER, PEER_AT(sr_classes), RELOAD, "comprehensive-3d comprehensive enhanced", 0, 0,
+     "comprehensive-3d|comprehensive|enhanced",
+     "SR classes it is sent reports in, separated by blanks: the first that it accepts, or what it took before"},
+    {"peer", "acse_timeout_s", INT, PEER_AT(acse_timeout_s), RELOAD, "0", 0, 3600, NULL,
+     "seconds it has to answer our association request; 0: listener.acse_timeout_s"},
+    {"peer", "dimse_timeout_s", INT, PEER_AT(dimse_timeout_s), RELOAD, "0", 0, 3600, NULL,
+     "seconds it may stop inside a command or an object, and take to answer one; 0: listener.dimse_timeout_s"},
+    {"peer", "idle_timeout_s", INT, PEER_AT(idle_timeout_s), RELOAD, "0", 0, 86400, NULL,
+     "seconds its associations may be idle between commands; 0: listener.idle_timeout_s"},
+    {"peer", "max_associations", INT, PEER_AT(max_associations), RELOAD, "0", 0, 1024, NULL,
+     "associations of it that are served at once; 0: listener.max_associations_per_peer"},
 
     {"model", "folder", TEXT, MODEL_AT(folder), RESTART, "", 0, 0, NULL, "model folder, see docs/model-folder.md"},
     {"model", "description_match", TEXT, MODEL_AT(description_match), RELOAD, "", 0, 0, NULL,
@@ -167,7 +183,7 @@ static void print_type(FILE *out, const struct config_key *key)
     if (key->type == CONFIG_TYPE_INT)
         fprintf(out, "%d..%d", key->min, key->max);
     else
-        fputs(key->type == CONFIG_TYPE_CHOICE ? key->choices : type_names[key->type], out);
+        fputs(key->choices ? key->choices : type_names[key->type], out);
 }
 
 void config_print_keys(FILE *out)

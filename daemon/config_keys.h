@@ -11,6 +11,7 @@ enum config_type {
     CONFIG_TYPE_BOOL,
     CONFIG_TYPE_AE,
     CONFIG_TYPE_CHOICE,
+    CONFIG_TYPE_ORDER, /* some of the choices, separated by blanks, each once */
     CONFIG_TYPE_UIDS,
     CONFIG_TYPE_DIGESTS
 };

@@ -133,7 +133,11 @@ static bool admit(struct slot *slot)
                                   ae_known ? "other_address" : "unknown_peer",
                                   ae_known ? "calling AE title comes from another address than configured"
                                            : "calling AE title is not configured");
-    if (!take_peer_place(slot, peer, config->listener.max_associations_per_peer))
+    if (!peer->may_store && !peer->may_echo)
+        return refuse_association(slot, DICOM_REJECT_CALLING_AE, "reject 1,1,3", "not_allowed",
+                                  "this peer may neither store nor ask for C-ECHO");
+    int own = peer->max_associations;
+    if (!take_peer_place(slot, peer, own ? own : config->listener.max_associations_per_peer))
         return refuse_association(slot, DICOM_REJECT_LOCAL_LIMIT, "reject 2,3,2", "too_many_of_peer",
                                   "too many associations of this peer");
     return true;
@@ -167,7 +171,10 @@ static void serve(struct slot *slot)
     int objects = 0;
     enum dicom_next next = DICOM_NEXT_FAILED;
     metrics_count(METRIC_ASSOCIATIONS);
-    if (dicom_association_accept(slot->association, &err))
+    struct dicom_terms terms = {.echo = slot->peer->may_echo,
+                                .dimse_timeout_s = slot->peer->dimse_timeout_s,
+                                .idle_timeout_s = slot->peer->idle_timeout_s};
+    if (dicom_association_accept(slot->association, &terms, &err))
         while ((next = dicom_association_next(slot->association, &err)) == DICOM_NEXT_ECHO ||
                (next == DICOM_NEXT_STORE && intake_store(service, slot->association, &peer, &err)))
             objects += next == DICOM_NEXT_STORE;

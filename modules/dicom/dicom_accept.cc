@@ -125,6 +125,8 @@ struct dicom_association {
     T_ASC_Association *dul = nullptr;
     const struct dicom_acceptor *acceptor = nullptr;
     std::atomic<bool> interrupted{false};
+    int fd = -1; /* dcmnet's, once it has taken it */
+    int dimse_timeout_s = 0, idle_timeout_s = 0;
     bool ended = false;
     bool rejected = false;
     T_DIMSE_C_StoreRQ request = {};
@@ -244,6 +246,9 @@ struct dicom_association *dicom_association_receive(struct dicom_acceptor *accep
     }
     dicom_transport_tune(fd, acceptor->options.keepalive_s);
     association->acceptor = acceptor;
+    association->fd = fd;
+    association->dimse_timeout_s = acceptor->options.dimse_timeout_s;
+    association->idle_timeout_s = acceptor->options.idle_timeout_s;
     OFCondition condition;
     {
         const std::lock_guard<std::mutex> lock(handover);
@@ -289,12 +294,25 @@ void dicom_association_reject(struct dicom_association *association, enum dicom_
     association->ended = association->rejected = true;
 }
 
-bool dicom_association_accept(struct dicom_association *association, struct err *err)
+static void take_terms(struct dicom_association *association, const struct dicom_terms *terms)
 {
+    if (terms->idle_timeout_s)
+        association->idle_timeout_s = terms->idle_timeout_s;
+    if (!terms->dimse_timeout_s)
+        return;
+    association->dimse_timeout_s = terms->dimse_timeout_s;
+    dicom_transport_patience(association->fd, terms->dimse_timeout_s);
+}
+
+bool dicom_association_accept(struct dicom_association *association, const struct dicom_terms *terms,
+                              struct err *err)
+{
+    take_terms(association, terms);
+    int first = terms->echo ? 0 : 1; /* Verification is the first of the list */
     /* dcmnet takes both lists as not const, and leaves them alone */
     auto **classes = const_cast<const char **>(association->acceptor->classes);
     OFCondition condition = ASC_acceptContextsWithPreferredTransferSyntaxes(
-        association->dul->params, classes, association->acceptor->class_count,
+        association->dul->params, classes + first, association->acceptor->class_count - first,
         const_cast<const char **>(transfer_syntaxes),
         (int)(sizeof transfer_syntaxes / sizeof *transfer_syntaxes));
     if (condition.good())
@@ -312,7 +330,7 @@ static void abort_association(struct dicom_association *association)
 
 static int64_t grace_ms(const struct dicom_association *association)
 {
-    return association->acceptor->options.dimse_timeout_s * INT64_C(1000);
+    return association->dimse_timeout_s * INT64_C(1000);
 }
 
 static void tell_too_slow(const char *what, struct err *err)
@@ -330,7 +348,7 @@ static enum dicom_next give_up(struct dicom_association *association, enum dicom
 
 static bool wait_for_command(struct dicom_association *association)
 {
-    for (int waited_s = 0; waited_s < association->acceptor->options.idle_timeout_s; waited_s++) {
+    for (int waited_s = 0; waited_s < association->idle_timeout_s; waited_s++) {
         if (association->interrupted)
             return false;
         if (ASC_dataWaiting(association->dul, 1))
@@ -384,9 +402,9 @@ enum dicom_next dicom_association_next(struct dicom_association *association, st
     DcmDataset *detail = nullptr;
     dicom_transport.may_read = max_command_bytes;
     dicom_transport_time(grace_ms(association));
-    OFCondition condition = DIMSE_receiveCommand(association->dul, DIMSE_NONBLOCKING,
-                                                 association->acceptor->options.dimse_timeout_s,
-                                                 &association->context, &message, &detail);
+    OFCondition condition =
+        DIMSE_receiveCommand(association->dul, DIMSE_NONBLOCKING, association->dimse_timeout_s,
+                             &association->context, &message, &detail);
     dicom_transport.may_read = dicom_transport_no_limit;
     delete detail;
     if (condition.good())
@@ -495,9 +513,9 @@ static bool receive_into(struct dicom_association *association, int fd, struct e
     /* what wraps the data is bounded too, or fragments without any would never end */
     dicom_transport.may_read = 2 * association->acceptor->options.max_object_bytes + max_command_bytes;
     dicom_transport_time(grace_ms(association));
-    OFCondition condition = DIMSE_receiveDataSetInFile(association->dul, DIMSE_NONBLOCKING,
-                                                       association->acceptor->options.dimse_timeout_s,
-                                                       &context, &stream, count_bytes, association);
+    OFCondition condition =
+        DIMSE_receiveDataSetInFile(association->dul, DIMSE_NONBLOCKING, association->dimse_timeout_s,
+                                   &context, &stream, count_bytes, association);
     if (condition.good() && context != association->context)
         condition = makeDcmnetCondition(DIMSEC_INVALIDPRESENTATIONCONTEXTID, OF_error,
                                         "the data set came in another presentation context");
@@ -529,8 +547,8 @@ bool dicom_association_skip(struct dicom_association *association, struct err *e
     DIC_UL bytes = 0, count = 0;
     dicom_transport.may_read = association->acceptor->options.max_object_bytes;
     dicom_transport_time(grace_ms(association));
-    OFCondition condition = DIMSE_ignoreDataSet(
-        association->dul, DIMSE_NONBLOCKING, association->acceptor->options.dimse_timeout_s, &bytes, &count);
+    OFCondition condition = DIMSE_ignoreDataSet(association->dul, DIMSE_NONBLOCKING,
+                                                association->dimse_timeout_s, &bytes, &count);
     if (condition.good())
         dicom_transport.may_read = dicom_transport_no_limit;
     return condition.good() || receive_failed(association, condition, err);

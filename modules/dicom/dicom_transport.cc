@@ -14,6 +14,7 @@ extern "C" {
 #include <new>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 thread_local dicom_transport_state dicom_transport;
 
@@ -117,4 +118,11 @@ void dicom_transport_tune(int fd, int keepalive_s)
     setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &all, sizeof all);
     int flags = fcntl(fd, F_GETFL);
     fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+}
+
+void dicom_transport_patience(int fd, int seconds)
+{
+    struct timeval most = {seconds, 0};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &most, sizeof most);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most);
 }

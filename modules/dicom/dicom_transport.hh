@@ -49,4 +49,7 @@ DcmTransportLayer *dicom_transport_layer();
  * it is asked, three times. */
 void dicom_transport_tune(int fd, int keepalive_s);
 
+/* How long dcmnet may be kept inside one read or write, instead of its process-wide time-outs. */
+void dicom_transport_patience(int fd, int seconds);
+
 #endif

@@ -74,7 +74,8 @@ static void serve(struct dicom_association *association)
         dicom_association_reject(association, DICOM_REJECT_CALLING_AE);
         return;
     }
-    bool going = dicom_association_accept(association, &err);
+    const struct dicom_terms terms = {.echo = true};
+    bool going = dicom_association_accept(association, &terms, &err);
     if (!going)
         fuzz_must_refuse(&err);
     for (int i = 0; going && i < COMMANDS_MAX; i++) {
