@@ -32,6 +32,7 @@ enum cli_exit remote_events(int count, char **arguments);
 enum cli_exit remote_force(int count, char **arguments);
 enum cli_exit remote_retry(int count, char **arguments);
 enum cli_exit remote_refusals(int count, char **arguments);
+enum cli_exit remote_peers(int count, char **arguments);
 enum cli_exit remote_echo(int count, char **arguments);
 
 /* "cardioscribe NAME: message" on stderr, then how it is used. Returns CLI_USAGE. */

@@ -30,6 +30,8 @@ static const struct command {
     {"force",    "[REMOTE] ID", "analyse a study now, without waiting for more", remote_force},
     {"retry",    "[REMOTE] DELIVERY", "send an undelivered report again", remote_retry},
     {"refusals", "[REMOTE]", "what was not accepted, and why", remote_refusals},
+    {"peers",    "[REMOTE]", "whom the daemon knows, and what waits for each", remote_peers},
+    {"echo",     "[REMOTE] NAME", "the daemon asks a peer with DICOM C-ECHO", remote_echo},
     {"echo",     "[--host H] [--port P] [--called AE] [--calling AE]", "DICOM C-ECHO to the daemon", remote_echo},
 };
 // clang-format on

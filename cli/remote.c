@@ -57,11 +57,13 @@ bool remote_arguments(struct remote *remote, int count, char **arguments, const 
         }
         take_option(remote, which);
     }
-    if (count - optind != (wants_id ? 1 : 0)) {
+    int given = count - optind;
+    bool may_name = wants_id || strchr(allowed, '?');
+    if (given > (may_name ? 1 : 0) || (wants_id && given == 0)) {
         cli_usage(remote->name, wants_id ? "give one number (a study: or its UID)" : "too many arguments");
         return false;
     }
-    remote->id = wants_id ? arguments[optind] : NULL;
+    remote->id = given ? arguments[optind] : NULL;
     return true;
 }
 

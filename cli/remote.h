@@ -28,7 +28,7 @@ struct remote_answer {
 };
 
 /* Read a command line. allowed: the letters of the command's own options, see remote.c; those of REST are
- * always allowed. False after having said how the command is used. */
+ * always allowed; with '?' the one argument may be given. False after having said how the command is used. */
 bool remote_arguments(struct remote *remote, int count, char **arguments, const char *allowed, bool wants_id);
 
 /* One request. Anything but CLI_OK has been said. owns: remote_answer_done frees. */

@@ -1,7 +1,6 @@
 /* Commands that ask the daemon. Each is one request and one way to show its answer. */
 #include "cli.h"
 #include "dicom/dicom_head.h"
-#include "dicom/dicom_net.h"
 #include "dicom/dicom_sr.h"
 #include "remote.h"
 #include "report/plain_text.h"
@@ -200,35 +199,4 @@ enum cli_exit remote_report(int count, char **arguments)
     if (!remote_arguments(&remote, count, arguments, "o", true))
         return CLI_USAGE;
     return remote_one_thing(&remote, "GET", "/api/v1/studies/", "/report", show_report);
-}
-
-/* ---- echo ---- */
-
-enum cli_exit remote_echo(int count, char **arguments)
-{
-    struct err err = ERR_INIT;
-    struct remote remote = {
-        .host = "127.0.0.1", .port = "11112", .called = "CARDIOSCRIBE", .calling = "CARDIOSCRIBE"};
-    if (!remote_arguments(&remote, count, arguments, "hpac", false))
-        return CLI_USAGE;
-    char *end;
-    long port = strtol(remote.port, &end, 10);
-    if (*end || port < 1 || port > 65535)
-        return cli_usage("echo", "\"%s\" is no port", remote.port);
-    struct dicom_peer peer = {.our_ae = remote.calling,
-                              .ae_title = remote.called,
-                              .host = remote.host,
-                              .port = (int)port,
-                              .connect_timeout_s = 5,
-                              .acse_timeout_s = 10,
-                              .dimse_timeout_s = 10,
-                              .max_pdu_bytes = 16384};
-    if (!dicom_library_init(&err))
-        return cli_failed(&err);
-    if (!dicom_echo(&peer, &err)) {
-        cli_failed(&err);
-        return strcmp(err.reason, "no_connection") == 0 ? CLI_UNREACHABLE : CLI_REFUSED;
-    }
-    printf("%s at %s:%ld answers C-ECHO\n", remote.called, remote.host, port);
-    return CLI_OK;
 }

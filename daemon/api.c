@@ -5,6 +5,7 @@
 
 #include "base/digest.h"
 #include "daemon/api_input.h"
+#include "daemon/api_peers.h"
 #include "daemon/api_routes.h"
 
 #include <arpa/inet.h>
@@ -134,6 +135,25 @@ static bool token_right(const char *digests, const char *header)
     return right;
 }
 
+/* For the trace of what is changed. */
+static void note_client(struct exchange *exchange)
+{
+    struct api_request *request = &exchange->request;
+    const char *header = header_of(exchange, MHD_HTTP_HEADER_AUTHORIZATION);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    char digest[DIGEST_HEX_SIZE];
+    snprintf(request->who, sizeof request->who, "no token");
+    if (*exchange->api->service->config->api.token_sha256 && header &&
+        strncasecmp(header, "Bearer ", 7) == 0) {
+        digest_bytes(header + 7, strlen(header + 7), digest);
+        snprintf(request->who, sizeof request->who, "token %.12s", digest);
+    }
+    if (info && info->client_addr->sa_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)info->client_addr)->sin_addr,
+                  request->address, sizeof request->address);
+}
+
 static bool host_is_here(const char *host)
 {
     char name[64];
@@ -211,6 +231,7 @@ static struct exchange *begin(struct api *api, struct MHD_Connection *connection
     exchange->api = api;
     exchange->connection = connection;
     exchange->request.service = api->service;
+    note_client(exchange);
     return exchange;
 }
 
@@ -236,7 +257,7 @@ static enum MHD_Result take_request(void *context, struct MHD_Connection *connec
         return exchange->body_bytes > MAX_BODY ? MHD_NO : MHD_YES;
     }
     struct pulse *pulse = pulse_of_thread(exchange->api);
-    pulse_beat(pulse, 0);
+    pulse_beat(pulse, API_PEERS_OWN_MS);
     find_answer(exchange, method, path);
     pulse_rest(pulse);
     return send_answer(exchange);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "daemon/api_answer.h"
 #include "daemon/api_input.h"
+#include "daemon/api_peers.h"
 #include "daemon/api_request.h"
 #include "daemon/api_view.h"
 #include "daemon/metrics.h"
@@ -231,6 +232,8 @@ static const struct api_route routes[] = {
     {"GET",  "/api/v1/studies/{id}/events",   get_events,   {NULL}},
     {"GET",  "/api/v1/studies/{id}/report",   get_report,   {"revision", "model", NULL}},
     {"POST", "/api/v1/studies/{id}/force",    post_force,   {NULL}},
+    {"GET",  "/api/v1/peers",                 api_peers_list, {NULL}},
+    {"POST", "/api/v1/peers/{name}/echo",     api_peers_echo, {NULL}},
     {"GET",  "/api/v1/refusals",              get_refusals, {"since", "limit", NULL}},
     {"POST", "/api/v1/deliveries/{id}/retry", post_retry,   {NULL}},
 };

@@ -156,7 +156,7 @@ bool dicom_sender_store(struct dicom_sender *sender, const char *path, uint16_t 
 bool dicom_sender_echo(struct dicom_sender *sender, struct err *err);
 void dicom_sender_close(struct dicom_sender *sender); /* releases; accepts NULL */
 
-/* Open, C-ECHO, release. errors: ERR_PEER. */
+/* Open, C-ECHO, release. errors: ERR_PEER; reason as dicom_sender_open, or "no_verification". */
 bool dicom_echo(const struct dicom_peer *peer, struct err *err);
 
 #endif

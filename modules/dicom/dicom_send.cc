@@ -3,10 +3,13 @@ extern "C" {
 #include "dicom/dicom_net.h"
 }
 
+#include "dicom/dicom_transport.hh"
+
 #include "dcmtk/config/osconfig.h"
 
 #include "dcmtk/dcmdata/dcostrmf.h"
 #include "dcmtk/dcmdata/dctk.h"
+#include "dcmtk/dcmnet/dcmtrans.h"
 #include "dcmtk/dcmnet/dimse.h"
 #include "dcmtk/dcmnet/diutil.h"
 #include "dcmtk/dcmnet/dul.h"
@@ -20,6 +23,27 @@ struct dicom_sender {
     struct dicom_peer peer = {};
     bool broken = false;
 };
+
+namespace
+{
+/* Its own time-outs inside a read or a write instead of dcmnet's process-wide ones. */
+class PatientLayer : public DcmTransportLayer
+{
+  public:
+    explicit PatientLayer(int seconds) : seconds(seconds)
+    {
+    }
+    DcmTransportConnection *createConnection(DcmNativeSocketType fd, OFBool) override
+    {
+        auto *connection = new (std::nothrow) DcmTCPConnection(fd); /* sets dcmnet's */
+        dicom_transport_patience(fd, seconds);
+        return connection;
+    }
+
+  private:
+    int seconds;
+};
+} // namespace
 
 static bool peer_failed(struct err *err, const char *what, const OFCondition &condition)
 {
@@ -49,6 +73,24 @@ static OFCondition propose(T_ASC_Parameters *parameters, const struct dicom_cont
     return condition;
 }
 
+/* source: PS3.8 table 9-21 */
+static const char *reject_words(int source, int reason)
+{
+    static const struct {
+        int source, reason;
+        const char *words;
+    } known[] = {{1, 2, "application context not supported"},
+                 {1, 3, "calling AE title not recognized"},
+                 {1, 7, "called AE title not recognized"},
+                 {2, 2, "protocol version not supported"},
+                 {3, 1, "temporary congestion"},
+                 {3, 2, "local limit exceeded"}};
+    for (const auto &one : known)
+        if (one.source == source && one.reason == reason)
+            return one.words;
+    return "no reason given";
+}
+
 static bool request_failed(T_ASC_Parameters *parameters, const OFCondition &condition, struct err *err)
 {
     if (condition != DUL_ASSOCIATIONREJECTED) {
@@ -60,7 +102,9 @@ static bool request_failed(T_ASC_Parameters *parameters, const OFCondition &cond
     ASC_getRejectParameters(parameters, &reject);
     bool permanent = reject.result == ASC_RESULT_REJECTEDPERMANENT;
     err_decline(err, permanent ? "rejected_permanent" : "rejected_transient",
-                "association rejected (result %d, source %d, reason %d)", (int)reject.result,
+                "association rejected %s: %s (result %d, source %d, reason %d)",
+                permanent ? "for good" : "for now",
+                reject_words((int)reject.source, (int)reject.reason & 0xff), (int)reject.result,
                 (int)reject.source, (int)reject.reason & 0xff);
     err->code = ERR_PEER;
     return false;
@@ -72,6 +116,8 @@ static bool request(struct dicom_sender *sender, const struct dicom_context *con
     const struct dicom_peer &peer = sender->peer;
     OFCondition condition = ASC_initializeNetwork(NET_REQUESTOR, 0, peer.acse_timeout_s, &sender->network);
     T_ASC_Parameters *parameters = nullptr;
+    if (condition.good())
+        ASC_setTransportLayer(sender->network, new PatientLayer(peer.dimse_timeout_s), 1);
     if (condition.good())
         condition = ASC_createAssociationParameters(&parameters, peer.max_pdu_bytes);
     if (condition.bad())
@@ -193,6 +239,11 @@ bool dicom_sender_echo(struct dicom_sender *sender, struct err *err)
 {
     DIC_US status = 0;
     DcmDataset *detail = nullptr;
+    if (!dicom_sender_accepts(sender, UID_VerificationSOPClass)) {
+        err_decline(err, "no_verification", "the peer does not accept Verification");
+        err->code = ERR_PEER;
+        return false;
+    }
     OFCondition condition = DIMSE_echoUser(sender->dul, sender->dul->nextMsgID++, DIMSE_NONBLOCKING,
                                            sender->peer.dimse_timeout_s, &status, &detail);
     delete detail;

@@ -214,6 +214,10 @@ S(VIEW_PARKED, "SELECT d.id, d.study_id AS study, s.study_uid, d.what, d.revisio
   " d.destination, d.attempts, d.status, d.cause, d.updated_ms FROM delivery d JOIN study s ON s.id = d.study_id"
   " LEFT JOIN result r ON r.id = d.result_id WHERE d.state = 'parked' AND (?1 = '' OR d.destination = ?1)"
   " ORDER BY d.id LIMIT ?2")
+S(VIEW_DESTINATIONS, "SELECT destination AS name, sum(state = 'pending') AS pending,"
+  " sum(state = 'delivered') AS delivered, sum(state = 'parked') AS parked,"
+  " (SELECT x.sop_class FROM destination x WHERE x.name = d.destination) AS sr_class"
+  " FROM delivery d GROUP BY destination")
 S(VIEW_EVENTS, "SELECT id, at_ms, kind, detail FROM event WHERE study_id = ?1 ORDER BY id")
 S(VIEW_REFUSALS, "SELECT id, at_ms, peer_ae, peer_address, study_uid, sop_class, sop_uid, status, cause"
   " FROM refusal WHERE at_ms >= ?1 ORDER BY id DESC LIMIT ?2")

@@ -143,6 +143,14 @@ json_t *store_view_parked(struct store *store, const char *destination, int limi
     return rows;
 }
 
+json_t *store_view_destinations(struct store *store, struct err *err)
+{
+    pthread_mutex_lock(&store->lock);
+    json_t *rows = rows_json(store, statement_bind(store, SQL_VIEW_DESTINATIONS, ""), err);
+    pthread_mutex_unlock(&store->lock);
+    return rows;
+}
+
 json_t *store_view_events(struct store *store, int64_t study, struct err *err)
 {
     return view_rows(store, SQL_VIEW_EVENTS, study, 0, err);

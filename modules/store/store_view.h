@@ -31,6 +31,10 @@ json_t *store_view_delivery(struct store *store, int64_t delivery, struct err *e
  * attempts, status, cause, updated_ms}]. destination: "" for all. limit: from 1. */
 json_t *store_view_parked(struct store *store, const char *destination, int limit, struct err *err);
 
+/* Of each destination that was ever sent something: [{name, pending, delivered, parked, sr_class}]: how many
+ * deliveries, and the SR class that it took (null: none yet). */
+json_t *store_view_destinations(struct store *store, struct err *err);
+
 /* [{id, at_ms, kind, detail}], oldest first. */
 json_t *store_view_events(struct store *store, int64_t study, struct err *err);
 
