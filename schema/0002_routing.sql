@@ -99,14 +99,14 @@ END;
 CREATE TABLE withdrawal (
   id         INTEGER PRIMARY KEY,
   study_uid  TEXT NOT NULL,
-  patient_id TEXT NOT NULL, -- as the note names it; '' for any
+  patient_id TEXT, -- the objects must have it; NULL: any will do
   at_ms      INTEGER NOT NULL,
-  via        TEXT NOT NULL CHECK (via IN ('rejection_note', 'rest')),
+  via        TEXT NOT NULL CHECK (via IN ('rejection_note', 'purged')),
   code       TEXT NOT NULL, -- of the note's title
   reason     TEXT NOT NULL,
   who        TEXT NOT NULL, -- AE title, or the token's digest
   address    TEXT NOT NULL,
-  operator   TEXT NOT NULL, -- as they call themselves
+  said_by    TEXT NOT NULL, -- as they call themselves
   note_uid   TEXT NOT NULL,
   whole      INTEGER NOT NULL DEFAULT 0, -- the study, not only objects of it
   objects    INTEGER NOT NULL DEFAULT 0  -- that were here

@@ -111,6 +111,17 @@ bool spool_commit(struct spool *spool, const char *incoming, const char *relativ
     return file_commit(incoming, path, err);
 }
 
+bool spool_set_aside(struct spool *spool, const char *relative, char aside[PATH_MAX], struct err *err)
+{
+    char path[PATH_MAX];
+    spool_path(spool, relative, path);
+    spool_incoming(spool, aside);
+    if (rename(path, aside) == 0)
+        return true;
+    aside[0] = '\0';
+    return errno == ENOENT || err_errno(err, "set aside %s", relative);
+}
+
 void spool_discard(const char *path)
 {
     unlink(path);

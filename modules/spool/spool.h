@@ -35,6 +35,10 @@ void spool_report_path(const char *sop_uid, char relative[SPOOL_RELATIVE_SIZE]);
 /* Make a finished incoming file durable at its place. errors: ERR_FULL, ERR_IO. The incoming file is left. */
 bool spool_commit(struct spool *spool, const char *incoming, const char *relative, struct err *err);
 
+/* Take a file out of its place at once, to a name in incoming/ that is given back, absolute, or "" when it
+ * was not there. What is large is then removed without anybody waiting. errors: ERR_IO. */
+bool spool_set_aside(struct spool *spool, const char *relative, char aside[PATH_MAX], struct err *err);
+
 /* Remove a file; absence is no error. */
 void spool_discard(const char *path);
 

@@ -155,7 +155,7 @@ S(REMOVAL_NEXT, "SELECT path FROM removal ORDER BY path LIMIT ?1")
 S(REMOVAL_ASK, "SELECT 1 FROM removal WHERE path = ?1")
 S(REMOVAL_DONE, "DELETE FROM removal WHERE path = ?1")
 
-S(WITHDRAWAL_ADD, "INSERT INTO withdrawal (study_uid, patient_id, at_ms, via, code, reason, who, address, operator,"
+S(WITHDRAWAL_ADD, "INSERT INTO withdrawal (study_uid, patient_id, at_ms, via, code, reason, who, address, said_by,"
   " note_uid) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")
 S(WITHDRAWAL_SET, "UPDATE withdrawal SET whole = ?2, objects = ?3 WHERE id = ?1")
 S(WITHDRAWAL_DROP, "DELETE FROM withdrawal WHERE id = ?1")
@@ -181,7 +181,7 @@ S(WITHDRAW_RESULTS, "UPDATE result SET json = '{\"withdrawn\":true}', reason = '
 S(WITHDRAW_EMBEDDINGS, "DELETE FROM embedding WHERE result_id IN (SELECT id FROM result WHERE study_id = ?1)")
 S(WITHDRAW_FINDINGS, "DELETE FROM finding WHERE result_id IN (SELECT id FROM result WHERE study_id = ?1)")
 S(WITHDRAW_REPORTS, "UPDATE report SET gone = 1 WHERE result_id IN (SELECT id FROM result WHERE study_id = ?1)")
-S(VIEW_WITHDRAWALS, "SELECT w.at_ms, w.via, w.code, w.reason, w.who, w.address, w.operator, w.note_uid, w.whole,"
+S(VIEW_WITHDRAWALS, "SELECT w.at_ms, w.via, w.code, w.reason, w.who, w.address, w.said_by, w.note_uid, w.whole,"
   " w.objects FROM withdrawal w JOIN study s ON s.study_uid = w.study_uid WHERE s.id = ?1 ORDER BY w.id")
 
 S(EVENT_ADD, "INSERT INTO event (study_id, at_ms, kind, detail) VALUES (?1, ?2, ?3, ?4)")

@@ -17,7 +17,7 @@ static bool find(struct store *store, const struct store_withdrawal *what, struc
     if (row != ROW_FOUND)
         return row == ROW_NONE;
     ret->study = sqlite3_column_int64(statement, 0);
-    ret->other_patient = *what->patient_id && strcmp(column_text(statement, 1), what->patient_id) != 0;
+    ret->other_patient = what->patient_id && strcmp(column_text(statement, 1), what->patient_id) != 0;
     ret->receiving = strcmp(column_text(statement, 2), "receiving") == 0;
     statement_done(statement);
     return true;
@@ -33,7 +33,7 @@ static bool add_trace(struct store *store, const struct store_withdrawal *what, 
 {
     sqlite3_stmt *statement = statement_bind(store, SQL_WITHDRAWAL_ADD, "ttittttttt", what->study_uid,
                                              what->patient_id, now_ms, what->via, what->code, what->reason,
-                                             what->who, what->address, what->operator, what->note_uid);
+                                             what->who, what->address, what->said_by, what->note_uid);
     if (!statement_run(store, statement, err))
         return false;
     *ret = sqlite3_last_insert_rowid(store->db);
@@ -101,7 +101,7 @@ static bool take_back_study(struct store *store, const struct store_withdrawal *
            run_on(store, SQL_WITHDRAW_EMBEDDINGS, study, err) &&
            run_on(store, SQL_WITHDRAW_FINDINGS, study, err) &&
            run_on(store, SQL_WITHDRAW_REPORTS, study, err) &&
-           statement_run(store, statement_bind(store, SQL_WITHDRAW_STUDY, "it", study, what->reason), err) &&
+           statement_run(store, statement_bind(store, SQL_WITHDRAW_STUDY, "it", study, what->via), err) &&
            event_add(store, study, "withdrawn", now_ms, err,
                      "by %s at %s: %s; %d objects, %d deliveries had left", what->who, what->address,
                      what->reason, ret->objects, ret->delivered);

@@ -5,15 +5,15 @@
 
 #include "store/store.h"
 
-/* Who takes what back. No text is NULL. */
+/* Who takes what back. */
 struct store_withdrawal {
     const char *study_uid;
-    const char *patient_id; /* the study must have it; "": any will do */
-    const char *via;        /* "rejection_note", "rest" */
+    const char *patient_id; /* the study must have it; NULL: any will do */
+    const char *via;        /* "rejection_note", "purged": the study's reason too */
     const char *code, *reason;
-    const char *who, *address, *operator; /* AE title or digest of a token; as they call themselves */
+    const char *who, *address, *said_by; /* AE title or digest of a token; as they call themselves */
     const char *note_uid;
-    const char (*sop_uids)[UID_SIZE]; /* with count 0: every object of the study that is here */
+    char (*sop_uids)[UID_SIZE];       /* with count 0: every object of the study that is here */
     int count;
 };
 
