@@ -22,6 +22,10 @@ static const struct option known[] = {{"url", required_argument, NULL, 'u'},
                                       {"port", required_argument, NULL, 'p'},
                                       {"called", required_argument, NULL, 'a'},
                                       {"calling", required_argument, NULL, 'c'},
+                                      {"reason", required_argument, NULL, 'r'},
+                                      {"destination", required_argument, NULL, 'd'},
+                                      {"all", no_argument, NULL, 'A'},
+                                      {"explain", no_argument, NULL, 'x'},
                                       {NULL, 0, NULL, 0}};
 
 static const char *const rest_options = "ukj";
@@ -33,9 +37,15 @@ static void take_option(struct remote *remote, int which)
         const char **into;
     } texts[] = {{'u', &remote->url},    {'k', &remote->token_file}, {'o', &remote->out},
                  {'h', &remote->host},   {'p', &remote->port},       {'a', &remote->called},
-                 {'c', &remote->calling}};
+                 {'c', &remote->calling},
+                 {'r', &remote->reason},
+                 {'d', &remote->destination}};
     if (which == 'j')
         remote->json = true;
+    if (which == 'A')
+        remote->all = true;
+    if (which == 'x')
+        remote->explain = true;
     if (which >= '0' && which <= '4')
         remote->filters[which - '0'] = optarg;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {

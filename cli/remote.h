@@ -17,6 +17,9 @@ struct remote {
     bool json;
     const char *filters[REMOTE_FILTERS]; /* --accession, --patient-id, --study-uid, --state, --since */
     const char *host, *port, *called, *calling;
+    const char *reason;
+    const char *destination;
+    bool all, explain;
     const char *id; /* the one argument, or NULL */
 };
 

@@ -132,14 +132,6 @@ enum cli_exit remote_force(int count, char **arguments)
     return remote_one_thing(&remote, "POST", "/api/v1/studies/", "/force", remote_show_done);
 }
 
-enum cli_exit remote_retry(int count, char **arguments)
-{
-    struct remote remote = {0};
-    if (!remote_arguments(&remote, count, arguments, "", true))
-        return CLI_USAGE;
-    return remote_one_thing(&remote, "POST", "/api/v1/deliveries/", "/retry", remote_show_done);
-}
-
 /* ---- report ---- */
 
 static bool write_file(int fd, const char *path, const struct remote_answer *answer, struct err *err)

@@ -3,8 +3,10 @@
 #include "base/clock.h"
 #include "daemon/api_answer.h"
 #include "daemon/api_input.h"
+#include "daemon/api_keep.h"
 #include "daemon/api_peers.h"
 #include "daemon/api_request.h"
+#include "daemon/api_route.h"
 #include "daemon/api_view.h"
 #include "daemon/metrics.h"
 #include "daemon/readiness.h"
@@ -22,14 +24,15 @@ struct api_route {
 static bool read_state(const struct api_request *request, const char **ret, struct api_answer *answer)
 {
     static const char *const states[] = {"receiving", "queued",   "encoding", "encoded",
-                                         "delivered", "declined", "parked",   "undelivered"};
+                                         "delivered", "declined", "parked",   "undelivered",
+                                         "withdrawn"};
     *ret = api_request_value(request, "state");
     for (size_t i = 0; i < sizeof states / sizeof *states; i++)
         if (!*ret || strcmp(*ret, states[i]) == 0)
             return true;
     api_answer_bad(answer,
                    "state is none of receiving, queued, encoding, encoded, delivered, declined, parked,"
-                   " undelivered");
+                   " undelivered, withdrawn");
     return false;
 }
 
@@ -231,10 +234,14 @@ static const struct api_route routes[] = {
     {"GET",  "/api/v1/studies/{id}",          get_study,    {"embedding", NULL}},
     {"GET",  "/api/v1/studies/{id}/events",   get_events,   {NULL}},
     {"GET",  "/api/v1/studies/{id}/report",   get_report,   {"revision", "model", NULL}},
+    {"POST", "/api/v1/studies/{id}/purge",    api_keep_purge, {"reason", "operator", NULL}},
     {"POST", "/api/v1/studies/{id}/force",    post_force,   {NULL}},
     {"GET",  "/api/v1/peers",                 api_peers_list, {NULL}},
     {"POST", "/api/v1/peers/{name}/echo",     api_peers_echo, {NULL}},
     {"GET",  "/api/v1/refusals",              get_refusals, {"since", "limit", NULL}},
+    {"GET",  "/api/v1/studies/{id}/route",    api_route_explain,   {NULL}},
+    {"GET",  "/api/v1/deliveries/parked",     api_route_parked,    {"destination", "limit", NULL}},
+    {"POST", "/api/v1/destinations/{id}/retry", api_route_retry_all, {NULL}},
     {"POST", "/api/v1/deliveries/{id}/retry", post_retry,   {NULL}},
 };
 // clang-format on

@@ -21,6 +21,8 @@ struct api_request {
     struct service *service;
     const struct api_route *route;
     char id[API_MAX_VALUE]; /* what stands for {id} in the path */
+    char who[24];           /* "token " and the first digits of its digest, or "no token" */
+    char address[46];       /* the client's */
     struct api_parameter parameters[API_MAX_PARAMETERS];
     int parameter_count;
 };

@@ -1,6 +1,7 @@
 #include "daemon/api_view.h"
 
 #include "base/clock.h"
+#include "daemon/api_keep.h"
 #include "daemon/readiness.h"
 
 #include <stdarg.h>
@@ -32,7 +33,8 @@ static json_t *time_json(const json_t *value)
 
 static bool is_flag(const char *key)
 {
-    return strcmp(key, "live") == 0 || strcmp(key, "analysed") == 0 || strcmp(key, "forced") == 0;
+    return strcmp(key, "live") == 0 || strcmp(key, "analysed") == 0 || strcmp(key, "forced") == 0 ||
+           strcmp(key, "whole") == 0 || strcmp(key, "kept") == 0;
 }
 
 static void set_readable(json_t *to, const char *key, json_t *value)
@@ -172,6 +174,8 @@ static void tell_delivery(const struct story *story, const json_t *delivery)
     const char *cause = text_of(delivery, "cause");
     if (strcmp(state, "delivered") == 0)
         fprintf(story->to, " The report was delivered to %s at %s.", name, text_of(delivery, "updated_at"));
+    else if (strcmp(state, "withdrawn") == 0)
+        fprintf(story->to, " What was to go to %s was withdrawn.", name);
     else if (strcmp(state, "parked") == 0)
         fprintf(story->to, " %s refused the report for good (%s); delivery %lld can be tried again by hand.",
                 name, cause, (long long)number_of(delivery, "id"));
@@ -354,9 +358,13 @@ static void tell(const struct story *story, int64_t receiving_ms)
     } else if (strcmp(state, "declined") == 0) {
         tell_reason(story, "It was not analysed");
         tell_deliveries(story);
+    } else if (strcmp(state, "withdrawn") == 0) {
+        api_keep_tell_withdrawn(story->to, story->study);
+        return;
     } else {
         tell_analysed(story);
     }
+    api_keep_tell_gone(story->to, story->study);
 }
 
 static json_t *explanation(struct service *service, const json_t *study, int64_t receiving_ms)
@@ -422,6 +430,7 @@ json_t *api_view_study(struct service *service, int64_t study, bool with_embeddi
     json_decref(row);
     replace_rows(view, "series");
     replace_rows(view, "jobs");
+    replace_rows(view, "withdrawals");
     replace_deliveries(view);
     replace_results(view, with_embedding);
     json_object_set_new(view, "findings", newest_findings(json_object_get(view, "results")));

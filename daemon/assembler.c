@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "daemon/log.h"
 #include "daemon/metrics.h"
+#include "daemon/router.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,12 @@ static int choose_jobs(const struct config *config, const struct store_series *s
 {
     int count = 0;
     bool modality_known = false, unavailable = false;
+    for (int i = 0; i < series_count; i++) {
+        if (series[i].dropped_count > 0) { /* an answer from the rest alone would be another study's */
+            jobs[0] = (struct store_new_job){.model = "", .live = true, .reason = "pixels_dropped"};
+            return 1;
+        }
+    }
     for (int i = 0; i < config->model_count; i++) {
         const struct config_model *model = &config->models[i];
         unavailable |= !model->modality[0];
@@ -85,6 +92,23 @@ static const char *decline_reason(const struct config *config, const struct stor
     return NULL;
 }
 
+/* What need not wait for a result is decided now; a row that is there already stays as it is. */
+static bool route_study(struct service *service, const struct store_candidate *candidate, int64_t now_ms,
+                        struct arena *arena, int *ret_priority, struct err *err)
+{
+    const struct routing_decision *decision;
+    if (!router_at_end(service, candidate->study, arena, &decision, err))
+        return false;
+    *ret_priority = decision->priority;
+    if (decision->forward.count == 0)
+        return true;
+    if (!store_forward_objects(service->store, candidate->study, candidate->revision, decision->forward.list,
+                               decision->forward.count, now_ms, err))
+        return false;
+    bell_ring(&service->outbox);
+    return true;
+}
+
 static bool complete_study(struct assembler *assembler, const struct store_candidate *candidate,
                            struct arena *arena, struct err *err)
 {
@@ -92,9 +116,10 @@ static bool complete_study(struct assembler *assembler, const struct store_candi
     const struct config *config = service->config;
     struct store_series *series;
     struct store_new_job jobs[CONFIG_MAX_MODELS];
-    int series_count;
+    int series_count, priority;
     int64_t now_ms = clock_unix_ms();
-    if (!store_input_series(service->store, candidate->study, arena, &series, &series_count, err))
+    if (!store_input_series(service->store, candidate->study, arena, &series, &series_count, err) ||
+        !route_study(service, candidate, now_ms, arena, &priority, err))
         return false;
     const char *decline = decline_reason(config, candidate, series, series_count, now_ms);
     if (decline) {
@@ -105,6 +130,8 @@ static bool complete_study(struct assembler *assembler, const struct store_candi
         return true;
     }
     int count = choose_jobs(config, series, series_count, jobs);
+    for (int i = 0; i < count; i++)
+        jobs[i].priority = priority;
     if (!store_queue_study(service->store, candidate->study, candidate->revision, candidate->cause, jobs,
                            count, now_ms, err))
         return false;

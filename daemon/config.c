@@ -244,6 +244,15 @@ static bool check_peer(const struct config *config, const struct config_peer *pe
     return true;
 }
 
+static bool check_retention(const struct config *config, struct err *err)
+{
+    if (config->retention.free_high_mb < config->retention.free_low_mb)
+        return err_fail(err, ERR_INPUT, "%s: retention.free_high_mb is less than free_low_mb", config->path);
+    if (config->retention.used_low_mb > config->retention.used_high_mb)
+        return err_fail(err, ERR_INPUT, "%s: retention.used_low_mb is more than used_high_mb", config->path);
+    return true;
+}
+
 bool config_check(const struct config *config, struct err *err)
 {
     if (!config->listener.ae_title[0])
@@ -260,7 +269,7 @@ bool config_check(const struct config *config, struct err *err)
         if (!config->models[i].folder[0])
             return err_fail(err, ERR_INPUT, "%s: model \"%s\" needs a folder", config->path,
                             config->models[i].name);
-    return true;
+    return check_retention(config, err) && config_check_destinations(config, err);
 }
 
 static bool parse(struct config *config, FILE *file, struct err *err)
@@ -301,12 +310,4 @@ void config_free(struct config *config)
         free(config);
         config = replaced;
     }
-}
-
-const struct config_peer *config_destination(const struct config *config, const char *name)
-{
-    for (int i = 0; i < config->peer_count; i++)
-        if (config->peers[i].receives_results && strcmp(config->peers[i].name, name) == 0)
-            return &config->peers[i];
-    return NULL;
 }

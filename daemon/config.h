@@ -14,6 +14,9 @@ enum {
     CONFIG_NAME = 64, /* of a named section */
     CONFIG_TEXT = 256,
     CONFIG_MAX_PEERS = 64,
+    CONFIG_MAX_HL7 = 16,
+    CONFIG_MAX_WEBHOOKS = 16,
+    CONFIG_MAX_DESTINATIONS = CONFIG_MAX_PEERS + CONFIG_MAX_HL7 + CONFIG_MAX_WEBHOOKS,
     CONFIG_MAX_MODELS = 16,
     CONFIG_MAX_CLASSES = 64,
     CONFIG_MAX_TOKENS = 16
@@ -34,6 +37,29 @@ struct config_peer {
     int dimse_timeout_s;
     int idle_timeout_s;
     int max_associations; /* 0: listener.max_associations_per_peer */
+};
+
+/* [hl7 "NAME"]: who takes results as HL7 messages over MLLP. */
+struct config_hl7 {
+    char name[CONFIG_NAME];
+    char address[CONFIG_TEXT];
+    int port, answer_timeout_s;
+    bool tls;
+    char ca_file[CONFIG_TEXT]; /* "": the system's */
+    char acknowledgement[9];   /* enhanced, original */
+    char accession_field[6];   /* obr3, obr18, both */
+    char processing_id[2];
+    char sending_application[CONFIG_NAME], sending_facility[CONFIG_NAME];
+    char receiving_application[CONFIG_NAME], receiving_facility[CONFIG_NAME];
+};
+
+/* [webhook "NAME"]: who takes results as JSON over HTTP. */
+struct config_webhook {
+    char name[CONFIG_NAME];
+    char url[CONFIG_TEXT];
+    char secret_file[CONFIG_TEXT];
+    char ca_file[CONFIG_TEXT];
+    int answer_timeout_s;
 };
 
 /* [model "NAME"] */
@@ -57,6 +83,7 @@ struct config {
         char intended_use[17]; /* research, investigational, clinical */
         char codes_file[CONFIG_TEXT];
         char series_file[CONFIG_TEXT]; /* "": the rules that are built in */
+        char routes_file[CONFIG_TEXT]; /* "": no rules, results go to all who receive them */
         char log_level[9];
         int stuck_after_s;
     } service;
@@ -83,12 +110,21 @@ struct config {
         int reserve_mb, refusal_days;
     } storage;
     struct {
+        bool rejection_notes;
+        int finished_days, delivered_hours; /* -1: never */
+        int free_low_mb, free_high_mb, used_high_mb, used_low_mb;
+    } retention;
+    struct {
         char address[CONFIG_TEXT];
         int port;
         char token_sha256[CONFIG_MAX_TOKENS * DIGEST_HEX_SIZE]; /* digests separated by blanks, lower case */
     } api;
     struct config_peer peers[CONFIG_MAX_PEERS];
     int peer_count;
+    struct config_hl7 hl7[CONFIG_MAX_HL7];
+    int hl7_count;
+    struct config_webhook webhooks[CONFIG_MAX_WEBHOOKS];
+    int webhook_count;
     struct config_model models[CONFIG_MAX_MODELS];
     int model_count;
 };
@@ -98,8 +134,27 @@ struct config *config_load(const char *path, struct err *err);
 /* And every one that it replaced. */
 void config_free(struct config *config);
 
-/* The peer of this name, if results are sent to it; else NULL. Borrowed. */
-const struct config_peer *config_destination(const struct config *config, const char *name);
+/* What something can be sent to. Peers, hl7 and webhooks share one space of names: two of one name are an
+ * error of the configuration. */
+enum config_kind { CONFIG_KIND_PEER, CONFIG_KIND_HL7, CONFIG_KIND_WEBHOOK };
+struct config_destination {
+    enum config_kind kind;
+    const char *name;
+    const struct config_peer *peer; /* of its kind; the others are NULL */
+    const struct config_hl7 *hl7;
+    const struct config_webhook *webhook;
+};
+
+/* All destinations, of results or of originals. Returns how many. Borrowed, like all below. */
+int config_all_destinations(const struct config *config,
+                            struct config_destination list[CONFIG_MAX_DESTINATIONS]);
+/* The names of those that receive results; names: [CONFIG_MAX_DESTINATIONS]. */
+int config_destinations(const struct config *config, const char **names);
+bool config_find_destination(const struct config *config, const char *name, struct config_destination *ret);
+bool config_is_destination(const struct config *config, const char *name);
+
+/* Part of reading and merging. errors: ERR_INPUT. */
+bool config_check_destinations(const struct config *config, struct err *err);
 
 /* Keys as "section.key", "peer" when any peer differs, "model" when the list of models does; separated by
  * blanks, "" for none. */
@@ -109,10 +164,9 @@ struct config_changes {
 };
 
 /* What `wanted`, loaded from the file again, makes of the running configuration: its reloadable keys, and of
- * the rest what runs. All of [peer] is reloadable; a model's folder and the list of models are not.
- * owns:   caller frees; both arguments are borrowed.
- * errors: ERR_INPUT when the two do not fit together (the last token removed while the address that is served
- *         is beyond loopback); ERR_NOMEM. */
+ * the rest what runs. All of [peer], [hl7] and [webhook] is reloadable; a model's folder and the list of
+ * models are not. owns:   caller frees; both arguments are borrowed. errors: ERR_INPUT when the two do not
+ * fit together (the last token removed while the address that is served is beyond loopback); ERR_NOMEM. */
 struct config *config_merge(const struct config *running, const struct config *wanted,
                             struct config_changes *ret, struct err *err);
 

@@ -20,6 +20,8 @@ static const char *const type_names[] = {"text",   "number", "yes/no", "AE title
 
 #define AT(member)       offsetof(struct config, member), sizeof(((struct config *)0)->member)
 #define PEER_AT(member)  offsetof(struct config_peer, member), sizeof(((struct config_peer *)0)->member)
+#define HL7_AT(member)   offsetof(struct config_hl7, member), sizeof(((struct config_hl7 *)0)->member)
+#define HOOK_AT(member)  offsetof(struct config_webhook, member), sizeof(((struct config_webhook *)0)->member)
 #define MODEL_AT(member) offsetof(struct config_model, member), sizeof(((struct config_model *)0)->member)
 
 // clang-format off
@@ -34,6 +36,8 @@ const struct config_key config_keys[] = {
      "/usr/share/cardioscribe/codes.json", 0, 0, NULL, "table from finding labels to coded terms"},
     {"service", "series_file", TEXT, AT(service.series_file), RELOAD, "", 0, 0, NULL,
      "rules that tell series apart, a changed copy of series.json, read again at every reload; empty: built in"},
+    {"service", "routes_file", TEXT, AT(service.routes_file), RELOAD, "", 0, 0, NULL,
+     "rules that say where results and originals go, see docs/routing.md, read again at every reload; empty: none"},
     {"service", "log_level", CHOICE, AT(service.log_level), RELOAD, "info", 0, 0, "debug|info|warning|error",
      "least level that is logged"},
     {"service", "stuck_after_s", INT, AT(service.stuck_after_s), RELOAD, "600", 1, 86400, NULL,
@@ -99,6 +103,21 @@ const struct config_key config_keys[] = {
     {"storage", "refusal_days", INT, AT(storage.refusal_days), RELOAD, "30", 1, 3650, NULL,
      "days a refusal is remembered"},
 
+    {"retention", "rejection_notes", BOOL, AT(retention.rejection_notes), RELOAD, "yes", 0, 0, NULL,
+     "a rejection note that a peer sends withdraws the objects it names; no: it is kept and not obeyed"},
+    {"retention", "finished_days", INT, AT(retention.finished_days), RELOAD, "-1", -1, 36500, NULL,
+     "days after its last object came that a finished study's objects are removed; -1: never"},
+    {"retention", "delivered_hours", INT, AT(retention.delivered_hours), RELOAD, "-1", -1, 876000, NULL,
+     "hours after the last delivery that a study's objects are removed, 0 at once; -1: never"},
+    {"retention", "free_low_mb", INT, AT(retention.free_low_mb), RELOAD, "0", 0, 1073741824, NULL,
+     "free space below which objects of finished studies are removed, the oldest first; 0: whatever is free"},
+    {"retention", "free_high_mb", INT, AT(retention.free_high_mb), RELOAD, "0", 0, 1073741824, NULL,
+     "free space at which that ends, not less than free_low_mb"},
+    {"retention", "used_high_mb", INT, AT(retention.used_high_mb), RELOAD, "0", 0, 1073741824, NULL,
+     "what objects may take before those of finished studies are removed, the oldest first; 0: no quota"},
+    {"retention", "used_low_mb", INT, AT(retention.used_low_mb), RELOAD, "0", 0, 1073741824, NULL,
+     "what they take when that ends, not more than used_high_mb"},
+
     {"api", "address", TEXT, AT(api.address), RESTART, "127.0.0.1", 0, 0, NULL,
      "IPv4 address of the REST interface; beyond loopback a token is required"},
     {"api", "port", INT, AT(api.port), RESTART, "8042", 1, 65535, NULL, "TCP port of the REST interface"},
@@ -129,6 +148,32 @@ const struct config_key config_keys[] = {
     {"peer", "max_associations", INT, PEER_AT(max_associations), RELOAD, "0", 0, 1024, NULL,
      "associations of it that are served at once; 0: listener.max_associations_per_peer"},
 
+    {"hl7", "address", TEXT, HL7_AT(address), RELOAD, "", 0, 0, NULL, "its host name or IPv4 address"},
+    {"hl7", "port", INT, HL7_AT(port), RELOAD, "2575", 1, 65535, NULL, "its TCP port, for MLLP"},
+    {"hl7", "tls", BOOL, HL7_AT(tls), RELOAD, "no", 0, 0, NULL, "MLLP inside TLS, its certificate checked"},
+    {"hl7", "ca_file", TEXT, HL7_AT(ca_file), RELOAD, "", 0, 0, NULL,
+     "certificates it may be signed by, PEM; empty: the system's"},
+    {"hl7", "answer_timeout_s", INT, HL7_AT(answer_timeout_s), RELOAD, "30", 1, 3600, NULL,
+     "seconds to wait for its answer; then the same message is sent again later"},
+    {"hl7", "acknowledgement", CHOICE, HL7_AT(acknowledgement), RELOAD, "enhanced", 0, 0, "enhanced|original",
+     "asked for: enhanced, that it has the message (MSH-15 AL); original, that it has worked on it"},
+    {"hl7", "accession_field", CHOICE, HL7_AT(accession_field), RELOAD, "both", 0, 0, "obr3|obr18|both",
+     "where the accession number goes"},
+    {"hl7", "processing_id", CHOICE, HL7_AT(processing_id), RELOAD, "P", 0, 0, "P|T|D",
+     "MSH-11: production, training or debugging"},
+    {"hl7", "sending_application", TEXT, HL7_AT(sending_application), RELOAD, "CARDIOSCRIBE", 0, 0, NULL, "MSH-3"},
+    {"hl7", "sending_facility", TEXT, HL7_AT(sending_facility), RELOAD, "", 0, 0, NULL, "MSH-4"},
+    {"hl7", "receiving_application", TEXT, HL7_AT(receiving_application), RELOAD, "", 0, 0, NULL, "MSH-5"},
+    {"hl7", "receiving_facility", TEXT, HL7_AT(receiving_facility), RELOAD, "", 0, 0, NULL, "MSH-6"},
+
+    {"webhook", "url", TEXT, HOOK_AT(url), RELOAD, "", 0, 0, NULL, "where results are posted; redirects are not followed"},
+    {"webhook", "secret_file", TEXT, HOOK_AT(secret_file), RELOAD, "", 0, 0, NULL,
+     "file with the secret that signs them, 16 bytes at least, read at each delivery"},
+    {"webhook", "ca_file", TEXT, HOOK_AT(ca_file), RELOAD, "", 0, 0, NULL,
+     "certificates the server may be signed by, PEM; empty: the system's"},
+    {"webhook", "answer_timeout_s", INT, HOOK_AT(answer_timeout_s), RELOAD, "30", 1, 3600, NULL,
+     "seconds for sending and answer together"},
+
     {"model", "folder", TEXT, MODEL_AT(folder), RESTART, "", 0, 0, NULL, "model folder, see docs/model-folder.md"},
     {"model", "description_match", TEXT, MODEL_AT(description_match), RELOAD, "", 0, 0, NULL,
      "words separated by |; a study is taken when a series description has one, any case; empty: every study"},
@@ -138,8 +183,8 @@ const struct config_key config_keys[] = {
 // clang-format on
 const int config_key_count = sizeof config_keys / sizeof *config_keys;
 
-const char *const config_sections[] = {"service",  "listener", "assembly", "pool",
-                                       "delivery", "storage",  "api"};
+const char *const config_sections[] = {"service",  "listener", "assembly",  "pool",
+                                       "delivery", "storage",  "retention", "api"};
 const int config_section_count = sizeof config_sections / sizeof *config_sections;
 
 #define GROUP(list, count)                                                                                   \
@@ -148,6 +193,8 @@ const int config_section_count = sizeof config_sections / sizeof *config_section
 
 const struct config_group config_groups[] = {
     {"peer", GROUP(peers, peer_count), RELOAD},
+    {"hl7", GROUP(hl7, hl7_count), RELOAD},
+    {"webhook", GROUP(webhooks, webhook_count), RELOAD},
     {"model", GROUP(models, model_count), RESTART},
 };
 const int config_group_count = sizeof config_groups / sizeof *config_groups;

@@ -4,10 +4,12 @@
 #include "daemon/log.h"
 #include "daemon/metrics.h"
 #include "daemon/outcome.h"
+#include "daemon/withdrawal.h"
 #include "dicom/dicom_head.h"
 #include "dicom/dicom_part10.h"
 #include "dicom/dicom_seg.h"
 #include "pipeline/heart.h"
+#include "store/store_keep.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -34,6 +36,7 @@ struct arrival {
     int64_t size_bytes;
     int64_t now_ms;
     bool feeds_encoder;
+    const struct dicom_rejection *note; /* that is obeyed; NULL for any other object */
 };
 
 static bool refuse(struct verdict *verdict, uint16_t status, const char *word, const char *comment,
@@ -150,6 +153,15 @@ static bool feeds_encoder(const struct arrival *arrival, const char *path, struc
            (organs || (heart && shows_heart(arrival, path, arena)));
 }
 
+static bool read_note(struct arrival *arrival, const char *path, struct arena *arena, struct verdict *verdict)
+{
+    struct err err = ERR_INIT;
+    if (!arrival->service->config->retention.rejection_notes ||
+        !dicom_is_key_objects(arrival->head->id.sop_class))
+        return true;
+    return dicom_rejection_read(path, arena, &arrival->note, &err) || refuse_error(verdict, &err);
+}
+
 static bool read_object(struct arrival *arrival, const char *path, uint64_t offset, struct arena *arena,
                         struct verdict *verdict)
 {
@@ -164,7 +176,14 @@ static bool read_object(struct arrival *arrival, const char *path, uint64_t offs
     arrival->size_bytes = stat(path, &status) == 0 ? (int64_t)status.st_size : 0;
     choose_place(arrival);
     arrival->feeds_encoder = feeds_encoder(arrival, path, arena);
-    return true;
+    return read_note(arrival, path, arena, verdict);
+}
+
+static void discard_object(const struct arrival *arrival)
+{
+    char path[PATH_MAX];
+    spool_path(arrival->service->spool, arrival->relative, path);
+    spool_discard(path);
 }
 
 static bool record_object(struct arrival *arrival, struct verdict *verdict)
@@ -181,12 +200,19 @@ static bool record_object(struct arrival *arrival, struct verdict *verdict)
         .peer_ae = arrival->peer ? arrival->peer->peer->ae_title : "",
         .peer_address = arrival->peer ? arrival->peer->address : "",
     };
+    /* before the note's own row: once that is there, the note is known and not looked into again */
+    if (arrival->note && !withdrawal_by_note(arrival->service, arrival->note, object.id, object.peer_ae,
+                                             object.peer_address, &err))
+        return refuse_error(verdict, &err);
     if (!store_put(arrival->service->store, &object, &put, &err))
         return refuse_error(verdict, &err);
+    if (put.outcome == STORE_WITHDRAWN) {
+        discard_object(arrival);
+        metrics_count(METRIC_OBJECTS_KNOWN);
+        return true;
+    }
     if (put.outcome == STORE_CONFLICT) {
-        char path[PATH_MAX];
-        spool_path(arrival->service->spool, arrival->relative, path);
-        spool_discard(path);
+        discard_object(arrival);
         return refuse(verdict, DICOM_PATIENT_CONFLICT, "patient_conflict", "Patient ID conflict",
                       "the study is known with another Patient ID");
     }
@@ -222,7 +248,8 @@ static bool keep_object(struct arrival *arrival, const char *incoming, struct ve
     if (!arrival->peer->note_study(arrival->peer->context, arrival->head->id.study_uid))
         return refuse(verdict, DICOM_OUT_OF_RESOURCES, "too_many_studies",
                       "Too many studies in one association", "too many studies in one association");
-    if (!spool_commit(arrival->service->spool, incoming, arrival->relative, &err))
+    if (!store_keep_spare(arrival->service->store, arrival->relative, &err) ||
+        !spool_commit(arrival->service->spool, incoming, arrival->relative, &err))
         return refuse_error(verdict, &err);
     return record_object(arrival, verdict);
 }

@@ -7,6 +7,7 @@
 #include "daemon/assembler.h"
 #include "daemon/courier.h"
 #include "daemon/janitor.h"
+#include "daemon/keeper.h"
 #include "daemon/log.h"
 #include "daemon/pool.h"
 #include "daemon/receiver.h"
@@ -29,7 +30,8 @@ static const char usage[] =
     "Structured Reports. See cardioscribed(8) and cardioscribed.conf(5).\n"
     "\n"
     "  -c, --config FILE   configuration file\n"
-    "      --check         read the configuration and its series rules, say whether they are right, and end\n"
+    "      --check         read the configuration and the rules it names, say whether they are right, and "
+    "end\n"
     "      --print-keys    every configuration key: section, key, type, default, reloadable, help\n"
     "      --print-routes  every REST route\n";
 
@@ -41,6 +43,7 @@ struct rooms {
     struct service service;
     struct config *config;     /* the running one, which holds those that it replaced */
     struct rulebook *rulebook; /* likewise */
+    struct routebook *routebook;
     struct arena *arena;
     struct janitor *janitor;
     struct pool *pool;
@@ -48,6 +51,7 @@ struct rooms {
     struct courier *courier;
     struct api *api;
     struct receiver *receiver;
+    struct keeper *keeper;
     const struct pulse *stuck; /* as told last */
 };
 
@@ -96,6 +100,28 @@ static void publish_rulebook(struct rooms *rooms, struct rulebook *rulebook)
               rulebook->text ? "file" : "built_in", rulebook->rule_count, rulebook->sha256);
 }
 
+static void publish_routebook(struct rooms *rooms, struct routebook *routebook)
+{
+    routebook->replaced = rooms->routebook;
+    rooms->routebook = routebook;
+    rooms->service.routebook = routebook;
+    log_event(LOG_INFO, "routing_rules", "rules=%d sha256=%.12s",
+              routebook->rules ? routebook->rules->rule_count : 0, routebook_sha256(routebook));
+}
+
+static bool open_books(struct rooms *rooms, const struct config *config, struct err *err)
+{
+    struct rulebook *rulebook = rulebook_open(config->service.series_file, err);
+    struct routebook *routebook = rulebook ? routebook_open(config, err) : NULL;
+    if (!routebook) {
+        rulebook_free(rulebook);
+        return false;
+    }
+    publish_rulebook(rooms, rulebook);
+    publish_routebook(rooms, routebook);
+    return true;
+}
+
 static bool open_ground(struct rooms *rooms, struct err *err)
 {
     struct service *service = &rooms->service;
@@ -111,10 +137,8 @@ static bool open_ground(struct rooms *rooms, struct err *err)
     if (!report_codes_load(config->service.codes_file, rooms->arena, &codes, err))
         return false;
     service->codes = codes;
-    struct rulebook *rulebook = rulebook_open(config->service.series_file, err);
-    if (!rulebook)
+    if (!open_books(rooms, config, err))
         return false;
-    publish_rulebook(rooms, rulebook);
     service->spool = spool_open(config->service.state_folder, err);
     if (!service->spool)
         return false;
@@ -135,6 +159,7 @@ static bool open_rooms(struct rooms *rooms, struct config *config, struct err *e
            pool_start(rooms->pool, err) && (rooms->courier = courier_start(service, err)) &&
            (rooms->janitor = janitor_start(service, err)) && (rooms->api = api_start(service, err)) &&
            (rooms->receiver = receiver_start(service, err)) &&
+           (rooms->keeper = keeper_start(service, rooms->receiver, err)) &&
            (rooms->assembler = assembler_start(service, rooms->receiver, err));
 }
 
@@ -142,6 +167,7 @@ static void close_rooms(struct rooms *rooms)
 {
     rooms->service.stopping = true;
     assembler_stop(rooms->assembler);
+    keeper_stop(rooms->keeper);
     receiver_stop(rooms->receiver);
     api_stop(rooms->api);
     janitor_stop(rooms->janitor);
@@ -152,6 +178,7 @@ static void close_rooms(struct rooms *rooms)
     bell_done(&rooms->service.arrivals);
     bell_done(&rooms->service.jobs);
     bell_done(&rooms->service.outbox);
+    bell_done(&rooms->service.removals);
     arena_free(rooms->arena);
     dicom_library_done();
 }
@@ -171,16 +198,19 @@ static sigset_t block_signals(void)
 
 /* What cannot be read, or does not fit, changes nothing. */
 static struct config *read_again(const struct config *running, struct config_changes *ret,
-                                 struct rulebook **ret_rulebook)
+                                 struct rulebook **ret_rulebook, struct routebook **ret_routebook)
 {
     struct err err = ERR_INIT;
     struct config *wanted = config_load(running->path, &err);
     struct config *merged = wanted ? config_merge(running, wanted, ret, &err) : NULL;
     struct rulebook *rulebook = merged ? rulebook_open(merged->service.series_file, &err) : NULL;
+    struct routebook *routebook = rulebook ? routebook_open(merged, &err) : NULL;
     config_free(wanted);
     *ret_rulebook = rulebook;
-    if (rulebook)
+    *ret_routebook = routebook;
+    if (routebook)
         return merged;
+    rulebook_free(rulebook);
     config_free(merged);
     log_event(LOG_ERROR, "reload_refused", "cause=%s, the running configuration stays", log_text(err.text));
     return NULL;
@@ -199,7 +229,8 @@ static void reload(struct rooms *rooms)
 {
     struct config_changes changes;
     struct rulebook *rulebook;
-    struct config *config = read_again(rooms->config, &changes, &rulebook);
+    struct routebook *routebook;
+    struct config *config = read_again(rooms->config, &changes, &rulebook, &routebook);
     if (!config)
         return;
     if (strcmp(rulebook->sha256, rooms->rulebook->sha256) != 0)
@@ -210,6 +241,10 @@ static void reload(struct rooms *rooms)
         publish(rooms, config);
     else
         config_free(config);
+    if (strcmp(routebook_sha256(routebook), routebook_sha256(rooms->routebook)) != 0)
+        publish_routebook(rooms, routebook);
+    else
+        routebook_free(routebook);
     if (*changes.after_restart)
         log_event(LOG_WARNING, "reload_incomplete", "keys=\"%s\", takes effect after restart",
                   changes.after_restart);
@@ -259,6 +294,7 @@ static int serve(struct config *config)
     bell_init(&rooms.service.arrivals);
     bell_init(&rooms.service.jobs);
     bell_init(&rooms.service.outbox);
+    bell_init(&rooms.service.removals);
     log_set_level(config->service.log_level);
     log_event(LOG_INFO, "starting", "version=%s", CARDIOSCRIBE_VERSION);
     bool ok = open_rooms(&rooms, config, &err);
@@ -276,23 +312,39 @@ static int serve(struct config *config)
     close_rooms(&rooms);
     config_free(rooms.config);
     rulebook_free(rooms.rulebook);
+    routebook_free(rooms.routebook);
     log_event(LOG_INFO, "stopped", "clean=%s", ok ? "yes" : "no");
     return ok ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static bool books_correct(const struct config *config, int *ret_series_rules, int *ret_routing_rules)
+{
+    struct err err = ERR_INIT;
+    struct rulebook *rulebook = rulebook_open(config->service.series_file, &err);
+    struct routebook *routebook = NULL;
+    if (!rulebook)
+        fprintf(stderr, "%s: service.series_file: %s\n", config->path, err.text);
+    else if ((*config->service.routes_file && !dicom_library_init(&err)) ||
+             !(routebook = routebook_open(config, &err)))
+        fprintf(stderr, "%s: service.routes_file: %s\n", config->path, err.text);
+    bool ok = routebook != NULL;
+    *ret_series_rules = ok ? rulebook->rule_count : 0;
+    *ret_routing_rules = ok && routebook->rules ? routebook->rules->rule_count : 0;
+    rulebook_free(rulebook);
+    routebook_free(routebook);
+    return ok;
 }
 
 /* Takes the configuration. */
 static int check(struct config *config)
 {
-    struct err err = ERR_INIT;
-    struct rulebook *rulebook = rulebook_open(config->service.series_file, &err);
-    if (rulebook)
-        printf("%s: correct, %d peers, %d models, %d series rules\n", config->path, config->peer_count,
-               config->model_count, rulebook->rule_count);
-    else
-        fprintf(stderr, "%s: service.series_file: %s\n", config->path, err.text);
-    rulebook_free(rulebook);
+    int series_rules, routing_rules;
+    bool ok = books_correct(config, &series_rules, &routing_rules);
+    if (ok)
+        printf("%s: correct, %d peers, %d models, %d series rules, %d routing rules\n", config->path,
+               config->peer_count, config->model_count, series_rules, routing_rules);
     config_free(config);
-    return rulebook ? EXIT_SUCCESS : EXIT_FAILURE;
+    return ok ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 struct arguments {

@@ -1,6 +1,7 @@
 #include "daemon/metrics.h"
 
 #include "base/clock.h"
+#include "store/store_keep.h"
 #include "store/store_view.h"
 
 #include <string.h>
@@ -20,6 +21,8 @@ static const char *const counter_names[METRIC_COUNTERS][2] = {
     {"reports_delivered_total", "Reports a destination has acknowledged."},
     {"deliveries_retried_total", "Delivery attempts that will be repeated."},
     {"deliveries_parked_total", "Deliveries refused for good."},
+    {"objects_dropped_total", "Objects removed by retention."},
+    {"studies_withdrawn_total", "Studies withdrawn as a whole."},
 };
 
 static const char *const histogram_names[METRIC_HISTOGRAMS][2] = {
@@ -52,7 +55,7 @@ static const char *const causes[CAUSES] = {
  * attempts. tests/house compares them with the words of docs/volumes.md, conf/series.json and the modules. A
  * worker may say any word, and so may a site's own rules: what is not listed is "other". */
 static const char *const reasons[] = {
-    "no_model_for_modality", "no_model_matches", "model_unavailable", "model_not_configured", "no_study_path",
+    "no_model_for_modality", "no_model_matches", "model_unavailable", "model_not_configured", "pixels_dropped", "no_study_path",
     "no_ct_or_mr_image", "study_too_old", "no_dicom_files", "no_study_uid", "several_studies",
     "no_series", "other_object", "other_modality", "no_pixels", "localizer", "derived", "bolus_tracking", "map", "burnt_in",
     "other_body_part", "no_rule", "colour_image", "single_image",
@@ -81,6 +84,11 @@ static struct {
 void metrics_count(enum metric_counter counter)
 {
     metrics.counters[counter]++;
+}
+
+void metrics_add(enum metric_counter counter, int count)
+{
+    metrics.counters[counter] += (unsigned)count;
 }
 
 void metrics_observe(enum metric_histogram histogram, double seconds)
@@ -156,12 +164,13 @@ static void write_histogram(FILE *out, int which)
 
 /* Waiting states have an age. */
 static const struct {
-    const char *name, *help, *oldest_help, *states[9], *waiting[5];
+    const char *name, *help, *oldest_help, *states[10], *waiting[5];
 } groups[] = {
     {"studies",
      "Studies by state.",
      "Seconds since the last object of the study that waits longest, by state.",
-     {"receiving", "queued", "encoding", "encoded", "delivered", "declined", "parked", "undelivered"},
+     {"receiving", "queued", "encoding", "encoded", "delivered", "declined", "parked", "undelivered",
+      "withdrawn"},
      {"receiving", "queued", "encoding", "encoded"}},
     {"jobs",
      "Jobs by state; queued is the length of the queue.",
@@ -171,7 +180,7 @@ static const struct {
     {"deliveries",
      "Deliveries by state; pending is the length of the outbox.",
      "Age of the oldest result that is not delivered, by state.",
-     {"pending", "delivered", "parked"},
+     {"pending", "delivered", "parked", "withdrawn"},
      {"pending"}},
 };
 
@@ -204,6 +213,10 @@ static void write_gauge(FILE *out, const char *name, const char *help, double va
 
 static void write_gauges(FILE *out, const struct service *service, double free_bytes)
 {
+    int64_t used_bytes = 0;
+    struct err unreadable = ERR_INIT;
+    if (store_keep_used(service->store, &used_bytes, &unreadable))
+        write_gauge(out, "spool_used_bytes", "Bytes of the objects that are kept.", (double)used_bytes);
     write_gauge(out, "workers_ready", "Worker processes that can take a job.", service->workers_ready);
     write_gauge(out, "models_ready", "Model folders that opened.", service->models_ready);
     write_gauge(out, "spool_free_bytes", "Bytes free where the state folder is.", free_bytes);

@@ -20,6 +20,8 @@ enum metric_counter {
     METRIC_REPORTS_DELIVERED,
     METRIC_DELIVERIES_RETRIED,
     METRIC_DELIVERIES_PARKED,
+    METRIC_OBJECTS_DROPPED, /* by retention */
+    METRIC_STUDIES_WITHDRAWN,
     METRIC_COUNTERS
 };
 
@@ -32,6 +34,7 @@ enum metric_histogram {
 };
 
 void metrics_count(enum metric_counter counter);
+void metrics_add(enum metric_counter counter, int count);
 void metrics_observe(enum metric_histogram histogram, double seconds);
 /* status as in a refusal's row: "A700", "reject 1,1,3"; NULL when nothing was refused, but an association
  * ended for a time-out. cause: a word of the list in metrics.c. */

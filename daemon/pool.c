@@ -338,6 +338,9 @@ static const char *no_model_text(const char *reason)
         return "Models for this modality are configured, but none takes a study with these descriptions.";
     if (strcmp(reason, "model_unavailable") == 0)
         return "No model that could be opened takes this study; a configured one could not be opened.";
+    if (strcmp(reason, "pixels_dropped") == 0)
+        return "Earlier images of this study have been removed here, as configured, after it had its answer;"
+               " to have it analysed with the new ones, send the whole study again.";
     return "No model for this modality is configured.";
 }
 

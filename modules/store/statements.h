@@ -205,7 +205,8 @@ S(VIEW_JOBS, "SELECT id, revision, model, live, priority, state, attempts, reaso
   " ORDER BY id")
 S(VIEW_RESULTS, "SELECT r.id, r.revision, r.model, r.analysed, r.reason, r.json, r.created_ms, p.sop_uid AS sr_sop_uid,"
   " p.sop_class AS sr_sop_class, p.series_uid AS sr_series_uid FROM result r LEFT JOIN report p ON p.id ="
-  " (SELECT min(id) FROM report WHERE result_id = r.id) WHERE r.study_id = ?1 ORDER BY r.revision DESC, r.id DESC")
+  " (SELECT min(id) FROM report WHERE result_id = r.id) WHERE r.study_id = ?1 AND r.reason <> 'withdrawn'"
+  " ORDER BY r.revision DESC, r.id DESC")
 S(VIEW_DELIVERIES, "SELECT d.id, d.what, d.revision, r.model, d.destination, d.state, d.attempts, d.next_ms,"
   " d.status, d.cause, d.sop_uid, d.updated_ms FROM delivery d LEFT JOIN result r ON r.id = d.result_id"
   " WHERE d.study_id = ?1 ORDER BY d.id")
