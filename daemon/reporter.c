@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "daemon/log.h"
+#include "daemon/router.h"
 #include "dicom/dicom_seg.h"
 #include "report/result_json.h"
 
@@ -128,15 +129,6 @@ static bool write_report(struct service *service, const struct store_job *job,
     return ok;
 }
 
-static int destinations(const struct config *config, bool live, const char *names[CONFIG_MAX_PEERS])
-{
-    int count = 0;
-    for (int i = 0; live && i < config->peer_count; i++)
-        if (config->peers[i].receives_results)
-            names[count++] = config->peers[i].name;
-    return count;
-}
-
 static struct store_finding *finding_rows(const struct result *result, struct arena *arena)
 {
     struct store_finding *rows = ARENA_ARRAY(arena, struct store_finding, (size_t)result->finding_count);
@@ -169,7 +161,8 @@ static bool record(struct service *service, const struct store_job *job, const s
                    bool failed, const struct written *written, const char *json, struct arena *arena,
                    struct err *err)
 {
-    const char *names[CONFIG_MAX_PEERS];
+    const char *names[CONFIG_MAX_DESTINATIONS];
+    const struct routing_decision *decision;
     bool stale;
     struct store_finish finish = {.job = job,
                                   .failed = failed,
@@ -184,7 +177,12 @@ static bool record(struct service *service, const struct store_job *job, const s
     finish.embeddings = embedding_rows(result, arena, &finish.embedding_count);
     if (!finish.findings || !finish.embeddings)
         return err_fail(err, ERR_NOMEM, "no memory for findings");
-    finish.destination_count = destinations(service->config, job->live, names);
+    if (!router_of_result(service, job, result, failed, arena, &decision, err))
+        return false;
+    finish.destination_count = router_destinations(service->config, decision, job->live, names);
+    finish.priority = decision->priority;
+    finish.forward = decision->forward.list;
+    finish.forward_count = decision->forward.count;
     if (!store_finish_job(service->store, &finish, clock_unix_ms(), &stale, err))
         return false;
     if (stale) {
