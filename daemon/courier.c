@@ -3,12 +3,15 @@
  * is gone parks what waits for it. The list of routes belongs to main, which alone starts and stops.
  * Waiting is a row: the next attempt's time is in the delivery, so back-off survives a restart. Stop:
  * service->stopping and the bell; a delivery under way ends by its own time-outs. How a delivery
- * is sent is the business of its kind of destination: courier_dicom.c. */
+ * is sent is the business of its kind of destination: the other courier_*.c. */
 #include "daemon/courier.h"
 
 #include "base/clock.h"
 #include "daemon/attempt.h"
 #include "daemon/courier_dicom.h"
+#include "daemon/courier_hl7.h"
+#include "daemon/courier_objects.h"
+#include "daemon/courier_webhook.h"
 #include "daemon/log.h"
 #include "daemon/metrics.h"
 #include "daemon/outcome.h"
@@ -21,7 +24,7 @@ enum { LOOK_MS = 500 };
 
 struct route {
     struct courier *courier;
-    const char *name; /* of the peer; borrowed from the configuration that brought it */
+    const char *name; /* of the destination; borrowed from the configuration that brought it */
     pthread_t thread;
     struct pulse *pulse;
     unsigned seed, seen;
@@ -29,7 +32,7 @@ struct route {
 
 struct courier {
     struct service *service;
-    struct route routes[CONFIG_MAX_PEERS];
+    struct route routes[CONFIG_MAX_DESTINATIONS];
     int route_count;
 };
 
@@ -49,10 +52,12 @@ static bool record_attempt(struct route *route, const struct store_delivery *del
     if (attempt->status >= 0)
         snprintf(status, sizeof status, "%04X", (unsigned)attempt->status & 0xffffU);
     if (attempt->outcome == OUTCOME_STORED) {
-        metrics_count(METRIC_REPORTS_DELIVERED);
-        log_event(LOG_INFO, "report_delivered", "delivery=%lld study=%lld peer=%s status=%04x",
-                  (long long)delivery->id, (long long)delivery->study, log_text(name),
-                  (unsigned)attempt->status);
+        bool originals = delivery->what == STORE_WHAT_OBJECTS;
+        if (!originals)
+            metrics_count(METRIC_REPORTS_DELIVERED);
+        log_event(LOG_INFO, originals ? "originals_delivered" : "report_delivered",
+                  "delivery=%lld study=%lld peer=%s status=%s", (long long)delivery->id,
+                  (long long)delivery->study, log_text(name), status);
         return store_delivered(service->store, delivery, name, attempt->report, attempt->status,
                                attempt->cause, now_ms, err);
     }
@@ -74,29 +79,40 @@ static bool record_attempt(struct route *route, const struct store_delivery *del
 
 enum look { LOOK_EMPTY, LOOK_SENT, LOOK_FAILED };
 
-/* to: NULL when the destination is gone. */
-static void try_delivery(struct service *service, const struct config *config, const struct config_peer *to,
-                         const struct store_delivery *delivery, struct arena *arena, struct attempt *ret)
+/* Originals go to peers alone. */
+static void send_by_kind(struct service *service, const struct config *config,
+                         const struct config_destination *to, const struct store_delivery *delivery,
+                         struct pulse *pulse, struct arena *arena, struct attempt *ret)
 {
-    if (!to)
-        attempt_conclude(ret, OUTCOME_REFUSED, -1, "the destination is not configured");
-    else if (delivery->what == STORE_WHAT_OBJECTS)
+    bool originals = delivery->what == STORE_WHAT_OBJECTS;
+    if (originals && to->kind == CONFIG_KIND_PEER && to->peer->receives_objects)
+        courier_objects_send(service, config, to->peer, delivery, pulse, arena, ret);
+    else if (originals)
         attempt_conclude(ret, OUTCOME_REFUSED, -1, "the destination takes no originals");
+    else if (to->kind == CONFIG_KIND_HL7)
+        courier_hl7_send(service, config, to->hl7, delivery, arena, ret);
+    else if (to->kind == CONFIG_KIND_WEBHOOK)
+        courier_webhook_send(service, config, to->webhook, delivery, arena, ret);
     else
-        courier_dicom_send(service, config, to, delivery, arena, ret);
+        courier_dicom_send(service, config, to->peer, delivery, arena, ret);
 }
 
-static bool attempt_delivery(struct route *route, const struct config *config, const struct config_peer *to,
-                             const struct store_delivery *delivery, struct err *err)
+/* to: NULL when the destination is gone. */
+static bool attempt_delivery(struct route *route, const struct config *config,
+                             const struct config_destination *to, const struct store_delivery *delivery,
+                             struct err *err)
 {
-    struct attempt attempt = {0};
+    struct attempt attempt = {.status = -1};
     struct arena *arena = arena_new();
     if (!arena)
         return err_fail(err, ERR_NOMEM, "no memory for a delivery");
     int64_t begin_ms = clock_monotonic_ms();
-    try_delivery(route->courier->service, config, to, delivery, arena, &attempt);
-    if (to)
+    if (to) {
+        send_by_kind(route->courier->service, config, to, delivery, route->pulse, arena, &attempt);
         metrics_observe(METRIC_SEND_SECONDS, (double)(clock_monotonic_ms() - begin_ms) / 1000);
+    } else {
+        attempt_conclude(&attempt, OUTCOME_REFUSED, -1, "the destination is not configured");
+    }
     bool ok = record_attempt(route, delivery, &attempt, err);
     arena_free(arena);
     return ok;
@@ -113,15 +129,16 @@ static enum look deliver_one(struct route *route)
 {
     struct service *service = route->courier->service;
     const struct config *config = service->config;
-    const struct config_peer *to = config_destination(config, route->name);
+    struct config_destination to;
+    bool there = config_find_destination(config, route->name, &to);
     struct store_delivery delivery;
     struct err err = ERR_INIT;
     bool found = false;
-    int64_t until_ms = to ? clock_unix_ms() : INT64_MAX / 2; /* what waits for nobody need not wait */
+    int64_t until_ms = there ? clock_unix_ms() : INT64_MAX / 2; /* what waits for nobody need not wait */
     bool ok = store_due_delivery(service->store, route->name, until_ms, &found, &delivery, &err);
     if (ok && !found)
         return LOOK_EMPTY;
-    if (ok && attempt_delivery(route, config, to, &delivery, &err))
+    if (ok && attempt_delivery(route, config, there ? &to : NULL, &delivery, &err))
         return LOOK_SENT;
     return look_failed(route, config, &err);
 }
@@ -138,11 +155,24 @@ static void pause_after_failure(struct route *route)
     }
 }
 
+/* How long one delivery takes at most, by its own time-outs. */
+static int64_t own_ms(const struct config *config, const char *name)
+{
+    struct config_destination to;
+    if (!config_find_destination(config, name, &to))
+        return LOOK_MS;
+    if (to.kind == CONFIG_KIND_HL7)
+        return courier_hl7_own_ms(config, to.hl7);
+    if (to.kind == CONFIG_KIND_WEBHOOK)
+        return courier_webhook_own_ms(config, to.webhook);
+    return courier_dicom_own_ms(config);
+}
+
 static void *route_main(void *argument)
 {
     struct route *route = argument;
     while (!route->courier->service->stopping) {
-        pulse_beat(route->pulse, courier_dicom_own_ms(route->courier->service->config));
+        pulse_beat(route->pulse, own_ms(route->courier->service->config, route->name));
         enum look look = deliver_one(route);
         if (look == LOOK_FAILED)
             pause_after_failure(route);
@@ -154,12 +184,11 @@ static void *route_main(void *argument)
 
 static bool park_unrouted(struct service *service, struct err *err)
 {
-    const struct config *config = service->config;
-    const char *names[CONFIG_MAX_PEERS];
-    int count = 0, parked;
-    for (int i = 0; i < config->peer_count; i++)
-        if (config->peers[i].receives_results)
-            names[count++] = config->peers[i].name;
+    struct config_destination all[CONFIG_MAX_DESTINATIONS];
+    const char *names[CONFIG_MAX_DESTINATIONS];
+    int count = config_all_destinations(service->config, all), parked;
+    for (int i = 0; i < count; i++)
+        names[i] = all[i].name;
     if (!store_park_unrouted(service->store, names, count, clock_unix_ms(), &parked, err))
         return false;
     if (parked)
@@ -168,14 +197,14 @@ static bool park_unrouted(struct service *service, struct err *err)
     return true;
 }
 
-static bool start_route(struct courier *courier, const struct config_peer *peer)
+static bool start_route(struct courier *courier, const char *name)
 {
-    if (courier->route_count == CONFIG_MAX_PEERS)
+    if (courier->route_count == CONFIG_MAX_DESTINATIONS)
         return false;
     struct route *route = &courier->routes[courier->route_count];
     *route = (struct route){.courier = courier,
-                            .name = peer->name,
-                            .pulse = pulse_new(&courier->service->pulses, "courier of", peer->name),
+                            .name = name,
+                            .pulse = pulse_new(&courier->service->pulses, "courier of", name),
                             .seed = (unsigned)clock_unix_ms() + (unsigned)courier->route_count};
     if (pthread_create(&route->thread, NULL, route_main, route) != 0)
         return false;
@@ -193,28 +222,27 @@ static bool has_route(const struct courier *courier, const char *name)
 
 void courier_follow(struct courier *courier)
 {
-    const struct config *config = courier->service->config;
-    for (int i = 0; i < config->peer_count; i++) {
-        const struct config_peer *peer = &config->peers[i];
-        if (peer->receives_results && !has_route(courier, peer->name) && !start_route(courier, peer))
+    struct config_destination all[CONFIG_MAX_DESTINATIONS];
+    int count = config_all_destinations(courier->service->config, all);
+    for (int i = 0; i < count; i++)
+        if (!has_route(courier, all[i].name) && !start_route(courier, all[i].name))
             log_event(LOG_ERROR, "destination_not_served",
                       "peer=%s cause=\"no thread or no place for it\", takes effect after restart",
-                      log_text(peer->name));
-    }
+                      log_text(all[i].name));
 }
 
 struct courier *courier_start(struct service *service, struct err *err)
 {
     if (!park_unrouted(service, err))
         return NULL;
-    const struct config *config = service->config;
+    struct config_destination all[CONFIG_MAX_DESTINATIONS];
+    int count = config_all_destinations(service->config, all);
     struct courier *courier = calloc(1, sizeof *courier);
     bool ok = courier != NULL;
     if (ok)
         courier->service = service;
-    for (int i = 0; ok && i < config->peer_count; i++)
-        if (config->peers[i].receives_results)
-            ok = start_route(courier, &config->peers[i]);
+    for (int i = 0; ok && i < count; i++)
+        ok = start_route(courier, all[i].name);
     if (ok)
         return courier;
     err_fail(err, ERR_NOMEM, "no memory or thread for a courier");

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { PULSE_NAME = 100, PULSE_MAX = 160 };
+enum { PULSE_NAME = 100, PULSE_MAX = 192 };
 
 struct pulse {
     char name[PULSE_NAME];
