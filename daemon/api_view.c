@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "daemon/api_keep.h"
+#include "daemon/api_receiving.h"
 #include "daemon/readiness.h"
 
 #include <stdarg.h>
@@ -34,7 +35,7 @@ static json_t *time_json(const json_t *value)
 static bool is_flag(const char *key)
 {
     return strcmp(key, "live") == 0 || strcmp(key, "analysed") == 0 || strcmp(key, "forced") == 0 ||
-           strcmp(key, "whole") == 0 || strcmp(key, "kept") == 0;
+           strcmp(key, "whole") == 0 || strcmp(key, "kept") == 0 || strcmp(key, "expected_missing") == 0;
 }
 
 static void set_readable(json_t *to, const char *key, json_t *value)
@@ -68,6 +69,14 @@ static json_t *readable_rows(json_t *rows)
     size_t i;
     json_array_foreach(rows, i, row) json_array_set_new(rows, i, readable_row(row));
     return rows;
+}
+
+/* Rows of one column become a list. */
+static void replace_names(json_t *study, const char *key, const char *column)
+{
+    json_t *rows = json_object_get(study, key), *row;
+    size_t i;
+    json_array_foreach(rows, i, row) json_array_set(rows, i, json_object_get(row, column));
 }
 
 static void replace_rows(json_t *study, const char *key)
@@ -242,10 +251,12 @@ static const char *cause_phrase(const char *cause)
 {
     if (strcmp(cause, "quiet") == 0)
         return "no new object came for a while";
+    if (strcmp(cause, "rules_met") == 0)
+        return "all that was expected of it has come";
     if (strcmp(cause, "forced") == 0)
         return "an operator called its end";
     if (strcmp(cause, "force_timer") == 0)
-        return "it did not fall quiet in time";
+        return "it waited for the longest time allowed";
     return cause;
 }
 
@@ -259,34 +270,6 @@ static void tell_attempts(const struct story *story)
             fprintf(story->to, " %lld attempt(s) of model %s failed before: %s.",
                     (long long)number_of(job, "attempts"), text_of(job, "model"), text_of(job, "reason"));
     }
-}
-
-static void tell_receiving(const struct story *story, int64_t receiving_ms)
-{
-    const struct config *config = story->service->config;
-    const json_t *study = story->study;
-    char latest[CLOCK_ISO_SIZE];
-    clock_iso(receiving_ms + (int64_t)config->assembly.study_force_s * 1000, latest);
-    if (!number_of(json_object_get(study, "objects"), "input"))
-        fputs("Objects have arrived, but no CT or MR image is among them; if none comes, the study is "
-              "declined.",
-              story->to);
-    else if (json_is_true(json_object_get(study, "forced")))
-        fputs("An operator called its end; analysis starts once no association that sent it is open.",
-              story->to);
-    else
-        fprintf(
-            story->to,
-            "It is still being received: the last image came at %s. Analysis starts once %d s have passed"
-            " without a new one (%d s in each series) and the association that sent it has ended, or at %s"
-            " at the latest.",
-            text_of(study, "last_object_at"), config->assembly.study_quiet_s, config->assembly.series_quiet_s,
-            latest);
-    if (number_of(study, "revision") > 1)
-        fprintf(story->to,
-                " This is revision %lld: after the former one an image came late or changed, or an"
-                " operator asked again.",
-                (long long)number_of(study, "revision"));
 }
 
 static void tell_waiting(const struct story *story)
@@ -343,12 +326,10 @@ static void tell_analysed(const struct story *story)
     tell_deliveries(story);
 }
 
-static void tell(const struct story *story, int64_t receiving_ms)
+static void tell(const struct story *story)
 {
     const char *state = text_of(story->study, "state");
-    if (strcmp(state, "receiving") == 0) {
-        tell_receiving(story, receiving_ms);
-    } else if (strcmp(state, "queued") == 0) {
+    if (strcmp(state, "queued") == 0) {
         tell_waiting(story);
     } else if (strcmp(state, "encoding") == 0) {
         fputs("A worker is analysing it now.", story->to);
@@ -364,17 +345,20 @@ static void tell(const struct story *story, int64_t receiving_ms)
     } else {
         tell_analysed(story);
     }
-    api_keep_tell_gone(story->to, story->study);
 }
 
-static json_t *explanation(struct service *service, const json_t *study, int64_t receiving_ms)
+static json_t *explanation(struct service *service, json_t *study, int64_t receiving_ms)
 {
     char *text = NULL;
     size_t size;
     struct story story = {open_memstream(&text, &size), study, service};
     if (!story.to)
         return json_null();
-    tell(&story, receiving_ms);
+    if (strcmp(text_of(study, "state"), "receiving") == 0)
+        api_receiving(study, receiving_ms, service->config, story.to);
+    else
+        tell(&story);
+    api_keep_tell_gone(story.to, study);
     bool ok = fclose(story.to) == 0;
     json_t *json = ok ? json_string(text) : NULL;
     free(text);
@@ -429,6 +413,7 @@ json_t *api_view_study(struct service *service, int64_t study, bool with_embeddi
     json_t *view = readable_row(row);
     json_decref(row);
     replace_rows(view, "series");
+    replace_names(view, "sources", "peer");
     replace_rows(view, "jobs");
     replace_rows(view, "withdrawals");
     replace_deliveries(view);

@@ -3,40 +3,36 @@
 #include "daemon/assembler.h"
 
 #include "base/clock.h"
+#include "daemon/completeness.h"
 #include "daemon/log.h"
 #include "daemon/metrics.h"
 #include "daemon/router.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
-enum { LOOK_MS = 500, BATCH = 64 };
+enum { LOOK_MS = 500, BATCH = 64, REMEMBERED = 256, SETTLED_MS = 1000 };
+
+/* A study that waits for what has not come: it need not be counted again until something comes, or the
+ * configuration changes. */
+struct wait {
+    int64_t study, newest_ms;
+    const struct config *config;
+};
 
 struct assembler {
     struct service *service;
     struct receiver *receiver;
     struct pulse *pulse;
     pthread_t thread;
+    struct wait waits[REMEMBERED]; /* by row number; another study may take its place */
 };
-
-static bool has_word(const char *text, const char *words)
-{
-    while (*words) {
-        size_t length = strcspn(words, "|");
-        for (const char *at = text; length && *at; at++)
-            if (strncasecmp(at, words, length) == 0)
-                return true;
-        words += length + (words[length] == '|');
-    }
-    return false;
-}
 
 static bool model_takes(const struct config_model *model, const struct store_series *series, int count)
 {
     for (int i = 0; i < count; i++)
         if (model->modality[0] && strcmp(series[i].modality, model->modality) == 0 &&
-            (!model->description_match[0] || has_word(series[i].description, model->description_match)))
+            (!model->description_match[0] || study_has_word(series[i].description, model->description_match)))
             return true;
     return false;
 }
@@ -80,94 +76,188 @@ static bool has_images(const struct store_series *series, int count)
 
 /* What is kept out without a report: prefetched priors, and studies of other modalities that an auto-routing
  * rule sends along; a report in each of those would be noise in the archive. */
-static const char *decline_reason(const struct config *config, const struct store_candidate *candidate,
+static const char *decline_reason(const struct config *config, const struct store_receiving *study,
                                   const struct store_series *series, int count, int64_t now_ms)
 {
     int limit = config->assembly.max_study_age_days;
     if (!has_images(series, count))
         return "no_ct_or_mr_image";
-    if (limit > 0 && strcmp(candidate->cause, "forced") != 0 &&
-        clock_age_days(candidate->study_date, now_ms) > limit)
+    if (limit > 0 && !study->forced && clock_age_days(study->study_date, now_ms) > limit)
         return "study_too_old";
     return NULL;
 }
 
 /* What need not wait for a result is decided now; a row that is there already stays as it is. */
-static bool route_study(struct service *service, const struct store_candidate *candidate, int64_t now_ms,
+static bool route_study(struct service *service, const struct store_receiving *study, int64_t now_ms,
                         struct arena *arena, int *ret_priority, struct err *err)
 {
     const struct routing_decision *decision;
-    if (!router_at_end(service, candidate->study, arena, &decision, err))
+    if (!router_at_end(service, study->study, arena, &decision, err))
         return false;
     *ret_priority = decision->priority;
     if (decision->forward.count == 0)
         return true;
-    if (!store_forward_objects(service->store, candidate->study, candidate->revision, decision->forward.list,
+    if (!store_forward_objects(service->store, study->study, study->revision, decision->forward.list,
                                decision->forward.count, now_ms, err))
         return false;
     bell_ring(&service->outbox);
     return true;
 }
 
-static bool complete_study(struct assembler *assembler, const struct store_candidate *candidate,
-                           struct arena *arena, struct err *err)
+struct found {
+    struct store_series *series;
+    int series_count;
+    struct study_came came;
+};
+
+/* What of a study has come. Its objects of every kind are counted only where somebody says how many there
+ * are. */
+static bool find_series(struct store *store, const struct store_receiving *study,
+                        const struct completeness *completeness, struct arena *arena, struct found *ret,
+                        struct err *err)
+{
+    struct study_came *came = &ret->came;
+    *ret = (struct found){0};
+    if (!store_input_series(store, study->study, arena, &ret->series, &ret->series_count, err))
+        return false;
+    const char **descriptions = ARENA_ARRAY(arena, const char *, (size_t)ret->series_count + 1);
+    if (!descriptions)
+        return err_fail(err, ERR_NOMEM, "no memory for a list of series");
+    for (int i = 0; i < ret->series_count; i++) {
+        if (strcmp(ret->series[i].modality, "SEG") == 0)
+            continue;
+        descriptions[came->series++] = ret->series[i].description;
+        came->images += ret->series[i].input_count;
+    }
+    came->descriptions = descriptions;
+    bool count = completeness->expected.all_series > 0 || completeness->expected.all_objects > 0;
+    return !count || store_count_objects(store, study->study, &came->all_series, &came->all_objects, err);
+}
+
+static bool begin_study(struct assembler *assembler, const struct store_receiving *study,
+                        const struct store_start *start, const struct found *found, struct arena *arena,
+                        struct err *err)
 {
     struct service *service = assembler->service;
     const struct config *config = service->config;
-    struct store_series *series;
     struct store_new_job jobs[CONFIG_MAX_MODELS];
-    int series_count, priority;
+    int priority;
     int64_t now_ms = clock_unix_ms();
-    if (!store_input_series(service->store, candidate->study, arena, &series, &series_count, err) ||
-        !route_study(service, candidate, now_ms, arena, &priority, err))
+    if (!route_study(service, study, now_ms, arena, &priority, err))
         return false;
-    const char *decline = decline_reason(config, candidate, series, series_count, now_ms);
+    const char *decline = decline_reason(config, study, found->series, found->series_count, now_ms);
     if (decline) {
-        log_event(LOG_INFO, "study_declined", "study=%lld reason=%s", (long long)candidate->study, decline);
-        if (!store_decline_study(service->store, candidate->study, candidate->revision, decline, now_ms, err))
+        log_event(LOG_INFO, "study_declined", "study=%lld reason=%s", (long long)study->study, decline);
+        if (!store_decline_study(service->store, study->study, study->revision, decline, now_ms, err))
             return false;
         metrics_not_analysed(decline);
         return true;
     }
-    int count = choose_jobs(config, series, series_count, jobs);
+    int count = choose_jobs(config, found->series, found->series_count, jobs);
     for (int i = 0; i < count; i++)
         jobs[i].priority = priority;
-    if (!store_queue_study(service->store, candidate->study, candidate->revision, candidate->cause, jobs,
-                           count, now_ms, err))
+    if (!store_queue_study(service->store, start, jobs, count, now_ms, err))
         return false;
-    log_event(LOG_INFO, "study_complete", "study=%lld revision=%d cause=%s jobs=%d",
-              (long long)candidate->study, candidate->revision, candidate->cause, *jobs[0].model ? count : 0);
+    log_event(LOG_INFO, "study_complete", "study=%lld revision=%d cause=%s expected=%s jobs=%d",
+              (long long)study->study, study->revision, start->cause,
+              start->expected_missing ? "missing"
+              : *start->expected      ? "came"
+                                      : "nothing",
+              *jobs[0].model ? count : 0);
     return true;
 }
 
-static bool held(void *context, const char *study_uid)
+static struct wait *place_of(struct assembler *assembler, const struct store_receiving *study)
 {
-    return receiver_holds(context, study_uid);
+    return &assembler->waits[study->study % REMEMBERED];
+}
+
+static bool still_waits(struct assembler *assembler, const struct store_receiving *study)
+{
+    const struct wait *wait = place_of(assembler, study);
+    return wait->study == study->study && wait->newest_ms == study->newest_series_ms &&
+           wait->config == assembler->service->config;
+}
+
+/* Two objects may come in one millisecond, so what came just now is counted again. */
+static void remember_wait(struct assembler *assembler, const struct store_receiving *study,
+                          const struct config *config, int64_t now_ms)
+{
+    if (now_ms - study->newest_series_ms > SETTLED_MS)
+        *place_of(assembler, study) = (struct wait){study->study, study->newest_series_ms, config};
+}
+
+/* Begin a study, unless it waits for what has not come. */
+static bool try_study(struct assembler *assembler, const struct store_receiving *study,
+                      const struct completeness *completeness, struct arena *arena, struct err *err)
+{
+    const struct config *config = assembler->service->config;
+    int64_t now_ms = clock_unix_ms();
+    struct found found;
+    if (!completeness_overdue(completeness, study, now_ms) && still_waits(assembler, study))
+        return true;
+    if (!find_series(assembler->service->store, study, completeness, arena, &found, err))
+        return false;
+    bool all_came = study_expected_came(&completeness->expected, &found.came);
+    const char *expected = study_expected_words(&completeness->expected, &found.came, arena);
+    const struct store_start start = {.study = study->study,
+                                      .revision = study->revision,
+                                      .last_object_ms = study->last_object_ms,
+                                      .cause = completeness_cause(completeness, study, all_came, now_ms),
+                                      .expected = expected,
+                                      .expected_missing = !all_came};
+    if (!expected)
+        return err_fail(err, ERR_NOMEM, "no memory for what a study waits for");
+    if (!start.cause)
+        remember_wait(assembler, study, config, now_ms);
+    if (!start.cause || receiver_holds(assembler->receiver, study->study_uid))
+        return true;
+    if (!begin_study(assembler, study, &start, &found, arena, err))
+        return false;
+    bell_ring(&assembler->service->jobs);
+    return true;
+}
+
+static bool look_at(struct assembler *assembler, const struct store_receiving *study, struct arena *arena,
+                    struct err *err)
+{
+    const struct config *config = assembler->service->config;
+    const struct completeness_source source = {study->sources, study->source_count, study->stated_series,
+                                               study->stated_objects};
+    struct completeness completeness;
+    return completeness_of(config, &source, arena, &completeness, err) &&
+           (!completeness_ripe(&completeness, study, clock_unix_ms()) ||
+            try_study(assembler, study, &completeness, arena, err));
+}
+
+/* Returns how many were looked at, at most BATCH. One that fails keeps no other waiting; *err is the first's.
+ */
+static int look_behind(struct assembler *assembler, int64_t *after, struct err *err)
+{
+    struct store_receiving studies[BATCH];
+    struct arena *arena = arena_new();
+    int count = arena ? store_receiving(assembler->service->store, *after, clock_unix_ms(), arena, studies,
+                                        BATCH, err)
+                      : (err_fail(err, ERR_NOMEM, "no memory for studies"), -1);
+    for (int i = 0; i < count; i++) {
+        struct err cause = ERR_INIT;
+        *after = studies[i].study;
+        pulse_beat(assembler->pulse, 0);
+        if (!look_at(assembler, &studies[i], arena, &cause) && err->code == ERR_NONE)
+            *err = cause;
+    }
+    arena_free(arena);
+    return count;
 }
 
 static void look(struct assembler *assembler)
 {
-    struct service *service = assembler->service;
-    const struct config *config = service->config;
-    struct store_timers timers = {config->assembly.series_quiet_s * 1000LL,
-                                  config->assembly.study_quiet_s * 1000LL,
-                                  config->assembly.study_force_s * 1000LL};
-    struct store_candidate candidates[BATCH];
     struct err err = ERR_INIT;
-    int count = store_complete_candidates(service->store, &timers, clock_unix_ms(), held, assembler->receiver,
-                                          candidates, BATCH, &err);
-    bool ok = count >= 0;
-    for (int i = 0; i < count && ok; i++) {
-        pulse_beat(assembler->pulse, 0);
-        struct arena *arena = arena_new();
-        ok = arena ? complete_study(assembler, &candidates[i], arena, &err)
-                   : err_fail(&err, ERR_NOMEM, "no memory");
-        arena_free(arena);
-    }
-    if (!ok)
+    int64_t after = 0;
+    while (look_behind(assembler, &after, &err) == BATCH && !assembler->service->stopping)
+        ;
+    if (err.code != ERR_NONE)
         log_event(LOG_ERROR, "assembly_failed", "cause=%s", log_text(err.text));
-    if (count > 0)
-        bell_ring(&service->jobs);
 }
 
 static void *assembler_main(void *argument)

@@ -1,6 +1,7 @@
 #include "daemon/config.h"
 
 #include "daemon/config_keys.h"
+#include "study/study_expected.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
@@ -240,6 +241,9 @@ static bool check_peer(const struct config *config, const struct config_peer *pe
                         peer->name);
     if (peer->may_store && !is_address(peer->address))
         return err_fail(err, ERR_INPUT, "%s: peer \"%s\" stores, so its address must be an IPv4 address",
+                        config->path, peer->name);
+    if (!study_expected_valid(peer->required_series))
+        return err_fail(err, ERR_INPUT, "%s: peer \"%s\": a series in required_series has no word",
                         config->path, peer->name);
     return true;
 }

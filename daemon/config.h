@@ -36,7 +36,11 @@ struct config_peer {
     int acse_timeout_s;    /* 0: the listener's; so are the next two */
     int dimse_timeout_s;
     int idle_timeout_s;
-    int max_associations; /* 0: listener.max_associations_per_peer */
+    int max_associations;                             /* 0: listener.max_associations_per_peer */
+    int series_quiet_s, study_quiet_s, study_force_s; /* of studies that it sends; -1: those of [assembly] */
+    char required_series[CONFIG_TEXT];                /* see study_expected.h */
+    int expected_series, expected_instances;          /* 0: nothing is said */
+    bool trust_counts;
 };
 
 /* [hl7 "NAME"]: who takes results as HL7 messages over MLLP. */

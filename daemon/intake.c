@@ -190,6 +190,7 @@ static bool record_object(struct arrival *arrival, struct verdict *verdict)
 {
     struct err err = ERR_INIT;
     struct store_put put;
+    bool trusted = arrival->peer && arrival->peer->peer->trust_counts;
     struct store_object object = {
         .id = &arrival->head->id,
         .feeds_encoder = arrival->feeds_encoder,
@@ -199,6 +200,9 @@ static bool record_object(struct arrival *arrival, struct verdict *verdict)
         .received_ms = arrival->now_ms,
         .peer_ae = arrival->peer ? arrival->peer->peer->ae_title : "",
         .peer_address = arrival->peer ? arrival->peer->address : "",
+        .source = arrival->peer ? arrival->peer->peer->name : NULL,
+        .stated_series = trusted ? arrival->head->study_series : 0,
+        .stated_objects = trusted ? arrival->head->study_objects : 0,
     };
     /* before the note's own row: once that is there, the note is known and not looked into again */
     if (arrival->note && !withdrawal_by_note(arrival->service, arrival->note, object.id, object.peer_ae,

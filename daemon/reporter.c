@@ -113,6 +113,8 @@ static bool write_report(struct service *service, const struct store_job *job,
                                  .station = config->service.station_name,
                                  .clinical = strcmp(config->service.intended_use, "clinical") == 0,
                                  .start = start_text(job, inputs, arena),
+                                 .expected = job->expected,
+                                 .expected_missing = job->expected_missing,
                                  .input_incomplete = inputs->lost_count > 0,
                                  .timezone_minutes = timezone_minutes()};
     facts.instances = references(job, inputs, arena, &facts.instance_count);

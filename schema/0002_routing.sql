@@ -119,3 +119,15 @@ CREATE TABLE withdrawn_object (
   withdrawal_id INTEGER NOT NULL REFERENCES withdrawal (id),
   PRIMARY KEY (study_uid, sop_uid)
 ) WITHOUT ROWID;
+
+-- Completeness. expected: what the peers that sent a study expect of it and what of it had come, in words, when
+-- the revision was started; expected_missing: not all of it. stated_*: (0020,1206) and (0020,1208), the largest.
+ALTER TABLE study ADD COLUMN expected TEXT NOT NULL DEFAULT '';
+ALTER TABLE study ADD COLUMN expected_missing INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE study ADD COLUMN stated_series INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE study ADD COLUMN stated_objects INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE study_source (
+  study_id INTEGER NOT NULL REFERENCES study (id),
+  peer     TEXT NOT NULL, -- the name of its section
+  PRIMARY KEY (study_id, peer)
+) WITHOUT ROWID;

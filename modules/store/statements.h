@@ -10,20 +10,22 @@ S(STUDY_ADD, "INSERT INTO study (study_uid, patient_id, issuer, accession, study
   " first_object_ms, last_object_ms, receiving_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'receiving', ?7, ?7, ?7)")
 S(STUDY_TOUCH, "UPDATE study SET last_object_ms = max(last_object_ms, ?2) WHERE id = ?1")
 S(STUDY_REOPEN, "UPDATE study SET state = 'receiving', reason = '', revision = revision + 1, raised = 1,"
-  " forced = 0, started_by = '', receiving_ms = ?2 WHERE id = ?1")
+  " forced = 0, started_by = '', expected = '', expected_missing = 0, receiving_ms = ?2 WHERE id = ?1")
 S(STUDY_RAISE, "UPDATE study SET revision = revision + 1, raised = 1 WHERE id = ?1 AND raised = 0")
 S(STUDY_STATE, "SELECT state, revision FROM study WHERE id = ?1")
 S(STUDY_SET_STATE, "UPDATE study SET state = ?2, reason = ?3 WHERE id = ?1")
-S(STUDY_START, "UPDATE study SET state = ?3, reason = ?4, started_by = ?5, forced = 0, raised = 0"
-  " WHERE id = ?1 AND revision = ?2 AND state = 'receiving'")
+S(STUDY_START, "UPDATE study SET state = ?3, reason = ?4, started_by = ?5, expected = ?6, expected_missing = ?7,"
+  " forced = 0, raised = 0 WHERE id = ?1 AND revision = ?2 AND state = 'receiving' AND (?8 < 0 OR last_object_ms = ?8)")
 S(STUDY_WAIT, "UPDATE study SET state = 'queued' WHERE state = 'encoding' AND NOT EXISTS (SELECT 1 FROM job j"
   " WHERE j.study_id = study.id AND j.revision = study.revision AND j.state = 'running')")
 S(STUDY_FORCE, "UPDATE study SET forced = 1 WHERE id = ?1")
-S(STUDY_QUIET, "SELECT id, revision, study_date, forced, ?4 - receiving_ms >= ?3, study_uid"
-  " FROM study s WHERE state = 'receiving' AND"
-  " (forced = 1 OR ?4 - receiving_ms >= ?3 OR ((?4 - last_object_ms >= ?2 OR last_object_ms > ?4)"
-  " AND NOT EXISTS (SELECT 1 FROM series r WHERE r.study_id = s.id"
-  " AND ?4 - r.last_object_ms < ?1 AND r.last_object_ms <= ?4))) ORDER BY last_object_ms, id")
+S(STUDY_RECEIVING, "SELECT id, revision, forced, receiving_ms, last_object_ms, (SELECT coalesce(max(r.last_object_ms), 0)"
+  " FROM series r WHERE r.study_id = s.id AND r.last_object_ms <= ?2), stated_series, stated_objects, study_date, study_uid"
+  " FROM study s WHERE state = 'receiving' AND id > ?1 ORDER BY id")
+S(STUDY_STATED, "UPDATE study SET stated_series = max(stated_series, ?2), stated_objects = max(stated_objects, ?3)"
+  " WHERE id = ?1")
+S(SOURCE_ADD, "INSERT INTO study_source (study_id, peer) VALUES (?1, ?2) ON CONFLICT DO NOTHING")
+S(SOURCE_OF, "SELECT peer FROM study_source WHERE study_id = ?1 ORDER BY peer")
 
 S(SERIES_ADD, "INSERT INTO series (study_id, series_uid, modality, number, description, last_object_ms)"
   " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (study_id, series_uid)"
@@ -50,6 +52,7 @@ S(INSTANCE_SET_LOST, "UPDATE instance SET lost = ?2 WHERE id = ?1")
 S(INSTANCE_INPUTS, "SELECT i.path, i.sop_class, i.sop_uid, r.series_uid FROM instance i JOIN series r"
   " ON r.id = i.series_id WHERE i.study_id = ?1 AND i.kind = 'input' AND i.current = 1 AND i.lost = 0 AND i.gone = ''"
   " ORDER BY r.number, r.series_uid, i.sop_uid")
+S(INSTANCE_TOTAL, "SELECT count(DISTINCT series_id), count(*) FROM instance WHERE study_id = ?1 AND current = 1")
 S(INSTANCE_COUNTS, "SELECT sum(kind = 'input' AND current = 1 AND lost = 1 AND gone = ''), sum(kind <> 'input')"
   " FROM instance WHERE study_id = ?1")
 
@@ -70,7 +73,7 @@ S(JOB_ADD, "INSERT INTO job (study_id, revision, model, live, state, reason, cre
   " VALUES (?1, ?2, ?3, ?4, 'queued', ?5, ?6, ?7)")
 S(JOB_SUPERSEDE, "UPDATE job SET state = 'superseded' WHERE study_id = ?1 AND revision < ?2 AND state = 'queued'")
 S(JOB_NEXT, "SELECT j.id, j.study_id, j.revision, j.attempts, j.live, j.model, j.reason, s.started_by,"
-  " s.study_uid, s.revision FROM job j JOIN study s ON s.id = j.study_id WHERE j.state = 'queued'"
+  " s.study_uid, s.revision, s.expected, s.expected_missing FROM job j JOIN study s ON s.id = j.study_id WHERE j.state = 'queued'"
   " AND NOT EXISTS (SELECT 1 FROM job k WHERE k.study_id = j.study_id AND k.model = j.model AND k.state = 'running')"
   " ORDER BY j.priority DESC, j.attempts, j.id LIMIT 1")
 S(JOB_SET_STATE, "UPDATE job SET state = ?2, reason = ?3, lease_ms = ?4 WHERE id = ?1")
@@ -192,7 +195,8 @@ S(VIEW_STUDIES, "SELECT s.id, s.study_uid, s.patient_id, s.accession, s.study_da
   " WHERE (?1 = '' OR s.accession = ?1) AND (?2 = '' OR s.patient_id = ?2) AND (?3 = '' OR s.study_uid = ?3)"
   " AND (?4 = '' OR s.state = ?4) AND s.last_object_ms >= ?5 ORDER BY s.last_object_ms DESC, s.id DESC LIMIT ?6")
 S(VIEW_STUDY, "SELECT id, study_uid, patient_id, issuer, accession, study_date, description, state, reason,"
-  " revision, started_by, forced, first_object_ms, last_object_ms, receiving_ms FROM study WHERE id = ?1")
+  " revision, started_by, expected, expected_missing, forced, stated_series, stated_objects, first_object_ms,"
+  " last_object_ms, receiving_ms FROM study WHERE id = ?1")
 S(VIEW_OBJECTS, "SELECT count(*) AS total, coalesce(sum(kind = 'input'), 0) AS input,"
   " coalesce(sum(kind = 'other'), 0) AS other, coalesce(sum(kind = 'own'), 0) AS own,"
   " coalesce(sum(current = 0 AND gone <> 'withdrawn'), 0) AS replaced,"

@@ -35,12 +35,14 @@ struct store_object {
     const char *data_sha256, *path;
     int64_t size_bytes, received_ms;
     const char *peer_ae, *peer_address;
+    const char *source;                /* the name of the peer's section; NULL: unknown */
+    int stated_series, stated_objects; /* what it says of the whole study; 0: nothing */
 };
 
 enum store_outcome {
     STORE_NEW,
-    STORE_SAME,    /* this data set is here already: nothing changed */
-    STORE_CHANGED, /* the same SOP Instance UID with another data set: both kept, this one current */
+    STORE_SAME,     /* this data set is here already: nothing changed */
+    STORE_CHANGED,  /* the same SOP Instance UID with another data set: both kept, this one current */
     STORE_CONFLICT, /* the study is there with another Patient ID: nothing written */
     STORE_WITHDRAWN /* the object was withdrawn before: nothing written, its file is not wanted */
 };
@@ -53,8 +55,8 @@ struct store_put {
 };
 
 /* Record an object whose file is in place. An input object opens the study, or reopens it as a new revision;
- * a side object, and a report of ours that comes back, changes no state. One that retention had dropped is kept
- * again, which changes no state either. */
+ * a side object, and a report of ours that comes back, changes no state. One that retention had dropped is
+ * kept again, which changes no state either. */
 bool store_put(struct store *store, const struct store_object *object, struct store_put *ret,
                struct err *err);
 
@@ -84,26 +86,28 @@ bool store_requeue_running(struct store *store, int *ret_count, struct err *err)
 
 /* ---- assembly ------------------------------------------------------------------------------------------ */
 
-struct store_timers {
-    int64_t series_quiet_ms, study_quiet_ms, force_ms;
-};
-
-struct store_candidate {
-    int64_t study;
-    int revision;
-    const char *cause; /* "quiet", "forced", "force_timer": static */
-    char study_date[17], study_uid[UID_SIZE];
-};
-
-/* Is the study kept from completing, by an open association? Called under the store's lock: it may take locks
- * of its own, but not call the store. */
+/* Is the study in use by an open association? Called under the store's lock: it may take locks of its own,
+ * but not call the store. */
 typedef bool (*store_study_held)(void *context, const char *study_uid);
 
-/* Studies in `receiving` whose timers have run out and that nothing holds. A time that lies in the future
- * (the clock was set back) counts as run out. Returns how many, at most max; -1 on failure. */
-int store_complete_candidates(struct store *store, const struct store_timers *timers, int64_t now_ms,
-                              store_study_held held, void *context, struct store_candidate *candidates,
-                              int max, struct err *err);
+/* A study in `receiving`. */
+struct store_receiving {
+    int64_t study;
+    int revision;
+    bool forced;
+    int64_t receiving_ms;     /* since when this revision is */
+    int64_t last_object_ms;   /* when its newest input object came; its first object, when none came */
+    int64_t newest_series_ms; /* when its newest object of any kind came, but for what lies in the future */
+    int stated_series, stated_objects; /* the largest number that its objects say */
+    char study_date[17], study_uid[UID_SIZE];
+    const char **sources; /* names of the peers that sent it; arena */
+    int source_count;
+};
+
+/* Those behind the row number `after`, in the order of their numbers. Returns how many, at most max; -1 on
+ * failure. */
+int store_receiving(struct store *store, int64_t after, int64_t now_ms, struct arena *arena,
+                    struct store_receiving *studies, int max, struct err *err);
 
 struct store_series {
     char series_uid[UID_SIZE];
@@ -114,6 +118,9 @@ struct store_series {
 /* The series of a study with current input objects, in an arena; none when nothing but side objects came. */
 bool store_input_series(struct store *store, int64_t study, struct arena *arena, struct store_series **ret,
                         int *ret_count, struct err *err);
+/* Of every kind, each as it came last. */
+bool store_count_objects(struct store *store, int64_t study, int *ret_series, int *ret_objects,
+                         struct err *err);
 
 struct store_new_job {
     const char *model;  /* "" when nothing can analyse the study */
@@ -121,10 +128,19 @@ struct store_new_job {
     const char *reason; /* for model "": why not analysed */
     int priority;       /* higher is taken first */
 };
+/* Why, and on what grounds, a study leaves `receiving`. */
+struct store_start {
+    int64_t study;
+    int revision;
+    int64_t last_object_ms; /* as it was when this was decided; -1: whatever came since */
+    const char *cause;      /* "quiet", "rules_met", "forced", "force_timer" */
+    const char *expected;   /* what was expected and what of it came; "": nothing was expected */
+    bool expected_missing;
+};
 /* receiving -> queued, with one job each. A job of an older revision that has not started is superseded.
- * Does nothing when the study is not receiving that revision any more. */
-bool store_queue_study(struct store *store, int64_t study, int revision, const char *cause,
-                       const struct store_new_job *jobs, int job_count, int64_t now_ms, struct err *err);
+ * Does nothing when the study is not receiving that revision any more, or another input object has come. */
+bool store_queue_study(struct store *store, const struct store_start *start, const struct store_new_job *jobs,
+                       int job_count, int64_t now_ms, struct err *err);
 /* receiving -> declined, without a report. */
 bool store_decline_study(struct store *store, int64_t study, int revision, const char *reason, int64_t now_ms,
                          struct err *err);
@@ -146,6 +162,8 @@ struct store_job {
     bool live;
     const char *model, *reason;         /* arena */
     const char *started_by, *study_uid; /* arena */
+    const char *expected;               /* see store_start; arena */
+    bool expected_missing;
 };
 
 /* Take the oldest queued job for lease_ms. *ret is NULL when there is none. Study: queued -> encoding. */
@@ -212,7 +230,7 @@ struct store_finish {
     struct store_report report;
     const char *const *destinations;
     int destination_count;
-    int priority;                /* of the deliveries; higher goes first */
+    int priority;               /* of the deliveries; higher goes first */
     const char *const *forward; /* destinations of the originals, if they were not sent before */
     int forward_count;
 };

@@ -96,13 +96,29 @@ static bool raise_receiving(struct store *store, const struct store_object *obje
                      object->peer_ae);
 }
 
+/* Who sent it, and how large it says the study is: what the study waits for follows from these. */
+static bool note_source(struct store *store, int64_t study, const struct store_object *object,
+                        struct err *err)
+{
+    sqlite3_stmt *statement;
+    if (object->stated_series > 0 || object->stated_objects > 0) {
+        statement = statement_bind(store, SQL_STUDY_STATED, "iii", study, (int64_t)object->stated_series,
+                                   (int64_t)object->stated_objects);
+        if (!statement_run(store, statement, err))
+            return false;
+    }
+    return !object->source ||
+           statement_run(store, statement_bind(store, SQL_SOURCE_ADD, "it", study, object->source), err);
+}
+
 /* An input object renews the timers of a receiving study and reopens any other. Other content under a known
  * UID raises the revision of a receiving study too, but only once until it is complete. */
 static bool input_arrived(struct store *store, const struct store_object *object,
                           const struct found_study *study, struct store_put *ret, struct err *err)
 {
     int64_t now_ms = object->received_ms;
-    if (!statement_run(store, statement_bind(store, SQL_STUDY_TOUCH, "ii", study->id, now_ms), err))
+    if (!note_source(store, study->id, object, err) ||
+        !statement_run(store, statement_bind(store, SQL_STUDY_TOUCH, "ii", study->id, now_ms), err))
         return false;
     if (study->receiving)
         return ret->outcome != STORE_CHANGED || raise_receiving(store, object, study, ret, err);

@@ -34,7 +34,9 @@ static bool next_job(struct store *store, struct arena *arena, struct store_job 
                                       .model = arena_strdup(arena, column_text(statement, 5)),
                                       .reason = arena_strdup(arena, column_text(statement, 6)),
                                       .started_by = arena_strdup(arena, column_text(statement, 7)),
-                                      .study_uid = arena_strdup(arena, column_text(statement, 8))};
+                                      .study_uid = arena_strdup(arena, column_text(statement, 8)),
+                                      .expected = arena_strdup(arena, column_text(statement, 10)),
+                                      .expected_missing = sqlite3_column_int(statement, 11) != 0};
             *ret = job;
         }
         statement_done(statement);

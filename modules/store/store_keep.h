@@ -18,7 +18,7 @@ struct store_keep {
 };
 
 /* The finished study (delivered, declined, withdrawn, or analysed and sent nowhere; no job, no delivery
- * waiting or parked) that has files and has been quiet longest. held: as in store_complete_candidates. */
+ * waiting or parked) that has files and has been quiet longest. held: see store.h. */
 bool store_keep_next(struct store *store, const struct store_keep_rule *rule, store_study_held held,
                      void *context, struct store_keep *ret, struct err *err);
 

@@ -3,92 +3,35 @@
 #include <stdio.h>
 #include <string.h>
 
-static void read_candidate(sqlite3_stmt *statement, struct store_candidate *candidate)
+static bool start_study(struct store *store, const struct store_start *start, const char *state,
+                        const char *reason, bool *ret_started, struct err *err)
 {
-    candidate->study = sqlite3_column_int64(statement, 0);
-    candidate->revision = sqlite3_column_int(statement, 1);
-    snprintf(candidate->study_date, sizeof candidate->study_date, "%s", column_text(statement, 2));
-    candidate->cause = sqlite3_column_int(statement, 3)   ? "forced"
-                       : sqlite3_column_int(statement, 4) ? "force_timer"
-                                                          : "quiet";
-    snprintf(candidate->study_uid, UID_SIZE, "%s", column_text(statement, 5));
-}
-
-int store_complete_candidates(struct store *store, const struct store_timers *timers, int64_t now_ms,
-                              store_study_held held, void *context, struct store_candidate *candidates,
-                              int max, struct err *err)
-{
-    pthread_mutex_lock(&store->lock);
-    sqlite3_stmt *statement = statement_bind(store, SQL_STUDY_QUIET, "iiii", timers->series_quiet_ms,
-                                             timers->study_quiet_ms, timers->force_ms, now_ms);
-    int count = 0;
-    enum row row = ROW_NONE;
-    while (count < max && (row = statement_row(store, statement, err)) == ROW_FOUND) {
-        read_candidate(statement, &candidates[count]);
-        count += !held(context, candidates[count].study_uid);
-    }
-    statement_done(statement);
-    pthread_mutex_unlock(&store->lock);
-    return row == ROW_FAILED ? -1 : count;
-}
-
-static int read_series(struct store *store, int64_t study, struct arena *arena, struct store_series *series,
-                       int max, struct err *err)
-{
-    sqlite3_stmt *statement = statement_bind(store, SQL_SERIES_INPUT, "i", study);
-    int count = 0;
-    enum row row = ROW_NONE;
-    while (count < max && (row = statement_row(store, statement, err)) == ROW_FOUND) {
-        struct store_series *one = &series[count++];
-        snprintf(one->series_uid, sizeof one->series_uid, "%s", column_text(statement, 0));
-        one->modality = arena_strdup(arena, column_text(statement, 1));
-        one->description = arena_strdup(arena, column_text(statement, 2));
-        one->input_count = sqlite3_column_int(statement, 3);
-        one->dropped_count = sqlite3_column_int(statement, 4);
-    }
-    statement_done(statement);
-    return row == ROW_FAILED ? -1 : count;
-}
-
-bool store_input_series(struct store *store, int64_t study, struct arena *arena, struct store_series **ret,
-                        int *ret_count, struct err *err)
-{
-    enum { MAX_SERIES = 1000 };
-    struct store_series *series = ARENA_ARRAY(arena, struct store_series, MAX_SERIES);
-    if (!series)
-        return err_fail(err, ERR_NOMEM, "no memory for a list of series");
-    pthread_mutex_lock(&store->lock);
-    int count = read_series(store, study, arena, series, MAX_SERIES, err);
-    pthread_mutex_unlock(&store->lock);
-    *ret = series;
-    *ret_count = count;
-    return count >= 0;
-}
-
-static bool start_study(struct store *store, int64_t study, int revision, const char *state,
-                        const char *reason, const char *cause, bool *ret_started, struct err *err)
-{
-    bool ok = statement_run(
-        store,
-        statement_bind(store, SQL_STUDY_START, "iittt", study, (int64_t)revision, state, reason, cause), err);
+    bool ok =
+        statement_run(store,
+                      statement_bind(store, SQL_STUDY_START, "iittttii", start->study,
+                                     (int64_t)start->revision, state, reason, start->cause, start->expected,
+                                     (int64_t)start->expected_missing, start->last_object_ms),
+                      err);
     *ret_started = ok && sqlite3_changes(store->db) == 1;
     return ok;
 }
 
-static bool queue_study(struct store *store, int64_t study, int revision, const char *cause,
+static bool queue_study(struct store *store, const struct store_start *start,
                         const struct store_new_job *jobs, int job_count, int64_t now_ms, struct err *err)
 {
     bool started;
-    if (!start_study(store, study, revision, "queued", "", cause, &started, err))
+    int64_t study = start->study, revision = start->revision;
+    if (!start_study(store, start, "queued", "", &started, err))
         return false;
     if (!started)
         return true;
-    if (!event_add(store, study, "study_complete", now_ms, err, "revision %d, %s", revision, cause) ||
-        !statement_run(store, statement_bind(store, SQL_JOB_SUPERSEDE, "ii", study, (int64_t)revision), err))
+    if (!event_add(store, study, "study_complete", now_ms, err, "revision %d, %s%s%s", start->revision,
+                   start->cause, *start->expected ? "; expected: " : "", start->expected) ||
+        !statement_run(store, statement_bind(store, SQL_JOB_SUPERSEDE, "ii", study, revision), err))
         return false;
     for (int i = 0; i < job_count; i++) {
         sqlite3_stmt *statement =
-            statement_bind(store, SQL_JOB_ADD, "iititii", study, (int64_t)revision, jobs[i].model,
+            statement_bind(store, SQL_JOB_ADD, "iititii", study, revision, jobs[i].model,
                            (int64_t)jobs[i].live, jobs[i].reason, now_ms, (int64_t)jobs[i].priority);
         if (!statement_run(store, statement, err) ||
             !event_add(
@@ -99,19 +42,19 @@ static bool queue_study(struct store *store, int64_t study, int revision, const 
     return true;
 }
 
-bool store_queue_study(struct store *store, int64_t study, int revision, const char *cause,
-                       const struct store_new_job *jobs, int job_count, int64_t now_ms, struct err *err)
+bool store_queue_study(struct store *store, const struct store_start *start, const struct store_new_job *jobs,
+                       int job_count, int64_t now_ms, struct err *err)
 {
     return transaction_begin(store, err) &&
-           transaction_end(store, queue_study(store, study, revision, cause, jobs, job_count, now_ms, err),
-                           err);
+           transaction_end(store, queue_study(store, start, jobs, job_count, now_ms, err), err);
 }
 
 static bool decline_study(struct store *store, int64_t study, int revision, const char *reason,
                           int64_t now_ms, struct err *err)
 {
     bool started;
-    return start_study(store, study, revision, "declined", reason, "", &started, err) &&
+    const struct store_start start = {study, revision, -1, "", "", false};
+    return start_study(store, &start, "declined", reason, &started, err) &&
            (!started ||
             event_add(store, study, "study_declined", now_ms, err, "%s; no report is sent", reason));
 }

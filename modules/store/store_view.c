@@ -98,6 +98,7 @@ static json_t *view_study(struct store *store, int64_t id, struct err *err)
         return study;
     if (add_rows(store, study, "objects", SQL_VIEW_OBJECTS, id, true, err) &&
         add_rows(store, study, "series", SQL_VIEW_SERIES, id, false, err) &&
+        add_rows(store, study, "sources", SQL_SOURCE_OF, id, false, err) &&
         add_rows(store, study, "jobs", SQL_VIEW_JOBS, id, false, err) &&
         add_rows(store, study, "results", SQL_VIEW_RESULTS, id, false, err) &&
         add_rows(store, study, "deliveries", SQL_VIEW_DELIVERIES, id, false, err) &&

@@ -77,7 +77,10 @@ struct store_put put(struct fixture *f, struct arrival arrival)
                                   .size_bytes = 100,
                                   .received_ms = start_ms + arrival.at_ms,
                                   .peer_ae = "SCANNER",
-                                  .peer_address = "127.0.0.1"};
+                                  .peer_address = "127.0.0.1",
+                                  .source = arrival.source,
+                                  .stated_series = arrival.stated_series,
+                                  .stated_objects = arrival.stated_objects};
     struct store_put ret;
     if (!store_put(f->store, &object, &ret, &f->err))
         fail_msg("%s", f->err.text);
@@ -144,7 +147,8 @@ void queue_models(struct fixture *f, int64_t study, int revision, const char *co
     int count = 0;
     for (; models[count]; count++)
         jobs[count] = (struct store_new_job){models[count], true, ""};
-    if (!store_queue_study(f->store, study, revision, "quiet", jobs, count, start_ms + 90000, &f->err))
+    const struct store_start start = {study, revision, -1, "quiet", "", false};
+    if (!store_queue_study(f->store, &start, jobs, count, start_ms + 90000, &f->err))
         fail_msg("%s", f->err.text);
 }
 

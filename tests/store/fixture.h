@@ -32,6 +32,8 @@ void reopen(struct fixture *f);
 /* What arrives. {0} is an input object of study 1.2.1, series 1.2.1.1, patient P1. */
 struct arrival {
     const char *study, *series, *sop, *digest, *patient, *date;
+    const char *source; /* the sender's section, or NULL */
+    int stated_series, stated_objects;
     bool side; /* does not feed the encoder */
     int64_t at_ms;
 };

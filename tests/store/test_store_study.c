@@ -2,121 +2,22 @@
 
 #include <string.h>
 
-enum { SERIES_QUIET = 30000, STUDY_QUIET = 60000, FORCE = 500000 };
-static const struct store_timers timers = {SERIES_QUIET, STUDY_QUIET, FORCE};
-
-static const char *held_uid = "";
-
-static bool held(void *context, const char *study_uid)
-{
-    (void)context;
-    return strcmp(study_uid, held_uid) == 0;
-}
-
-static int candidates(struct fixture *f, const struct store_timers *by, int64_t at_ms,
-                      struct store_candidate *first)
-{
-    struct store_candidate list[8];
-    int count = store_complete_candidates(f->store, by, start_ms + at_ms, held, NULL, list, 8, &f->err);
-    assert_true(count >= 0);
-    if (count > 0)
-        *first = list[0];
-    return count;
-}
-
-static void a_study_is_complete_when_it_has_been_quiet(void **state)
+static void a_forced_study_is_told_so_until_it_starts(void **state)
 {
     struct fixture *f = *state;
-    struct store_candidate one;
-    struct store_put at = put(f, (struct arrival){.date = "20260203"});
-    assert_int_equal(candidates(f, &timers, STUDY_QUIET - 1, &one), 0);
-    assert_int_equal(candidates(f, &timers, STUDY_QUIET, &one), 1);
-    assert_int_equal(one.study, at.study);
-    assert_int_equal(one.revision, 1);
-    assert_string_equal(one.cause, "quiet");
-    assert_string_equal(one.study_date, "20260203");
-    assert_string_equal(one.study_uid, "1.2.1");
-}
-
-static void a_new_image_starts_the_quiet_time_again(void **state)
-{
-    struct fixture *f = *state;
-    struct store_candidate one;
-    put(f, (struct arrival){0});
-    put(f, (struct arrival){.sop = "1.2.1.1.2", .at_ms = 50000});
-    assert_int_equal(candidates(f, &timers, STUDY_QUIET, &one), 0);
-    assert_int_equal(candidates(f, &timers, 50000 + STUDY_QUIET, &one), 1);
-}
-
-static void a_study_waits_for_each_of_its_series(void **state)
-{
-    struct fixture *f = *state;
-    struct store_candidate one;
-    static const struct store_timers slow_series = {90000, STUDY_QUIET, FORCE};
-    put(f, (struct arrival){0});
-    put(f, (struct arrival){.series = "1.2.1.2", .sop = "1.2.1.2.1", .at_ms = 1000});
-    assert_int_equal(candidates(f, &slow_series, 90500, &one), 0);
-    assert_int_equal(candidates(f, &slow_series, 91000, &one), 1);
-}
-
-static void a_study_that_never_falls_quiet_is_taken_by_the_force_timer(void **state)
-{
-    struct fixture *f = *state;
-    struct store_candidate one;
-    put(f, (struct arrival){0});
-    put(f, (struct arrival){.sop = "1.2.1.1.2", .at_ms = FORCE - 1});
-    assert_int_equal(candidates(f, &timers, FORCE - 1, &one), 0);
-    assert_int_equal(candidates(f, &timers, FORCE, &one), 1);
-    assert_string_equal(one.cause, "force_timer");
-}
-
-static void a_forced_study_is_complete_at_once(void **state)
-{
-    struct fixture *f = *state;
-    struct store_candidate one;
+    struct store_receiving one;
     enum store_force force;
     struct store_put at = put(f, (struct arrival){0});
     assert_true(store_force_study(f->store, at.study, start_ms, &force, &f->err));
     assert_int_equal(force, STORE_FORCE_ACCEPTED);
-    assert_int_equal(candidates(f, &timers, 1, &one), 1);
-    assert_string_equal(one.cause, "forced");
+    assert_int_equal(store_receiving(f->store, 0, start_ms, f->arena, &one, 1, &f->err), 1);
+    assert_true(one.forced);
     queue_one(f, at.study, 1);
-    assert_int_equal(candidates(f, &timers, FORCE, &one), 0);
+    put(f, (struct arrival){.sop = "1.2.1.1.2"});
+    assert_int_equal(store_receiving(f->store, 0, start_ms, f->arena, &one, 1, &f->err), 1);
+    assert_int_equal(one.revision, 2);
+    assert_false(one.forced);
     assert_int_equal(events_of(f, at.study, "forced"), 1);
-}
-
-static void a_held_study_hides_no_other(void **state)
-{
-    struct fixture *f = *state;
-    struct store_candidate one = {0};
-    put(f, (struct arrival){0});
-    struct store_put other =
-        put(f, (struct arrival){.study = "1.2.2", .series = "1.2.2.1", .sop = "1.2.2.1.1"});
-    held_uid = "1.2.1";
-    int count = candidates(f, &timers, STUDY_QUIET, &one);
-    held_uid = "";
-    assert_int_equal(count, 1);
-    assert_int_equal(one.study, other.study);
-    assert_int_equal(candidates(f, &timers, STUDY_QUIET, &one), 2);
-}
-
-static void a_clock_set_back_keeps_no_study_waiting(void **state)
-{
-    struct fixture *f = *state;
-    struct store_candidate one = {0};
-    put(f, (struct arrival){.at_ms = 86400000});
-    assert_int_equal(candidates(f, &timers, 1000, &one), 1);
-}
-
-static void a_study_of_side_objects_is_complete_too(void **state)
-{
-    struct fixture *f = *state;
-    struct store_candidate one = {0};
-    put(f, (struct arrival){.side = true});
-    assert_int_equal(candidates(f, &timers, STUDY_QUIET, &one), 1);
-    put(f, (struct arrival){.sop = "1.2.1.1.2", .at_ms = STUDY_QUIET});
-    assert_int_equal(candidates(f, &timers, 2 * STUDY_QUIET, &one), 1);
-    assert_int_equal(one.revision, 1);
 }
 
 static void force_says_when_it_is_too_late_or_unknown(void **state)
@@ -136,7 +37,7 @@ static void force_says_when_it_is_too_late_or_unknown(void **state)
 static void force_of_a_declined_study_is_a_new_revision(void **state)
 {
     struct fixture *f = *state;
-    struct store_candidate one;
+    struct store_receiving one;
     enum store_force force;
     struct store_put at = put(f, (struct arrival){0});
     assert_true(store_decline_study(f->store, at.study, 1, "too_old", start_ms, &f->err));
@@ -145,8 +46,9 @@ static void force_of_a_declined_study_is_a_new_revision(void **state)
     assert_string_equal(state_of(f, at.study), "receiving");
     assert_string_equal(reason_of(f, at.study), "");
     assert_int_equal(revision_of(f, at.study), 2);
-    assert_int_equal(candidates(f, &timers, 6, &one), 1);
+    assert_int_equal(store_receiving(f->store, 0, start_ms, f->arena, &one, 1, &f->err), 1);
     assert_int_equal(one.revision, 2);
+    assert_true(one.forced);
 }
 
 static void queueing_makes_one_job_for_each_model(void **state)
@@ -220,14 +122,7 @@ static void the_series_of_a_study_are_those_with_current_images(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(a_study_is_complete_when_it_has_been_quiet),
-        T(a_new_image_starts_the_quiet_time_again),
-        T(a_study_waits_for_each_of_its_series),
-        T(a_study_that_never_falls_quiet_is_taken_by_the_force_timer),
-        T(a_forced_study_is_complete_at_once),
-        T(a_held_study_hides_no_other),
-        T(a_clock_set_back_keeps_no_study_waiting),
-        T(a_study_of_side_objects_is_complete_too),
+        T(a_forced_study_is_told_so_until_it_starts),
         T(force_says_when_it_is_too_late_or_unknown),
         T(force_of_a_declined_study_is_a_new_revision),
         T(queueing_makes_one_job_for_each_model),
