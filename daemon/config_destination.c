@@ -4,7 +4,7 @@
 
 static bool is_destination(const struct config_peer *peer)
 {
-    return peer->receives_results;
+    return peer->receives_results || peer->receives_objects;
 }
 
 int config_all_destinations(const struct config *config,
