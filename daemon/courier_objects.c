@@ -23,7 +23,7 @@ struct sending {
 
 /* In words that hold for one object; outcome_of_status speaks of a report's classes. */
 static enum outcome_delivery send_one(struct sending *sending, const struct store_original *object,
-                                      char cause[200])
+                                      int *ret_status, char cause[200])
 {
     char path[PATH_MAX], comment[DICOM_COMMENT_SIZE];
     uint16_t status;
@@ -34,7 +34,7 @@ static enum outcome_delivery send_one(struct sending *sending, const struct stor
         snprintf(cause, 200, "%.199s", ours && err.code == ERR_IO ? "the object cannot be read" : err.text);
         return ours ? OUTCOME_REFUSED : OUTCOME_TRY_LATER;
     }
-    sending->status = sending->refused ? sending->status : status;
+    *ret_status = status;
     snprintf(cause, 200, "status 0x%04x%s%s", status, *comment ? ": " : "", comment);
     enum outcome_delivery outcome = outcome_of_status(status);
     return outcome == OUTCOME_OTHER_CLASS ? OUTCOME_REFUSED : outcome;
@@ -52,13 +52,16 @@ static bool note(struct sending *sending, struct err *err)
 static bool send_object(struct sending *sending, const struct store_original *object)
 {
     char cause[200];
+    int status = -1;
     struct err err = ERR_INIT;
     pulse_beat(sending->pulse, sending->own_ms);
-    enum outcome_delivery outcome = send_one(sending, object, cause);
+    enum outcome_delivery outcome = send_one(sending, object, &status, cause);
     if (outcome == OUTCOME_TRY_LATER) {
-        attempt_conclude(sending->attempt, OUTCOME_TRY_LATER, sending->status, cause);
+        attempt_conclude(sending->attempt, OUTCOME_TRY_LATER, status, cause);
         return false;
     }
+    if (!sending->refused)
+        sending->status = status;
     if (outcome == OUTCOME_STORED) {
         sending->sent++;
     } else if (sending->refused++ == 0) {
