@@ -172,7 +172,7 @@ static bool split_section(const char *section, char kind[32], char name[CONFIG_N
     if (!strchr(section, ' '))
         return snprintf(kind, 32, "%s", section) < 32;
     int used = 0;
-    return sscanf(section, "%31[a-z] \"%63[^\"]\"%n", kind, name, &used) == 2 && used && !section[used];
+    return sscanf(section, "%31[a-z0-9] \"%63[^\"]\"%n", kind, name, &used) == 2 && used && !section[used];
 }
 
 static void *entry_named(struct reader *reader, const struct config_group *group, const char *name)
