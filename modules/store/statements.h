@@ -135,11 +135,10 @@ S(DELIVERY_NEXT_PARKED, "SELECT id FROM delivery WHERE state = 'parked' AND dest
 S(DESTINATION_SET, "INSERT INTO destination (name, sop_class) VALUES (?1, ?2) ON CONFLICT (name)"
   " DO UPDATE SET sop_class = excluded.sop_class")
 
-/* Retention. ?1: no object came since; ?2: the same of a delivered study, and no answer left since. */
+/* Retention. ?1: no object came since; ?2: the same of a study that was delivered, and nothing left since. */
 S(KEEP_NEXT, "SELECT s.id, s.study_uid, s.last_object_ms FROM study s WHERE s.kept = 1"
   " AND s.state IN ('delivered', 'declined', 'encoded', 'withdrawn') AND (s.last_object_ms < ?1"
-  " OR (s.state = 'delivered' AND s.last_object_ms < ?2 AND NOT EXISTS (SELECT 1 FROM delivery d"
-  " WHERE d.study_id = s.id AND d.updated_ms >= ?2)))"
+  " OR (s.last_object_ms < ?2 AND ?2 > (SELECT max(d.updated_ms) FROM delivery d WHERE d.study_id = s.id)))"
   " AND NOT EXISTS (SELECT 1 FROM job j WHERE j.study_id = s.id AND j.state IN ('queued', 'running'))"
   " AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.study_id = s.id AND d.state IN ('pending', 'parked'))"
   " ORDER BY s.last_object_ms, s.id")

@@ -9,7 +9,7 @@
 /* Unix milliseconds; INT64_MIN for none. */
 struct store_keep_rule {
     int64_t finished_before_ms;  /* any finished study that no object came of since */
-    int64_t delivered_before_ms; /* a delivered one, no answer of which left since either */
+    int64_t delivered_before_ms; /* one that was delivered, and of which nothing left since either */
 };
 
 struct store_keep {
