@@ -192,16 +192,26 @@ static void take_comment(DcmDataset *detail, char comment[DICOM_COMMENT_SIZE])
         snprintf(comment, DICOM_COMMENT_SIZE, "%s", text.c_str());
 }
 
+// DCMTK answers with another uncompressed one where there is none of that syntax.
+static bool accepted_in(struct dicom_sender *sender, T_ASC_PresentationContextID id, const char *syntax)
+{
+    T_ASC_PresentationContext context;
+    return id != 0 && ASC_findAcceptedPresentationContext(sender->dul->params, id, &context).good() &&
+           strcmp(context.acceptedTransferSyntax, syntax) == 0;
+}
+
 // In the syntax that the file is in; else in one that needs no decoding.
 static T_ASC_PresentationContextID context_for(struct dicom_sender *sender, const char *sop_class,
                                                const DcmXfer &syntax)
 {
     const char *syntaxes[] = {syntax.getXferID(), UID_LittleEndianExplicitTransferSyntax,
                               UID_LittleEndianImplicitTransferSyntax};
-    T_ASC_PresentationContextID found = 0;
-    for (int i = 0; i < (syntax.isEncapsulated() ? 1 : 3) && found == 0; i++)
-        found = ASC_findAcceptedPresentationContextID(sender->dul, sop_class, syntaxes[i]);
-    return found;
+    for (int i = 0; i < (syntax.isEncapsulated() ? 1 : 3); i++) {
+        auto id = ASC_findAcceptedPresentationContextID(sender->dul, sop_class, syntaxes[i]);
+        if (accepted_in(sender, id, syntaxes[i]))
+            return id;
+    }
+    return 0;
 }
 
 bool dicom_sender_store(struct dicom_sender *sender, const char *path, uint16_t *ret_status,
