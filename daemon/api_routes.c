@@ -237,7 +237,7 @@ static const struct api_route routes[] = {
     {"POST", "/api/v1/studies/{id}/purge",    api_keep_purge, {"reason", "operator", NULL}},
     {"POST", "/api/v1/studies/{id}/force",    post_force,   {NULL}},
     {"GET",  "/api/v1/peers",                 api_peers_list, {NULL}},
-    {"POST", "/api/v1/peers/{name}/echo",     api_peers_echo, {NULL}},
+    {"POST", "/api/v1/peers/{id}/echo",       api_peers_echo, {NULL}},
     {"GET",  "/api/v1/refusals",              get_refusals, {"since", "limit", NULL}},
     {"GET",  "/api/v1/studies/{id}/route",    api_route_explain,   {NULL}},
     {"GET",  "/api/v1/deliveries/parked",     api_route_parked,    {"destination", "limit", NULL}},

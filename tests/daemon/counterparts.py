@@ -272,11 +272,14 @@ class Arrival:
 
 class Pacs:
     """A pynetdicom SCP. `answer(arrival, number)` gives the status, may sleep, and may return None to drop the
-    connection after storing; `classes` are the SR classes it negotiates."""
+    connection after storing; `classes` are the SR classes it negotiates; `calling`: the only AE titles that may call,
+    if any are named. `proposed` are the classes that each association asked for."""
 
     def __init__(self, ae_title="PACS", classes=(studies.COMPREHENSIVE_3D_SR, studies.COMPREHENSIVE_SR,
-                                                  studies.ENHANCED_SR), answer=None, port=None, listen=True):
+                                                  studies.ENHANCED_SR), answer=None, port=None, listen=True,
+                 verification=True, calling=()):
         self.ae_title, self.classes, self.answer = ae_title, classes, answer
+        self.verification, self.calling, self.proposed = verification, list(calling), []
         self.port = port or free_port()
         self.arrivals = []
         self.associations = 0
@@ -295,7 +298,9 @@ class Pacs:
         entity.require_called_aet = self.require_called
         entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 60 * TIME_FACTOR
         entity.maximum_associations = 20
-        entity.add_supported_context(Verification)
+        entity.require_calling_aet = self.calling
+        if self.verification:
+            entity.add_supported_context(Verification)
         for sop_class in self.classes:
             entity.add_supported_context(sop_class, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
         self.server = entity.start_server(("127.0.0.1", self.port), block=False, evt_handlers=[
@@ -303,6 +308,7 @@ class Pacs:
 
     def _requested(self, event):
         self.associations += 1
+        self.proposed.append([str(one.abstract_syntax) for one in event.assoc.requestor.requested_contexts])
 
     def _store(self, event):
         arrival = Arrival(event)

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "daemon/config.h"
+#include "daemon/config_keys.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +112,29 @@ static void refused_classes_add_up_and_must_be_uids(void **state)
     assert_string_equal(config->listener.refused_classes, "1.2.3 1.2.4 1.2.5");
     config_free(config);
     refused("[listener]\nrefused_classes = 1.2.3 SecondaryCapture\n", 2, "SecondaryCapture");
+}
+
+static void the_order_of_sr_classes_is_a_choice_of_words_each_once(void **state)
+{
+    const char *peer = "[peer \"A\"]\nae_title = A\naddress = 10.0.0.1\n";
+    char text[200];
+    struct config *config = load_good(peer);
+    assert_string_equal(config->peers[0].sr_classes, "comprehensive-3d comprehensive enhanced");
+    assert_true(config->peers[0].may_echo);
+    assert_int_equal(config->peers[0].dimse_timeout_s, 0);
+    config_free(config);
+    snprintf(text, sizeof text, "%ssr_classes =   enhanced  comprehensive\n", peer);
+    config = load_good(text);
+    assert_string_equal(config->peers[0].sr_classes, "enhanced comprehensive");
+    config_free(config);
+    snprintf(text, sizeof text, "%ssr_classes = comprehensive comprehensive-3d\n", peer);
+    config_free(load_good(text)); /* one word begins with the other */
+    snprintf(text, sizeof text, "%ssr_classes = enhanced basic\n", peer);
+    refused(text, 4, "comprehensive-3d|comprehensive|enhanced");
+    snprintf(text, sizeof text, "%ssr_classes = enhanced comprehensive enhanced\n", peer);
+    refused(text, 4, "twice");
+    snprintf(text, sizeof text, "%ssr_classes =\n", peer);
+    refused(text, 4, "at least one");
 }
 
 static void a_line_that_is_neither_key_nor_section_is_refused(void **state)
@@ -409,7 +433,7 @@ static void printed_keys_are_a_file_that_says_the_defaults(void **state)
         assert_null(at);
         assert_true(strlen(columns[5]) > 10); /* help */
         assert_true(strcmp(columns[4], "yes") == 0 || strcmp(columns[4], "no") == 0);
-        if (strcmp(columns[0], "peer") != 0 && strcmp(columns[0], "model") != 0 && *columns[3])
+        if (!config_group_find(columns[0]) && *columns[3])
             sprintf(text + strlen(text), "[%s]\n%s = %s\n", columns[0], columns[1], columns[3]);
     }
     free(keys);
@@ -440,6 +464,7 @@ int main(void)
         cmocka_unit_test(an_unknown_key_names_file_and_line),
         cmocka_unit_test(a_key_given_twice_is_refused_not_replaced),
         cmocka_unit_test(refused_classes_add_up_and_must_be_uids),
+        cmocka_unit_test(the_order_of_sr_classes_is_a_choice_of_words_each_once),
         cmocka_unit_test(a_line_that_is_neither_key_nor_section_is_refused),
         cmocka_unit_test(a_long_line_is_refused_not_cut),
         cmocka_unit_test(the_longest_line_is_read_whole),
