@@ -72,7 +72,7 @@ def data_set_bytes(path):
 
 class Daemon:
     """One cardioscribed. Keys are overridden as {"assembly.study_quiet_s": 5}; peers and models are lists of
-    dicts with a name each, and replace the defaults."""
+    dicts with a name each, and replace the defaults; a peer may say that it is of another kind."""
 
     def __init__(self, folder, keys=(), peers=(), models=None, environment=None, state=None):
         self.folder = pathlib.Path(folder)
@@ -109,11 +109,11 @@ class Daemon:
             section, name = key.split(".")
             sections.setdefault(section, {})[name] = value
         lines = []
-        named = [(f'peer "{one["name"]}"', one) for one in self.peers]
+        named = [(f'{one.get("kind", "peer")} "{one["name"]}"', one) for one in self.peers]
         named += [(f'model "{one["name"]}"', one) for one in self.models]
         for section, keys in [*sections.items(), *named]:
             lines.append(f"[{section}]")
-            lines += [f"{key} = {value}" for key, value in keys.items() if key != "name"]
+            lines += [f"{key} = {value}" for key, value in keys.items() if key not in ("kind", "name")]
         path = self.folder / "cardioscribed.conf"
         path.write_text("\n".join(lines) + "\n")
         return path
