@@ -210,6 +210,9 @@ static void peers_and_models_have_names_and_defaults(void **state)
     assert_string_equal(config->peers[1].name, "Scanner 2");
     assert_int_equal(config->peers[1].port, 104);
     assert_false(config->peers[1].may_store);
+    assert_int_equal(config->peers[1].study_quiet_s, -1); /* that of [assembly] */
+    assert_int_equal(config->peers[1].expected_series, 0);
+    assert_false(config->peers[1].trust_counts);
     assert_int_equal(config->model_count, 1);
     assert_string_equal(config->models[0].name, "heart");
     assert_string_equal(config->models[0].description_match, "cardiac|heart");
@@ -245,6 +248,18 @@ static void a_peer_or_model_must_be_complete(void **state)
     refused("[peer \"PACS\"]\nae_title = A\n", 0, "address");
     refused("[model \"heart\"]\nlive = yes\n", 0, "folder");
     refused("[peer \"PACS\"]\nae_title = A\naddress = pacs.example.org\nmay_store = yes\n", 0, "IPv4");
+}
+
+static void what_a_peer_is_expected_to_send_must_have_words(void **state)
+{
+    static const char text[] = "[peer \"CT\"]\nae_title = A\naddress = 10.0.0.5\nmay_store = yes\n";
+    char whole[300];
+    snprintf(whole, sizeof whole, "%srequired_series = coronary|cta, calcium\n", text);
+    struct config *config = load_good(whole);
+    assert_string_equal(config->peers[0].required_series, "coronary|cta, calcium");
+    config_free(config);
+    snprintf(whole, sizeof whole, "%srequired_series = coronary,,calcium\n", text);
+    refused(whole, 0, "required_series");
 }
 
 #define DIGEST_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
@@ -475,6 +490,7 @@ int main(void)
         cmocka_unit_test(a_section_given_twice_is_one),
         cmocka_unit_test(a_peer_or_model_needs_a_name_and_others_take_none),
         cmocka_unit_test(a_peer_or_model_must_be_complete),
+        cmocka_unit_test(what_a_peer_is_expected_to_send_must_have_words),
         cmocka_unit_test(digests_of_tokens_add_up_in_lower_case),
         cmocka_unit_test(a_token_in_place_of_its_digest_is_refused_and_not_repeated),
         cmocka_unit_test(a_merge_takes_what_is_reloadable_and_names_the_rest),
