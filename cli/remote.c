@@ -35,11 +35,9 @@ static void take_option(struct remote *remote, int which)
     const struct {
         int which;
         const char **into;
-    } texts[] = {{'u', &remote->url},    {'k', &remote->token_file}, {'o', &remote->out},
-                 {'h', &remote->host},   {'p', &remote->port},       {'a', &remote->called},
-                 {'c', &remote->calling},
-                 {'r', &remote->reason},
-                 {'d', &remote->destination}};
+    } texts[] = {{'u', &remote->url},     {'k', &remote->token_file}, {'o', &remote->out},
+                 {'h', &remote->host},    {'p', &remote->port},       {'a', &remote->called},
+                 {'c', &remote->calling}, {'r', &remote->reason},     {'d', &remote->destination}};
     if (which == 'j')
         remote->json = true;
     if (which == 'A')

@@ -23,9 +23,8 @@ struct api_route {
 
 static bool read_state(const struct api_request *request, const char **ret, struct api_answer *answer)
 {
-    static const char *const states[] = {"receiving", "queued",   "encoding", "encoded",
-                                         "delivered", "declined", "parked",   "undelivered",
-                                         "withdrawn"};
+    static const char *const states[] = {"receiving", "queued", "encoding",    "encoded",  "delivered",
+                                         "declined",  "parked", "undelivered", "withdrawn"};
     *ret = api_request_value(request, "state");
     for (size_t i = 0; i < sizeof states / sizeof *states; i++)
         if (!*ret || strcmp(*ret, states[i]) == 0)

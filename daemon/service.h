@@ -1,5 +1,6 @@
 /* What every room of the daemon works with. Built by main before the first room opens; of the pointers only
- * `config`, `rulebook` and `routebook` change afterwards. Flags are written by the room named and read by readiness. */
+ * `config`, `rulebook` and `routebook` change afterwards. Flags are written by the room named and read by
+ * readiness. */
 #ifndef DAEMON_SERVICE_H
 #define DAEMON_SERVICE_H
 
@@ -20,7 +21,7 @@
  * was ever published stays valid until the service has stopped. */
 struct service {
     const struct config *_Atomic config;
-    const struct rulebook *_Atomic rulebook; /* as config: published by a reload, valid until the end */
+    const struct rulebook *_Atomic rulebook;   /* as config: published by a reload, valid until the end */
     const struct routebook *_Atomic routebook; /* likewise */
     struct store *store;
     struct spool *spool;

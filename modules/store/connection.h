@@ -50,8 +50,8 @@ bool event_add(struct store *store, int64_t study, const char *kind, int64_t now
 /* store_forward_objects, inside a transaction and without the study's state. */
 bool forward_add(struct store *store, int64_t study, int revision, const char *const *destinations, int count,
                  int64_t now_ms, struct err *err);
-/* A study's state from its jobs and deliveries, inside a transaction; a receiving or withdrawn study stays as it
- * is. */
+/* A study's state from its jobs and deliveries, inside a transaction; a receiving or withdrawn study stays as
+ * it is. */
 bool study_refresh(struct store *store, int64_t study, int64_t now_ms, struct err *err);
 
 #endif

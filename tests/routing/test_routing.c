@@ -30,7 +30,9 @@ static const char *const heart[] = {"HEART"}, *const chest[] = {"CHEST\\HEART"};
 static const struct routing_series series[] = {{"CT1", "CT", "Cor CTA 0.6", heart},
                                                {"CT1", "CT", "Topogram", chest},
                                                {"WS3", "SC", "Screen save", NULL}};
-static const struct routing_study study = {"Herz-CT K\xC3\xA4" "fig", series, 3};
+static const struct routing_study study = {"Herz-CT K\xC3\xA4"
+                                           "fig",
+                                           series, 3};
 
 static const struct routing_finding findings[] = {{"effusion", "present", true, 0.83},
                                                   {"stenosis", "present", false, 0},
