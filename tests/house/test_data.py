@@ -11,7 +11,7 @@ from tree import BUILD, ROOT, read, show, tracked
 DAEMON = BUILD / "daemon" / "cardioscribed"
 SAMPLE = "conf/cardioscribed.conf"
 MANUAL = "docs/man/cardioscribed.conf.5"
-NAMED = {"peer", "model"}  # sections that come with a name; the sample has a commented example of each
+NAMED = {"peer", "hl7", "webhook", "model"}  # sections that come with a name; the sample has a commented example of each
 MAX_LINE = 198  # inih's, see daemon/config.c
 
 # Spelled in pieces so that this file does not match itself.
@@ -76,7 +76,8 @@ def test_the_sample_configuration_is_correct():
 def test_the_examples_of_the_sample_are_correct_once_filled_in(tmp_path):
     filled = tmp_path / "filled.conf"
     text = re.sub(r"^#(?=\[|\w+ =)", "", read(SAMPLE), flags=re.MULTILINE)
-    for key, value in (("ae_title", "ARCHIVE"), ("address", "127.0.0.1"), ("folder", "/models/demo-ct")):
+    for key, value in (("ae_title", "ARCHIVE"), ("address", "127.0.0.1"), ("folder", "/models/demo-ct"),
+                       ("url", "https://127.0.0.1/results"), ("secret_file", "/etc/cardioscribe/secret")):
         text = re.sub(rf"^{key} =$", f"{key} = {value}", text, flags=re.MULTILINE)
     filled.write_text(text)
     checked = subprocess.run([str(DAEMON), "-c", str(filled), "--check"], capture_output=True, text=True, timeout=30)

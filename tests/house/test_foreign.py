@@ -19,7 +19,7 @@ FOREIGN = [
     (r"systemd/.*", ["daemon/main.c"]),
     (r"ini\.h", ["daemon/config.c"]),
     (r"seccomp\.h", ["worker/filter.c"]),
-    (r"curl/curl\.h", ["cli/rest.c"]),
+    (r"curl/curl\.h", ["cli/rest.c", "daemon/courier_webhook.c", "daemon/mllp.c"]),
     (r"jansson\.h", ["*"]),  # JSON values are passed around as they are
 ]
 SYSTEM = re.compile(
