@@ -105,7 +105,7 @@ def keys_of_the_manual(text):
     """(section, key, default, reloadable) of every entry, in mdoc."""
     for section, entries in re.findall(r'^\.Ss \[(\w+)[^\]]*\]\n(.*?)(?=^\.S[sh] )', text, re.MULTILINE | re.DOTALL):
         for entry in re.split(r"^\.It Cm ", entries, flags=re.MULTILINE)[1:]:
-            default = re.search(r"^Default(?:: empty\.|:\n\.Ql (\S+) \.)$", entry, re.MULTILINE)
+            default = re.search(r"^Default(?:: empty\.|:\n\.Ql (.+) \.)$", entry, re.MULTILINE)
             reloadable = "yes" if re.search(r"^\.Em Reloadable \.$", entry, re.MULTILINE) else "no"
             yield section, entry.split()[0], default.group(1) or "" if default else None, reloadable
 
