@@ -182,7 +182,9 @@ static void tell_delivery(const struct story *story, const json_t *delivery)
     const char *name = text_of(delivery, "destination"), *state = text_of(delivery, "state");
     const char *cause = text_of(delivery, "cause");
     if (strcmp(state, "delivered") == 0)
-        fprintf(story->to, " The report was delivered to %s at %s.", name, text_of(delivery, "updated_at"));
+        fprintf(story->to, " The %s delivered to %s at %s.",
+                strcmp(text_of(delivery, "what"), "objects") == 0 ? "originals were" : "report was", name,
+                text_of(delivery, "updated_at"));
     else if (strcmp(state, "withdrawn") == 0)
         fprintf(story->to, " What was to go to %s was withdrawn.", name);
     else if (strcmp(state, "parked") == 0)
