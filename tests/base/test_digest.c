@@ -84,6 +84,20 @@ static void a_file_is_digested_from_an_offset(void **state)
     unlink(path);
 }
 
+/* source: RFC 4231, test cases 2 and 6. */
+static void hmac_of_known_vectors(void **state)
+{
+    static const char short_text[] = "what do ya want for nothing?";
+    static const char long_text[] = "Test Using Larger Than Block-Size Key - Hash Key First";
+    char hex[DIGEST_HEX_SIZE];
+    unsigned char key[131];
+    digest_hmac("Jefe", 4, short_text, strlen(short_text), hex);
+    assert_string_equal(hex, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+    memset(key, 0xaa, sizeof key);
+    digest_hmac(key, sizeof key, long_text, strlen(long_text), hex);
+    assert_string_equal(hex, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
+}
+
 static void what_cannot_be_read_is_an_io_error(void **state)
 {
     char hex[DIGEST_HEX_SIZE];
@@ -103,6 +117,7 @@ int main(void)
         cmocka_unit_test(pieces_give_the_digest_of_the_whole),
         cmocka_unit_test(an_unfinished_one_can_be_dropped),
         cmocka_unit_test(a_file_is_digested_from_an_offset),
+        cmocka_unit_test(hmac_of_known_vectors),
         cmocka_unit_test(what_cannot_be_read_is_an_io_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
