@@ -146,13 +146,14 @@ def parameters_of(route, method):
 
 def test_every_described_parameter_is_taken_and_no_other(scene):
     values = {"since": "2020-01-01", "state": "delivered", "accession": "A", "patient_id": "P", "study_uid": "1.2",
-              "limit": 7, "embedding": 1, "revision": 1, "model": "demo-ct"}
+              "limit": 7, "embedding": 1, "revision": 1, "model": "demo-ct", "reason": "a", "operator": "b",
+              "destination": "pacs"}
     every = {name for route, one in OPENAPI["paths"].items() for method in METHODS if method in one
              for name in parameters_of(route, method)}
     assert every == set(values)
     for route, one in OPENAPI["paths"].items():
         for method in METHODS:
-            if method not in one or route.endswith(("/force", "/retry", "/echo")):
+            if method not in one or route.endswith(("/force", "/retry", "/echo", "/purge")):
                 continue
             for name, value in values.items():
                 answer = requests.get(scene.daemon.url + route.replace("{id}", scene.study.uid), {name: value},
@@ -198,7 +199,7 @@ def test_metrics_say_what_happened_in_a_form_prometheus_reads(scene):
     assert value("cardioscribe_database_readable") == 1
     for name, states in (("studies", resolve({"$ref": "#/components/schemas/StudyState"})["enum"]),
                          ("jobs", ["queued", "running", "done", "failed", "superseded"]),
-                         ("deliveries", ["pending", "delivered", "parked"])):
+                         ("deliveries", ["pending", "delivered", "parked", "withdrawn"])):
         family = families[f"cardioscribe_{name}"]  # a state with nothing in it is 0, not missing
         assert sorted(one.labels["state"] for one in family.samples) == sorted(states) and family.type == "gauge"
         assert all(one.value == 0 for one in families[f"cardioscribe_{name}_oldest_seconds"].samples)
@@ -697,6 +698,30 @@ def test_retry_puts_back_what_was_refused_for_good(start_daemon, start_pacs):
     assert daemon.wait_state(study.uid, "delivered")["reason"] == ""
 
 
+def test_where_a_study_goes_and_what_was_given_up(start_daemon, start_pacs, tmp_path):
+    refusing = [0xA900]
+    pacs = start_pacs(answer=lambda arrival, number: refusing[0])
+    rules = tmp_path / "routes.json"
+    rules.write_text(json.dumps({"rules": [{"name": "all", "why": "there is one archive", "deliver": ["pacs"]}]}))
+    daemon = start_daemon(keys={"service.routes_file": rules}, peers=[pacs.peer()])
+    study = ct_study()
+    send(daemon, study.objects)
+    daemon.wait_state(study.uid, "undelivered")
+    told = ask(daemon, STUDY + "/route", id=study.uid)
+    (result,) = told["results"]
+    assert result["deliver"] == ["pacs"] and told["rules"] == {"file": str(rules), "count": 1,
+                                                               "sha256": hashlib.sha256(rules.read_bytes()).hexdigest()}
+    assert result["steps"] == [{"rule": "all", "why": "there is one archive", "verdict": "matches",
+                                "because": "it has no condition"}]
+    (parked,) = ask(daemon, "/api/v1/deliveries/parked", destination="pacs")["deliveries"]
+    assert parked["status"] == "0xA900" and parked["study_uid"] == study.uid
+    assert ask(daemon, "/api/v1/deliveries/parked", destination="other")["deliveries"] == []
+    refusing[0] = 0x0000
+    assert ask(daemon, "/api/v1/destinations/{id}/retry", "post", 202, id="pacs")["deliveries"] == 1
+    daemon.wait_state(study.uid, "delivered")
+    refused(daemon, "/api/v1/destinations/{id}/retry", "post", 404, id="nobody")
+
+
 def test_a_report_whose_file_is_gone_is_an_error_not_an_empty_file(start_daemon, start_pacs):
     pacs = start_pacs()
     daemon = start_daemon(peers=[pacs.peer()])
@@ -706,6 +731,23 @@ def test_a_report_whose_file_is_gone_is_an_error_not_an_empty_file(start_daemon,
     (path,) = daemon.files("reports")
     path.unlink()
     assert "cannot be read" in refused(daemon, STUDY + "/report", status=500, id=study.uid)
+
+
+def test_a_purged_study_says_who_took_it_back(start_daemon):
+    daemon = start_daemon(models=[])
+    study = ct_study(3)
+    send(daemon, study.objects)
+    shown = ask(daemon, STUDY + "/purge", "post", id=study.uid, reason="sent by mistake", operator="an operator")
+    assert shown == {"withdrawn": True, "study": 1, "objects": 3, "delivered_before": 0}
+    shown = ask(daemon, STUDY, id=study.uid)
+    assert shown["state"] == "withdrawn" and shown["objects"]["withdrawn"] == 3
+    (trace,) = shown["withdrawals"]
+    assert (trace["via"], trace["who"], trace["said_by"], trace["reason"]) == \
+        ("purged", "no token", "an operator", "sent by mistake")
+    assert [one["id"] for one in ask(daemon, "/api/v1/studies", state="withdrawn")["studies"]] == [1]
+    refused(daemon, STUDY + "/purge", "post", 409, id=study.uid)
+    refused(daemon, STUDY + "/purge", "post", 404, id="1.2.3.4")
+    refused(daemon, STUDY + "/force", "post", 409, id=study.uid)
 
 
 PEER_ECHO = "/api/v1/peers/{id}/echo"
