@@ -78,8 +78,7 @@ bool janitor_reconcile(struct service *service, struct err *err)
 {
     struct orphans orphans = {.service = service};
     int swept, lost, requeued;
-    if (!spool_sweep(service->spool, &swept, err) ||
-        !keeper_clear(service, err) ||
+    if (!spool_sweep(service->spool, &swept, err) || !keeper_clear(service, err) ||
         !store_check_files(service->store, file_there, service, &lost, err) ||
         !spool_walk(service->spool, visit_file, &orphans, err) ||
         !store_requeue_running(service->store, &requeued, err))

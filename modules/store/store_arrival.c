@@ -204,8 +204,8 @@ static bool put(struct store *store, const struct store_object *object, struct s
         return false;
     bool conflict = study.exists && study.other_patient;
     if (conflict || withdrawn) {
-        *ret = (struct store_put){conflict ? STORE_CONFLICT : STORE_WITHDRAWN, study.id, study.revision,
-                                  false};
+        *ret =
+            (struct store_put){conflict ? STORE_CONFLICT : STORE_WITHDRAWN, study.id, study.revision, false};
         return true;
     }
     if (!study.exists && !add_study(store, object, &study, err))

@@ -13,7 +13,7 @@ struct store_withdrawal {
     const char *code, *reason;
     const char *who, *address, *said_by; /* AE title or digest of a token; as they call themselves */
     const char *note_uid;
-    char (*sop_uids)[UID_SIZE];       /* with count 0: every object of the study that is here */
+    char (*sop_uids)[UID_SIZE]; /* with count 0: every object of the study that is here */
     int count;
 };
 
