@@ -73,6 +73,10 @@ static void a_database_of_the_first_release_keeps_its_deliveries(void **state)
                " AND revision = 2 AND result_id = 5 AND destination = 'PACS' AND state = 'delivered'"
                " AND attempts = 2 AND status = 0 AND sop_uid = '1.9.1' AND created_ms = 4"),
         1);
+    assert_int_equal(ask(f,
+                         "SELECT count(*) FROM study WHERE id = 7 AND expected = '' AND expected_missing = 0"
+                         " AND stated_series = 0 AND stated_objects = 0"),
+                     1);
     assert_true(store_due_delivery(f->store, "ARCHIVE", 20, &found, &delivery, &f->err));
     assert_true(found);
     assert_int_equal(delivery.what, STORE_WHAT_RESULT);

@@ -76,7 +76,8 @@ static void the_largest_count_that_the_objects_say_is_kept(void **state)
     struct fixture *f = *state;
     put(f, (struct arrival){.stated_series = 3, .stated_objects = 10});
     put(f, (struct arrival){.sop = "1.2.1.1.2", .stated_series = 2, .stated_objects = 40});
-    put(f, (struct arrival){.sop = "1.2.1.1.3"});
+    put(f, (struct arrival){.sop = "1.2.1.1.3", .stated_series = 1, .stated_objects = 20});
+    put(f, (struct arrival){.sop = "1.2.1.1.4"});
     struct store_receiving one = the_only(f, 0);
     assert_int_equal(one.stated_series, 3);
     assert_int_equal(one.stated_objects, 40);
