@@ -11,12 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LOOK_MS = 500, BATCH = 64, REMEMBERED = 256, SETTLED_MS = 1000 };
+enum { LOOK_MS = 500, BATCH = 64, REMEMBERED = 256, SETTLED_MS = 1000, COUNTED_AGAIN_MS = 30000 };
 
 /* A study that waits for what has not come: it need not be counted again until something comes, or the
- * configuration changes. */
+ * configuration changes; and now and then, because a clock that was set back hides what comes. */
 struct wait {
-    int64_t study, newest_ms;
+    int64_t study, newest_ms, counted_ms;
     const struct config *config;
 };
 
@@ -176,7 +176,8 @@ static bool still_waits(struct assembler *assembler, const struct store_receivin
 {
     const struct wait *wait = place_of(assembler, study);
     return wait->study == study->study && wait->newest_ms == study->newest_series_ms &&
-           wait->config == assembler->service->config;
+           wait->config == assembler->service->config &&
+           clock_monotonic_ms() - wait->counted_ms < COUNTED_AGAIN_MS;
 }
 
 /* Two objects may come in one millisecond, so what came just now is counted again. */
@@ -184,7 +185,8 @@ static void remember_wait(struct assembler *assembler, const struct store_receiv
                           const struct config *config, int64_t now_ms)
 {
     if (now_ms - study->newest_series_ms > SETTLED_MS)
-        *place_of(assembler, study) = (struct wait){study->study, study->newest_series_ms, config};
+        *place_of(assembler, study) =
+            (struct wait){study->study, study->newest_series_ms, clock_monotonic_ms(), config};
 }
 
 /* Begin a study, unless it waits for what has not come. */
