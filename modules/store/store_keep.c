@@ -83,14 +83,14 @@ static int read_removals(struct store *store, int max, char paths[][PATH_ROOM], 
     return row == ROW_FAILED ? -1 : count;
 }
 
-static bool remove_files(struct store *store, store_remove remove, void *context, int max, int *ret_count,
+static bool remove_files(struct store *store, store_remove take, void *context, int max, int *ret_count,
                          struct err *err)
 {
     char paths[MAX_REMOVED][PATH_ROOM];
     int count = read_removals(store, max < MAX_REMOVED ? max : MAX_REMOVED, paths, err);
     *ret_count = 0;
     for (int i = 0; i < count; i++) {
-        if (!remove(context, paths[i]))
+        if (!take(context, paths[i]))
             continue;
         if (!statement_run(store, statement_bind(store, SQL_REMOVAL_DONE, "t", paths[i]), err))
             return false;
@@ -99,11 +99,11 @@ static bool remove_files(struct store *store, store_remove remove, void *context
     return count >= 0;
 }
 
-bool store_keep_remove(struct store *store, store_remove remove, void *context, int max, int *ret_count,
+bool store_keep_remove(struct store *store, store_remove take, void *context, int max, int *ret_count,
                        struct err *err)
 {
     return transaction_begin(store, err) &&
-           transaction_end(store, remove_files(store, remove, context, max, ret_count, err), err);
+           transaction_end(store, remove_files(store, take, context, max, ret_count, err), err);
 }
 
 /* Asked of every object that comes: what is not in the list costs no transaction. */

@@ -31,7 +31,7 @@ bool store_keep_drop(struct store *store, const struct store_keep *keep, const c
  * never was there. False leaves it for another time. May not call the store. */
 typedef bool (*store_remove)(void *context, const char *path);
 /* *ret_count: files done with, at most max; 0 when none is left or none could be removed. */
-bool store_keep_remove(struct store *store, store_remove remove, void *context, int max, int *ret_count,
+bool store_keep_remove(struct store *store, store_remove take, void *context, int max, int *ret_count,
                        struct err *err);
 
 /* A file of this path is about to be put in place again: it is not removed any more. */
