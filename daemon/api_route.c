@@ -27,6 +27,11 @@ static json_t *readable(json_t *rows)
         clock_iso(json_integer_value(json_object_get(row, "updated_ms")), at);
         json_object_set_new(row, "updated_at", json_string(at));
         json_object_del(row, "updated_ms");
+        const json_t *status = json_object_get(row, "status");
+        char hex[16];
+        snprintf(hex, sizeof hex, "0x%04X", (unsigned)json_integer_value(status) & 0xffffU);
+        if (!json_is_null(status))
+            json_object_set_new(row, "status", json_string(hex));
     }
     return rows ? json_pack("{s:o}", "deliveries", rows) : NULL;
 }

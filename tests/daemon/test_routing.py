@@ -255,7 +255,7 @@ def test_an_original_that_is_refused_keeps_no_other_and_is_first_when_tried_agai
         return daemon.get("/api/v1/deliveries/parked")["deliveries"]
     (one,) = wait_for("the parked delivery", parked, 60)
     assert one["cause"].startswith("1 of 12 originals refused, the first: status 0xa900") and one["what"] == "objects"
-    assert one["destination"] == "archive" and one["study_uid"] == study.uid and one["status"] == 0xA900
+    assert one["destination"] == "archive" and one["study_uid"] == study.uid and one["status"] == "0xA900"
     assert len(archive.arrivals) == 12
     assert "archive" in cli(daemon, "parked") and "1 of 12" in cli(daemon, "parked", "--destination", "archive")
     assert "1 of 12" not in cli(daemon, "parked", "--destination", "other")
