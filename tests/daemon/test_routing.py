@@ -1,11 +1,13 @@
 """Rules of the site: where results and originals go, what is done first, and the sentence that says why."""
 import collections
+import io
 import json
 import subprocess
 import sys
 
 import pytest
 import requests
+from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 from pynetdicom import AE, evt
 
@@ -239,6 +241,27 @@ def test_a_compressed_original_is_sent_as_it_is_or_not_at_all(start_daemon, tmp_
     kept = {data_set_bytes(path) for path in daemon.files("objects")}
     assert {one.raw for one in pacs.arrivals if one.syntax == RLELossless} <= kept
     pacs.stop()
+
+
+def test_orthanc_gets_originals_and_report_of_what_the_rules_choose(start_daemon, orthanc, tmp_path):
+    rules = write(tmp_path / "routes.json", {"name": "heart", "when": {"study_description": "heart"}, "forward": ["orthanc"]},
+                  {"name": "knee", "when": {"study_description": "knee"}, "hold": True})
+    daemon = start_daemon(keys={"service.routes_file": rules}, peers=[orthanc.peer(receives_objects="yes")])
+    heart, knee = ct_study(), ct_study(description="KNEE")
+    for image in heart.objects[6:]:
+        image.compress(RLELossless)
+    sent(daemon, knee, "encoded")
+    sent(daemon, heart)
+    wait_for("both deliveries", lambda: {one["state"] for one in daemon.study(heart.uid)["deliveries"]} == {"delivered"}, 60)
+    held = {one.SOPInstanceUID: one for one in (dcmread(io.BytesIO(orthanc.file(one)))
+                                                for one in orthanc.instances(heart.uid, "CT"))}
+    assert set(held) == {one.SOPInstanceUID for one in heart.objects}
+    for one in heart.objects:
+        kept = held[one.SOPInstanceUID]
+        assert kept.file_meta.TransferSyntaxUID == one.file_meta.TransferSyntaxUID
+        assert kept.PixelData == one.PixelData and kept.SeriesInstanceUID == one.SeriesInstanceUID
+    assert len(orthanc.instances(heart.uid)) == 1
+    assert orthanc.instances(knee.uid) == [] == orthanc.instances(knee.uid, "CT")
 
 
 def test_an_original_that_is_refused_keeps_no_other_and_is_first_when_tried_again(start_daemon, start_pacs, tmp_path):
