@@ -93,6 +93,25 @@ static void what_waits_is_never_due(void **state)
     assert_int_equal(next(f, far, far, NULL).study, 0); /* parked */
 }
 
+static void what_is_parked_of_an_older_revision_keeps_the_study(void **state)
+{
+    struct fixture *f = *state;
+    struct store_delivery delivery;
+    bool found;
+    int64_t study = reported(f, pacs);
+    assert_true(due(f, "PACS", 400000, &delivery));
+    assert_true(store_park_delivery(f->store, &delivery, -1, "refused", start_ms, &f->err));
+    put(f, (struct arrival){.sop = "1.2.1.1.2"});
+    queue_one(f, study, 2);
+    finish(f, claim(f, 300000), (struct ending){.destinations = pacs});
+    deliver(f);
+    assert_string_equal(state_of(f, study), "delivered");
+    assert_int_equal(next(f, 100000000000, 100000000000, NULL).study, 0);
+    assert_true(store_requeue_delivery(f->store, delivery.id, start_ms, &found, &f->err));
+    deliver(f);
+    assert_int_equal(next(f, 100000000000, -1, NULL).study, study);
+}
+
 static void what_could_not_be_analysed_is_never_due(void **state)
 {
     struct fixture *f = *state;
@@ -152,6 +171,19 @@ static void a_study_that_moved_on_is_not_dropped(void **state)
     assert_int_equal(drop(f, keep, 64, &more), 0);
     assert_false(more);
     assert_int_equal(ask(f, "SELECT count(*) FROM instance WHERE gone <> ''"), 0);
+}
+
+static void a_study_objects_of_which_come_again_is_dropped_no_further(void **state)
+{
+    struct fixture *f = *state;
+    bool more;
+    int64_t study = delivered(f);
+    struct store_keep keep = next(f, 1, -1, NULL);
+    assert_int_equal(drop(f, keep, 2, &more), 2);
+    put(f, (struct arrival){.sop = "1.2.1.1.2", .at_ms = 500000});
+    assert_string_equal(state_of(f, study), "delivered");
+    assert_int_equal(drop(f, keep, 64, &more), 0);
+    assert_int_equal(ask(f, "SELECT count(*) FROM instance WHERE gone = ''"), 2);
 }
 
 static void a_dropped_object_that_comes_again_is_kept_and_asks_for_nothing(void **state)
@@ -267,11 +299,13 @@ int main(void)
         T(a_finished_study_is_due_by_its_last_object),
         T(a_delivered_study_is_due_by_its_last_delivery),
         T(what_waits_is_never_due),
+        T(what_is_parked_of_an_older_revision_keeps_the_study),
         T(what_could_not_be_analysed_is_never_due),
         T(an_answer_that_goes_nowhere_is_finished),
         T(a_study_that_an_association_holds_is_left),
         T(objects_go_in_small_steps_and_rows_and_results_stay),
         T(a_study_that_moved_on_is_not_dropped),
+        T(a_study_objects_of_which_come_again_is_dropped_no_further),
         T(a_dropped_object_that_comes_again_is_kept_and_asks_for_nothing),
         T(dropped_images_are_told_and_never_fed),
         T(files_given_up_are_removed_once),
