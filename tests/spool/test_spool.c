@@ -250,6 +250,23 @@ static void discard_removes_and_forgives_absence(void **state)
     spool_discard(incoming);
 }
 
+static void what_is_set_aside_is_out_of_its_place_and_swept(void **state)
+{
+    struct place *p = *state;
+    char relative[SPOOL_RELATIVE_SIZE], path[PATH_MAX], aside[PATH_MAX];
+    int count;
+    commit_one(p, "cdef", "bytes", relative);
+    spool_path(p->spool, relative, path);
+    assert_true(spool_set_aside(p->spool, relative, aside, &p->err));
+    assert_false(is_there(path));
+    assert_true(is_there(aside));
+    assert_true(spool_sweep(p->spool, &count, &p->err)); /* as after a crash */
+    assert_int_equal(count, 1);
+    assert_false(is_there(aside));
+    assert_true(spool_set_aside(p->spool, relative, aside, &p->err));
+    assert_string_equal(aside, "");
+}
+
 static void free_bytes_are_those_of_the_file_system(void **state)
 {
     struct place *p = *state;
@@ -322,6 +339,7 @@ int main(void)
         T(a_walk_stops_when_told),
         T(names_from_outside_are_cut_to_their_place),
         T(discard_removes_and_forgives_absence),
+        T(what_is_set_aside_is_out_of_its_place_and_swept),
         T(free_bytes_are_those_of_the_file_system),
         T(a_probe_sees_a_room_that_is_gone_and_leaves_nothing),
         T(a_folder_that_cannot_be_made_is_an_error),
