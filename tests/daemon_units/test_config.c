@@ -265,6 +265,14 @@ static void what_a_peer_is_expected_to_send_must_have_words(void **state)
 #define DIGEST_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define DIGEST_B "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
+static void marks_of_retention_must_fit_together(void **state)
+{
+    refused("[retention]\nfree_low_mb = 2000\nfree_high_mb = 1999\n", 0, "free_high_mb");
+    refused("[retention]\nused_high_mb = 2000\nused_low_mb = 2001\n", 0, "used_low_mb");
+    refused("[retention]\nfree_low_mb = 2000\n", 0, "free_high_mb"); /* there is no end to it */
+    refused("[retention]\nfinished_days = -2\n", 2, "finished_days");
+}
+
 static void digests_of_tokens_add_up_in_lower_case(void **state)
 {
     struct config *config = load_good("[api]\ntoken_sha256 = " DIGEST_A " " DIGEST_B "\ntoken_sha256 ="
@@ -491,6 +499,7 @@ int main(void)
         cmocka_unit_test(a_peer_or_model_needs_a_name_and_others_take_none),
         cmocka_unit_test(a_peer_or_model_must_be_complete),
         cmocka_unit_test(what_a_peer_is_expected_to_send_must_have_words),
+        cmocka_unit_test(marks_of_retention_must_fit_together),
         cmocka_unit_test(digests_of_tokens_add_up_in_lower_case),
         cmocka_unit_test(a_token_in_place_of_its_digest_is_refused_and_not_repeated),
         cmocka_unit_test(a_merge_takes_what_is_reloadable_and_names_the_rest),
