@@ -87,23 +87,6 @@ static const char *decline_reason(const struct config *config, const struct stor
     return NULL;
 }
 
-/* What need not wait for a result is decided now; a row that is there already stays as it is. */
-static bool route_study(struct service *service, const struct store_receiving *study, int64_t now_ms,
-                        struct arena *arena, int *ret_priority, struct err *err)
-{
-    const struct routing_decision *decision;
-    if (!router_at_end(service, study->study, arena, &decision, err))
-        return false;
-    *ret_priority = decision->priority;
-    if (decision->forward.count == 0)
-        return true;
-    if (!store_forward_objects(service->store, study->study, study->revision, decision->forward.list,
-                               decision->forward.count, now_ms, err))
-        return false;
-    bell_ring(&service->outbox);
-    return true;
-}
-
 struct found {
     struct store_series *series;
     int series_count;
@@ -134,37 +117,58 @@ static bool find_series(struct store *store, const struct store_receiving *study
     return !count || store_count_objects(store, study->study, &came->all_series, &came->all_objects, err);
 }
 
-static bool begin_study(struct assembler *assembler, const struct store_receiving *study,
-                        const struct store_start *start, const struct found *found, struct arena *arena,
-                        struct err *err)
+static bool queue_study(struct service *service, const struct store_start *start, const struct found *found,
+                        int priority, struct err *err)
 {
-    struct service *service = assembler->service;
-    const struct config *config = service->config;
     struct store_new_job jobs[CONFIG_MAX_MODELS];
-    int priority;
-    int64_t now_ms = clock_unix_ms();
-    if (!route_study(service, study, now_ms, arena, &priority, err))
-        return false;
-    const char *decline = decline_reason(config, study, found->series, found->series_count, now_ms);
-    if (decline) {
-        log_event(LOG_INFO, "study_declined", "study=%lld reason=%s", (long long)study->study, decline);
-        if (!store_decline_study(service->store, study->study, study->revision, decline, now_ms, err))
-            return false;
-        metrics_not_analysed(decline);
-        return true;
-    }
-    int count = choose_jobs(config, found->series, found->series_count, jobs);
+    bool started;
+    int count = choose_jobs(service->config, found->series, found->series_count, jobs);
     for (int i = 0; i < count; i++)
         jobs[i].priority = priority;
-    if (!store_queue_study(service->store, start, jobs, count, now_ms, err))
+    if (!store_queue_study(service->store, start, jobs, count, clock_unix_ms(), &started, err))
         return false;
+    if (!started)
+        return true;
     log_event(LOG_INFO, "study_complete", "study=%lld revision=%d cause=%s expected=%s jobs=%d",
-              (long long)study->study, study->revision, start->cause,
+              (long long)start->study, start->revision, start->cause,
               start->expected_missing ? "missing"
               : *start->expected      ? "came"
                                       : "nothing",
               *jobs[0].model ? count : 0);
+    bell_ring(&service->jobs);
     return true;
+}
+
+static bool decline_study(struct service *service, const struct store_start *start, const char *reason,
+                          struct err *err)
+{
+    bool started;
+    if (!store_decline_study(service->store, start, reason, clock_unix_ms(), &started, err))
+        return false;
+    if (!started)
+        return true;
+    log_event(LOG_INFO, "study_declined", "study=%lld reason=%s", (long long)start->study, reason);
+    metrics_not_analysed(reason);
+    return true;
+}
+
+/* What need not wait for a result is decided now: what goes first, and who gets the originals. */
+static bool begin_study(struct service *service, const struct store_receiving *study,
+                        struct store_start *start, const struct found *found, struct arena *arena,
+                        struct err *err)
+{
+    const struct routing_decision *decision;
+    if (!router_at_end(service, study->study, arena, &decision, err))
+        return false;
+    start->forward = decision->forward.list;
+    start->forward_count = decision->forward.count;
+    const char *reason =
+        decline_reason(service->config, study, found->series, found->series_count, clock_unix_ms());
+    bool ok = reason ? decline_study(service, start, reason, err)
+                     : queue_study(service, start, found, decision->priority, err);
+    if (ok && start->forward_count > 0)
+        bell_ring(&service->outbox);
+    return ok;
 }
 
 static struct wait *place_of(struct assembler *assembler, const struct store_receiving *study)
@@ -202,22 +206,19 @@ static bool try_study(struct assembler *assembler, const struct store_receiving 
         return false;
     bool all_came = study_expected_came(&completeness->expected, &found.came);
     const char *expected = study_expected_words(&completeness->expected, &found.came, arena);
-    const struct store_start start = {.study = study->study,
-                                      .revision = study->revision,
-                                      .last_object_ms = study->last_object_ms,
-                                      .cause = completeness_cause(completeness, study, all_came, now_ms),
-                                      .expected = expected,
-                                      .expected_missing = !all_came};
+    struct store_start start = {.study = study->study,
+                                .revision = study->revision,
+                                .last_object_ms = study->last_object_ms,
+                                .cause = completeness_cause(completeness, study, all_came, now_ms),
+                                .expected = expected,
+                                .expected_missing = !all_came};
     if (!expected)
         return err_fail(err, ERR_NOMEM, "no memory for what a study waits for");
     if (!start.cause)
         remember_wait(assembler, study, config, now_ms);
     if (!start.cause || receiver_holds(assembler->receiver, study->study_uid))
         return true;
-    if (!begin_study(assembler, study, &start, &found, arena, err))
-        return false;
-    bell_ring(&assembler->service->jobs);
-    return true;
+    return begin_study(assembler->service, study, &start, &found, arena, err);
 }
 
 static bool look_at(struct assembler *assembler, const struct store_receiving *study, struct arena *arena,

@@ -136,14 +136,17 @@ struct store_start {
     const char *cause;      /* "quiet", "rules_met", "forced", "force_timer" */
     const char *expected;   /* what was expected and what of it came; "": nothing was expected */
     bool expected_missing;
+    const char *const *forward; /* destinations of the originals; their rows are written with the start */
+    int forward_count;
 };
 /* receiving -> queued, with one job each. A job of an older revision that has not started is superseded.
- * Does nothing when the study is not receiving that revision any more, or another input object has come. */
+ * *ret_started false: nothing was done, as the study is not receiving that revision any more, or another
+ * input object has come. */
 bool store_queue_study(struct store *store, const struct store_start *start, const struct store_new_job *jobs,
-                       int job_count, int64_t now_ms, struct err *err);
-/* receiving -> declined, without a report. */
-bool store_decline_study(struct store *store, int64_t study, int revision, const char *reason, int64_t now_ms,
-                         struct err *err);
+                       int job_count, int64_t now_ms, bool *ret_started, struct err *err);
+/* receiving -> declined, without a report; of the start, its cause and what was expected are not kept. */
+bool store_decline_study(struct store *store, const struct store_start *start, const char *reason,
+                         int64_t now_ms, bool *ret_started, struct err *err);
 
 enum store_force {
     STORE_FORCE_ACCEPTED, /* receiving: complete as soon as nothing holds it; declined, parked: analysed again

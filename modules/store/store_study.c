@@ -4,26 +4,26 @@
 #include <string.h>
 
 static bool start_study(struct store *store, const struct store_start *start, const char *state,
-                        const char *reason, bool *ret_started, struct err *err)
+                        const char *reason, int64_t now_ms, bool *ret_started, struct err *err)
 {
-    bool ok =
-        statement_run(store,
-                      statement_bind(store, SQL_STUDY_START, "iittttii", start->study,
-                                     (int64_t)start->revision, state, reason, start->cause, start->expected,
-                                     (int64_t)start->expected_missing, start->last_object_ms),
-                      err);
-    *ret_started = ok && sqlite3_changes(store->db) == 1;
-    return ok;
+    sqlite3_stmt *statement = statement_bind(
+        store, SQL_STUDY_START, "iittttii", start->study, (int64_t)start->revision, state, reason,
+        start->cause, start->expected, (int64_t)start->expected_missing, start->last_object_ms);
+    if (!statement_run(store, statement, err))
+        return false;
+    *ret_started = sqlite3_changes(store->db) == 1;
+    return !*ret_started || forward_add(store, start->study, start->revision, start->forward,
+                                        start->forward_count, now_ms, err);
 }
 
 static bool queue_study(struct store *store, const struct store_start *start,
-                        const struct store_new_job *jobs, int job_count, int64_t now_ms, struct err *err)
+                        const struct store_new_job *jobs, int job_count, int64_t now_ms, bool *ret_started,
+                        struct err *err)
 {
-    bool started;
     int64_t study = start->study, revision = start->revision;
-    if (!start_study(store, start, "queued", "", &started, err))
+    if (!start_study(store, start, "queued", "", now_ms, ret_started, err))
         return false;
-    if (!started)
+    if (!*ret_started)
         return true;
     if (!event_add(store, study, "study_complete", now_ms, err, "revision %d, %s%s%s", start->revision,
                    start->cause, *start->expected ? "; expected: " : "", start->expected) ||
@@ -43,27 +43,28 @@ static bool queue_study(struct store *store, const struct store_start *start,
 }
 
 bool store_queue_study(struct store *store, const struct store_start *start, const struct store_new_job *jobs,
-                       int job_count, int64_t now_ms, struct err *err)
+                       int job_count, int64_t now_ms, bool *ret_started, struct err *err)
 {
     return transaction_begin(store, err) &&
-           transaction_end(store, queue_study(store, start, jobs, job_count, now_ms, err), err);
+           transaction_end(store, queue_study(store, start, jobs, job_count, now_ms, ret_started, err), err);
 }
 
-static bool decline_study(struct store *store, int64_t study, int revision, const char *reason,
-                          int64_t now_ms, struct err *err)
+static bool decline_study(struct store *store, const struct store_start *start, const char *reason,
+                          int64_t now_ms, bool *ret_started, struct err *err)
 {
-    bool started;
-    const struct store_start start = {study, revision, -1, "", "", false};
-    return start_study(store, &start, "declined", reason, &started, err) &&
-           (!started ||
-            event_add(store, study, "study_declined", now_ms, err, "%s; no report is sent", reason));
+    struct store_start declined = *start;
+    declined.cause = declined.expected = "";
+    declined.expected_missing = false;
+    return start_study(store, &declined, "declined", reason, now_ms, ret_started, err) &&
+           (!*ret_started ||
+            event_add(store, start->study, "study_declined", now_ms, err, "%s; no report is sent", reason));
 }
 
-bool store_decline_study(struct store *store, int64_t study, int revision, const char *reason, int64_t now_ms,
-                         struct err *err)
+bool store_decline_study(struct store *store, const struct store_start *start, const char *reason,
+                         int64_t now_ms, bool *ret_started, struct err *err)
 {
     return transaction_begin(store, err) &&
-           transaction_end(store, decline_study(store, study, revision, reason, now_ms, err), err);
+           transaction_end(store, decline_study(store, start, reason, now_ms, ret_started, err), err);
 }
 
 static bool study_state(struct store *store, int64_t study, char state[16], int *revision, bool *found,

@@ -147,9 +147,21 @@ void queue_models(struct fixture *f, int64_t study, int revision, const char *co
     int count = 0;
     for (; models[count]; count++)
         jobs[count] = (struct store_new_job){models[count], true, ""};
-    const struct store_start start = {study, revision, -1, "quiet", "", false};
-    if (!store_queue_study(f->store, &start, jobs, count, start_ms + 90000, &f->err))
+    const struct store_start start = {
+        .study = study, .revision = revision, .last_object_ms = -1, .cause = "quiet", .expected = ""};
+    bool started;
+    if (!store_queue_study(f->store, &start, jobs, count, start_ms + 90000, &started, &f->err))
         fail_msg("%s", f->err.text);
+}
+
+void decline_one(struct fixture *f, int64_t study, const char *reason)
+{
+    const struct store_start start = {
+        .study = study, .revision = 1, .last_object_ms = -1, .cause = "quiet", .expected = "x"};
+    bool started;
+    if (!store_decline_study(f->store, &start, reason, start_ms, &started, &f->err))
+        fail_msg("%s", f->err.text);
+    assert_true(started);
 }
 
 void queue_one(struct fixture *f, int64_t study, int revision)

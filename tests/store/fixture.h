@@ -51,6 +51,8 @@ const char *ask_text(struct fixture *f, const char *sql);
 /* receiving -> queued with one live job per model; models is NULL-terminated. */
 void queue_models(struct fixture *f, int64_t study, int revision, const char *const *models);
 void queue_one(struct fixture *f, int64_t study, int revision);
+/* receiving -> declined, of revision 1. */
+void decline_one(struct fixture *f, int64_t study, const char *reason);
 
 /* A put, queued study whose job has been claimed. */
 struct store_job *claimed(struct fixture *f);

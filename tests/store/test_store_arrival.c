@@ -144,7 +144,7 @@ static void a_late_image_reopens_from_every_state(void **state)
 {
     struct fixture *f = *state;
     struct store_put at = put(f, (struct arrival){0});
-    assert_true(store_decline_study(f->store, at.study, 1, "too_old", start_ms, &f->err));
+    decline_one(f, at.study, "too_old");
     assert_true(put(f, (struct arrival){.sop = "1.2.2"}).reopened); /* declined */
     queue_one(f, at.study, 2);
     assert_true(put(f, (struct arrival){.sop = "1.2.3"}).reopened); /* queued */

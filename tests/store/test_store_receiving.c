@@ -100,8 +100,15 @@ static void a_start_keeps_why_and_what_was_missing(void **state)
     struct fixture *f = *state;
     struct store_put at = put(f, (struct arrival){0});
     const struct store_new_job job = {"demo", true, "", 0};
-    const struct store_start start = {at.study, 1, start_ms, "force_timer", "3 series (1 came)", true};
-    assert_true(store_queue_study(f->store, &start, &job, 1, start_ms, &f->err));
+    const struct store_start start = {.study = at.study,
+                                      .revision = 1,
+                                      .last_object_ms = start_ms,
+                                      .cause = "force_timer",
+                                      .expected = "3 series (1 came)",
+                                      .expected_missing = true};
+    bool started;
+    assert_true(store_queue_study(f->store, &start, &job, 1, start_ms, &started, &f->err));
+    assert_true(started);
     struct store_job *claimed_job = claim(f, 0);
     assert_string_equal(claimed_job->started_by, "force_timer");
     assert_string_equal(claimed_job->expected, "3 series (1 came)");
@@ -118,14 +125,28 @@ static void what_came_meanwhile_keeps_a_study_from_starting(void **state)
     struct fixture *f = *state;
     struct store_put at = put(f, (struct arrival){0});
     const struct store_new_job job = {"demo", true, "", 0};
-    struct store_start start = {at.study, 1, the_only(f, 0).last_object_ms, "quiet", "", false};
+    static const char *const names[] = {"ARCHIVE"};
+    struct store_start start = {.study = at.study,
+                                .revision = 1,
+                                .last_object_ms = the_only(f, 0).last_object_ms,
+                                .cause = "quiet",
+                                .expected = "",
+                                .forward = names,
+                                .forward_count = 1};
+    bool started;
     put(f, (struct arrival){.sop = "1.2.1.1.2", .at_ms = 7});
-    assert_true(store_queue_study(f->store, &start, &job, 1, start_ms, &f->err));
+    assert_true(store_queue_study(f->store, &start, &job, 1, start_ms, &started, &f->err));
+    assert_false(started);
+    assert_true(store_decline_study(f->store, &start, "too_old", start_ms, &started, &f->err));
+    assert_false(started);
     assert_string_equal(state_of(f, at.study), "receiving");
-    assert_int_equal(ask(f, "SELECT count(*) FROM job"), 0);
+    assert_int_equal(ask(f, "SELECT (SELECT count(*) FROM job) + (SELECT count(*) FROM delivery)"), 0);
     start.last_object_ms = the_only(f, 7).last_object_ms;
-    assert_true(store_queue_study(f->store, &start, &job, 1, start_ms, &f->err));
+    assert_true(store_queue_study(f->store, &start, &job, 1, start_ms, &started, &f->err));
+    assert_true(started);
     assert_string_equal(state_of(f, at.study), "queued");
+    assert_int_equal(
+        ask(f, "SELECT count(*) FROM delivery WHERE what = 'objects' AND destination = 'ARCHIVE'"), 1);
 }
 
 int main(void)

@@ -40,7 +40,7 @@ static void force_of_a_declined_study_is_a_new_revision(void **state)
     struct store_receiving one;
     enum store_force force;
     struct store_put at = put(f, (struct arrival){0});
-    assert_true(store_decline_study(f->store, at.study, 1, "too_old", start_ms, &f->err));
+    decline_one(f, at.study, "too_old");
     assert_true(store_force_study(f->store, at.study, start_ms + 5, &force, &f->err));
     assert_int_equal(force, STORE_FORCE_ACCEPTED);
     assert_string_equal(state_of(f, at.study), "receiving");
@@ -95,7 +95,7 @@ static void a_declined_study_keeps_its_reason_and_makes_no_job(void **state)
 {
     struct fixture *f = *state;
     struct store_put at = put(f, (struct arrival){0});
-    assert_true(store_decline_study(f->store, at.study, 1, "study_too_old", start_ms, &f->err));
+    decline_one(f, at.study, "study_too_old");
     assert_string_equal(state_of(f, at.study), "declined");
     assert_string_equal(reason_of(f, at.study), "study_too_old");
     assert_int_equal(ask(f, "SELECT count(*) FROM job"), 0);
