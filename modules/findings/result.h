@@ -22,9 +22,10 @@ struct finding {
     bool has_score;
     double score;     /* uncalibrated zero-shot score; what it is, model_identity.score says */
     double threshold; /* score above which the label counts as present */
+    bool untrained;   /* nothing may be decided from this label's score, whatever the model's others */
     bool has_calibration;
     double calibration_a, calibration_b; /* Platt's, of this label (score.h) */
-    bool has_probability;                /* with a score, a calibration and a trained model */
+    bool has_probability;                /* with a score, a calibration, and trained */
     double probability;                  /* 0..1 */
     double probability_at_threshold; /* of a score that is the threshold: what `probability` is held against
                                         by whoever reads it; the state is by score and threshold */

@@ -134,8 +134,10 @@ static bool in_band(const struct score_config *config, double score)
 static void decide(const struct score_config *config, bool trained, struct finding *finding)
 {
     finding->state = FINDING_UNDETERMINED;
-    finding->reason = trained ? "score_in_undetermined_band" : "model_untrained";
-    if (!trained || in_band(config, finding->score))
+    finding->reason = !trained             ? "model_untrained"
+                      : finding->untrained ? "label_untrained"
+                                           : "score_in_undetermined_band";
+    if (!trained || finding->untrained || in_band(config, finding->score))
         return;
     finding->state = finding->score > finding->threshold ? FINDING_PRESENT : FINDING_ABSENT;
     finding->reason = NULL;
@@ -166,7 +168,7 @@ static void score_one(const struct score_config *config, bool trained, struct fi
     } else {
         finding->score = sigmoid(margin);
     }
-    finding->has_probability = trained && finding->has_calibration;
+    finding->has_probability = trained && !finding->untrained && finding->has_calibration;
     if (finding->has_probability) {
         finding->probability = calibrated(finding, margin);
         finding->probability_at_threshold = calibrated(finding, margin_of_score(config, finding->threshold));

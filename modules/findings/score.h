@@ -62,8 +62,9 @@ bool score_resolve_scale(struct score_config *config, bool has_stored, double st
  *   probability = 1 / (1 + exp(-(a * margin + b))); with cosine_mean margin is c
  * The state is decided by the score and its threshold, never by the probability, which may be missing.
  * reasons of undetermined: "model_untrained" (all labels of an untrained model, whatever the score),
- * "score_in_undetermined_band"; of classes "other_class_fits_better" when one is present, else all the same:
- * "classes_too_close", "score_in_undetermined_band" or "score_below_threshold". */
+ * "label_untrained" (a label that is), "score_in_undetermined_band"; of classes "other_class_fits_better"
+ * when one is present, else all the same: "classes_too_close", "score_in_undetermined_band" or
+ * "score_below_threshold". */
 void score_findings(const struct score_config *config, bool trained, struct finding *findings, int count);
 
 /* Which of several texts lies closest: the index of the largest cosine, the first of several. *ret_score: its

@@ -47,6 +47,13 @@ static bool check_threshold(const struct score_config *score, const struct promp
                     label->id);
 }
 
+/* Classes are decided together. */
+static bool check_trained(const struct score_config *score, const struct prompt_label *label, struct err *err)
+{
+    return !label->untrained || score->mode != SCORE_CLASS_SOFTMAX ||
+           err_fail(err, ERR_INPUT, "labels.%s.trained: not allowed with mode class_softmax", label->id);
+}
+
 /* Its probability is stated with the identifier of the calibration. */
 static bool check_calibration(const struct score_config *score, const struct prompt_label *label,
                               struct err *err)
@@ -79,7 +86,7 @@ static bool check_label(const struct questions *questions, const struct prompt_l
 {
     bool pair = questions->score->mode == SCORE_PAIR_SOFTMAX;
     if (!check_organ(questions, label, err) || !check_threshold(questions->score, label, err) ||
-        !check_calibration(questions->score, label, err) ||
+        !check_calibration(questions->score, label, err) || !check_trained(questions->score, label, err) ||
         !check_side(label, "positive", label->positive.count, has_shipped, of, err))
         return false;
     if (pair)
@@ -270,6 +277,7 @@ static struct finding *new_findings(const struct questions *questions, struct ar
             .text = copied(arena, label->text, &ok),
             .organ = copied(arena, label->organ, &ok),
             .threshold = label->has_threshold ? label->threshold : questions->score->threshold,
+            .untrained = label->untrained,
         };
         calibrate(questions->score, label, &findings[i]);
     }

@@ -106,6 +106,14 @@ static bool read_threshold(const json_t *label, struct prompt_label *ret, const 
            err_fail(err, ERR_INPUT, "%s.threshold: not a number within -1 and 1", where);
 }
 
+static bool read_trained(const json_t *label, struct prompt_label *ret, const char *where, struct err *err)
+{
+    const json_t *value = given(label, "trained");
+    ret->untrained = json_is_false(value);
+    return !value || json_is_boolean(value) ||
+           err_fail(err, ERR_INPUT, "%s.trained: neither true nor false", where);
+}
+
 static bool read_platt(const json_t *calibration, const char *key, double *ret, const char *where,
                        struct err *err)
 {
@@ -131,8 +139,8 @@ static bool read_calibration(const json_t *label, struct prompt_label *ret, cons
 static bool read_label(const json_t *label, size_t index, struct arena *arena, struct prompt_label *ret,
                        struct err *err)
 {
-    static const char *const known[] = {"id",       "text",      "organ",       "positive",
-                                        "negative", "threshold", "calibration", NULL};
+    static const char *const known[] = {"id",        "text",        "organ",   "positive", "negative",
+                                        "threshold", "calibration", "trained", NULL};
     char where[120], text[160];
     snprintf(where, sizeof where, "labels[%zu]", index);
     const char *id = json_string_value(json_object_get(label, "id"));
@@ -149,7 +157,8 @@ static bool read_label(const json_t *label, size_t index, struct arena *arena, s
            (!given(label, "organ") || read_organ_id(label, arena, &ret->organ, where, err)) &&
            read_given_side(label, "positive", arena, &ret->positive, where, err) &&
            read_given_side(label, "negative", arena, &ret->negative, where, err) &&
-           read_threshold(label, ret, where, err) && read_calibration(label, ret, where, err);
+           read_threshold(label, ret, where, err) && read_calibration(label, ret, where, err) &&
+           read_trained(label, ret, where, err);
 }
 
 static bool check_unique(const struct prompts *prompts, struct err *err)

@@ -32,6 +32,7 @@ struct prompt_label {
     double threshold; /* -1..1 */
     bool has_calibration;
     double calibration_a, calibration_b; /* Platt's */
+    bool untrained;                      /* `trained` is false */
 };
 
 struct prompt_organ {

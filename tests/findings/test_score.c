@@ -79,6 +79,23 @@ static void an_untrained_model_never_decides(void **state)
     }
 }
 
+static void an_untrained_label_never_decides_beside_others_that_do(void **state)
+{
+    struct score_config config = {
+        .scale = 100, .threshold = 0.5, .has_calibration = true, .calibration_a = 1};
+    for (int i = -1; i <= 1; i++) {
+        struct finding both[2] = {{.threshold = 0.5, .has_calibration = true, .calibration_a = 1},
+                                  {.threshold = 0.5, .has_calibration = true, .calibration_a = 1}};
+        both[0].untrained = true;
+        both[0].cosine_positive = both[1].cosine_positive = i;
+        score_findings(&config, true, both, 2);
+        assert_int_equal(both[0].state, FINDING_UNDETERMINED);
+        assert_string_equal(both[0].reason, "label_untrained");
+        assert_true(both[0].has_score && !both[0].has_probability && both[1].has_probability);
+        assert_int_equal(both[1].state, i > 0 ? FINDING_PRESENT : FINDING_ABSENT);
+    }
+}
+
 static void a_probability_comes_only_from_a_calibration(void **state)
 {
     struct err err = ERR_INIT;
@@ -367,6 +384,7 @@ int main(void)
         cmocka_unit_test(far_apart_cosines_stay_within_bounds),
         cmocka_unit_test(a_band_is_undetermined),
         cmocka_unit_test(an_untrained_model_never_decides),
+        cmocka_unit_test(an_untrained_label_never_decides_beside_others_that_do),
         cmocka_unit_test(a_probability_comes_only_from_a_calibration),
         cmocka_unit_test(a_label_has_the_calibration_that_stands_in_it),
         cmocka_unit_test(the_probability_at_the_threshold_is_that_of_a_score_there),

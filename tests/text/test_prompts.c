@@ -44,14 +44,16 @@ static void reads_what_only_some_models_need(void **state)
     struct err err = ERR_INIT;
     struct arena *arena = arena_new();
     struct prompts prompts;
-    assert_true(read_text("{\"version\":\"v1\",\"labels\":[{\"id\":\"a\",\"text\":\"A\",\"organ\":\"heart\","
-                          "\"threshold\":0.5385,\"negative\":null,\"calibration\":{\"a\":2,\"b\":-0.5}}],"
-                          "\"organ_prompts\":\"This is a {organ} in the CT scan.\"}",
-                          arena, &prompts, &err));
+    assert_true(read_text(
+        "{\"version\":\"v1\",\"labels\":[{\"id\":\"a\",\"text\":\"A\",\"organ\":\"heart\","
+        "\"threshold\":0.5385,\"negative\":null,\"trained\":false,\"calibration\":{\"a\":2,\"b\":-0.5}}],"
+        "\"organ_prompts\":\"This is a {organ} in the CT scan.\"}",
+        arena, &prompts, &err));
     const struct prompt_label *label = &prompts.labels[0];
     assert_string_equal(label->organ, "heart");
     assert_true(label->has_threshold && label->threshold == 0.5385);
     assert_true(label->has_calibration && label->calibration_a == 2 && label->calibration_b == -0.5);
+    assert_true(label->untrained);
     assert_int_equal(label->positive.count + label->negative.count, 0);
     assert_string_equal(prompts_organ_text(&prompts, "liver", arena), "This is a liver in the CT scan.");
     assert_true(read_text("{\"version\":\"v1\",\"labels\":[" LABEL(
@@ -60,7 +62,7 @@ static void reads_what_only_some_models_need(void **state)
                           arena, &prompts, &err));
     assert_null(prompts.organ_template);
     assert_false(prompts.labels[0].has_threshold || prompts.labels[0].organ);
-    assert_false(prompts.labels[0].has_calibration);
+    assert_false(prompts.labels[0].has_calibration || prompts.labels[0].untrained);
     assert_int_equal(prompts.organ_count, 1);
     assert_string_equal(prompts.organs[0].side.texts[1], "the heart");
     arena_free(arena);
@@ -96,6 +98,7 @@ static void names_what_is_wrong(void **state)
         {ONE("\"threshold\":1.01"), "labels.a.threshold"},
         {ONE("\"threshold\":\"0.5\""), "labels.a.threshold"},
         {ONE("\"organ\":7"), "labels.a.organ"},
+        {ONE("\"trained\":1"), "labels.a.trained: neither true nor false"},
         {ONE("\"calibration\":1"), "labels.a.calibration: not an object"},
         {ONE("\"calibration\":{\"a\":1}"), "labels.a.calibration.b: not a number"},
         {ONE("\"calibration\":{\"a\":1,\"b\":2e6}"), "labels.a.calibration.b: not a number within"},
