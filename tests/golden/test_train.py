@@ -209,7 +209,11 @@ def test_from_kept_studies_to_a_folder_that_opens(command, kind, invented, tmp_p
     if kind == "ct":  # a smaller encoder; the card and the calibration are there all the same
         assert "cardiac-clip" in (tmp_path / "m/README.md").read_text()
     config = json.loads((tmp_path / "m/config.json").read_text())
-    assert config["trained"] is False and config["domain"]["limit"] > 0
+    seen = np.load(tmp_path / "run/vectors-validation.npz")["vectors"][0]
+    domain = load_file(tmp_path / "m/domain.safetensors")
+    distances = np.sqrt((((seen - domain["mean"]) @ domain["whiten"].T) ** 2).mean(1))
+    assert (distances < config["domain"]["limit"] * 1.001).sum() in (23, 24)  # of 24, when 1 % may lie outside
+    assert config["trained"] is False
     assert all("calibration" in one and 0 < one["threshold"] < 1
                for one in json.loads((tmp_path / "m/prompts.json").read_text())["labels"])
     if kind == "cmr":  # its side is fixed by preprocess.frames

@@ -32,7 +32,7 @@ service on phantoms that served for nothing.
 |---|---|---|---|---|---|---|
 {figures}
 
-Mean AUC {mean:.3f}{counted}; expected calibration error {ece:.3f} (fitted on these same studies); recall@10 of reports among
+{untold}Mean AUC {mean:.3f}{counted}; expected calibration error {ece:.3f} (fitted on these same studies); recall@10 of reports among
 {validation}: study to text {recall[0]:.2f}, text to study {recall[1]:.2f}, chance {chance:.2f}.
 """
 
@@ -61,6 +61,7 @@ def written(facts):
     counted = [row["auc"] for row in figures["labels"] if row["id"] != "coronary_stenosis"]
     why = "its figures are below; it decides" if config["trained"] else \
         "its figures are below what would be worth deciding from: every label is `undetermined`"
+    untold = [row["id"] for row in figures["labels"] if not row["told"]]
     return TEXT.format(
         name=config["name"], use=demos.USE, data=demos.DATA, family=config["family"], arch=vision["arch"],
         input=" x ".join(map(str, vision["input"])), patch=" x ".join(map(str, vision["patch"])), width=vision["width"],
@@ -69,4 +70,5 @@ def written(facts):
         validation=figures["studies"], trained=str(config["trained"]).lower(), why=why, losses=LOSSES[facts["kind"]],
         curve=curve_lines(facts["curve"]), figures=figure_lines(figures), mean=sum(counted) / len(counted),
         counted=" (coronary stenosis not counted)" if facts["kind"] == "ct" else "", ece=figures["ece"],
-        recall=figures["recall"], chance=10 / figures["studies"])
+        recall=figures["recall"], chance=10 / figures["studies"],
+        untold=f"Always `undetermined`, because it cannot tell: {', '.join(untold)}.\n\n" if untold else "")

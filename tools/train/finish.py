@@ -30,6 +30,7 @@ from kept import MEASURES, Studies
 from train import TRAINING, VALIDATION, Sentences, auc
 
 PROMPTS = 4  # sentences a side
+TOLD = 0.75  # a label with a smaller AUC on the validation split is not told: it is always undetermined
 
 
 @torch.no_grad()
@@ -108,7 +109,7 @@ def domain(training, validation, share):
     cov = centred.T @ centred / len(centred)
     sizes, axes = np.linalg.eigh(cov)
     sizes = sizes + 0.02 * sizes.mean()
-    whiten = (axes / np.sqrt(sizes)).T
+    whiten = np.ascontiguousarray((axes / np.sqrt(sizes)).T)  # save_file writes what lies in memory
     distance = np.sqrt((((validation - mean) @ whiten.T) ** 2).mean(1))
     return mean.astype(np.float32), whiten.astype(np.float32), float(np.quantile(distance, 1 - share)), distance
 
@@ -155,10 +156,14 @@ def measured(net, sentences, studies, pooled, prompts):
         by_label[name]["calibration"] = {"a": round(a, 6), "b": round(b, 6)}
         cut = -b / a if a > 1e-6 else np.inf  # a margin that tells nothing finds nothing
         by_label[name]["threshold"] = round(float(1 / (1 + np.exp(-np.clip(cut, -12, 12)))), 6)
-        rows.append({"id": name, "auc": auc(margins[:, i], present[:, i]), "held_out": auc(others[:, i], present[:, i]),
+        area = auc(margins[:, i], present[:, i])
+        if area < TOLD:
+            by_label[name]["trained"] = False
+        rows.append({"id": name, "auc": area, "told": bool(area >= TOLD), "held_out": auc(others[:, i], present[:, i]),
                      "thirds": thirds(margins[:, i], studies.severity[:, i]), "count": int(present[:, i].sum())})
+    stated = [row["told"] for row in rows]
     told = net.text(sentences.ids([reports.report(studies.kind, t["findings"]) for t in studies.truths]))
-    return {"labels": rows, "ece": ece(probabilities.ravel(), present.ravel()), "recall": recall_at((unit @ told.T).numpy()),
+    return {"labels": rows, "ece": ece(probabilities[:, stated].ravel(), present[:, stated].ravel()), "recall": recall_at((unit @ told.T).numpy()),
             "studies": len(unit)}
 
 

@@ -65,10 +65,14 @@ class Network(nn.Module):
         return self.logit_scale.clamp(max=math.log(40)).exp()
 
 
-def part_weights(targets):
-    """So that rare parts count as much as common ones."""
+# Rarer than this a part counts less: of CT calcium is to be seen, of CMR nothing so small is.
+RARE = {"ct": 1e-5, "cmr": 1e-4}
+
+
+def part_weights(targets, kind):
+    """So that rare parts count as much as common ones. targets: [studies][patches][blocks of a patch * PARTS]"""
     variance = targets.flatten(0, -2).var(0)
-    return (variance > 0) / (variance + 1e-4)
+    return (variance > 0) / (variance + RARE[kind])
 
 
 def parts_loss(predicted, targets, weights):

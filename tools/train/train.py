@@ -64,32 +64,24 @@ class Sentences:
         return torch.stack(sides).view(len(self.pairs), 2, -1)
 
 
+@torch.no_grad()
 def start_patches(net, studies, rng):
-    """The patch layer begins with the principal components of patches, brightest variance first."""
+    """The patch layer begins with the principal components of patches, brightest variance first. Of a second channel, which
+    says little but where it matters, with what each eighth of a patch holds, in random directions."""
     tower, rows = net.image, []
     for i in rng.choice(len(studies.seeds), min(48, len(studies.seeds)), replace=False):
         rows.append(studies.batch([i])[0][0][::3])
-    rows = torch.cat(rows)
+    width, size = tower.patch.weight.shape[0], math.prod(tower.patch_size)
+    rows = torch.cat(rows)[:, :size]
     mean = rows.mean(0)
     _, sizes, axes = torch.linalg.svd((rows - mean).T @ (rows - mean) / len(rows))
-    width = tower.patch.weight.shape[0]
     scale = 1 / (sizes[:width].sqrt() + 0.1 * sizes[0].sqrt())
-    with torch.no_grad():
-        tower.patch.weight.copy_(axes[:width] * scale[:, None])
-        tower.patch.bias.copy_(-(axes[:width] @ mean) * scale)
-
-
-@torch.no_grad()
-def start_second(net, first):
-    """A second channel beside a first that has learned: what it holds in each eighth of a patch, a little, in every direction."""
-    weight, patch = net.image.patch.weight, net.image.patch_size
-    half = math.prod(patch)
-    if weight.shape[1] != 2 * half:
-        return
-    eighths = torch.zeros(8, *patch)
-    for i in range(8):
-        eighths[i][tuple(slice(n // 2 * (i >> a & 1), n // 2 * (1 + (i >> a & 1))) for a, n in enumerate(patch))] = 0.4
-    weight.copy_(torch.cat([first[:, :half], torch.randn(len(weight), 8) @ eighths.flatten(1)], 1))
+    tower.patch.weight[:, :size] = axes[:width] * scale[:, None]
+    tower.patch.bias.copy_(-(axes[:width] @ mean) * scale)
+    if studies.channels == 2:
+        corner = [torch.arange(n) // (n // 2) for n in tower.patch_size]
+        eighths = F.one_hot((corner[0][:, None, None] * 2 + corner[1][:, None]) * 2 + corner[2], 8).flatten(0, 2).T
+        tower.patch.weight[:, size:] = 0.4 * torch.randn(width, 8) @ eighths.float()
 
 
 def checkpointed(run, **state):
@@ -274,24 +266,16 @@ def train(arguments):
     net, config, sentences = build(arguments, studies)
     last = torch.load(run / "last.pt", weights_only=False) if (run / "last.pt").exists() else None
     x, parts = studies.batch(range(min(32, len(studies.seeds))))
-    if arguments.start and last is None:
-        old = torch.load(arguments.start, weights_only=False)["net"]
-        fits = {name: value for name, value in old.items() if name.split(".")[0] in ("image", "text", "parts")
-                and not name.startswith("image.proj") and value.shape == net.state_dict()[name].shape}
-        print("not taken over:", net.load_state_dict(fits, strict=False), flush=True)
-        start_second(net, old["image.patch.weight"])
-    elif last is None:
-        start_patches(net, studies, np.random.default_rng(arguments.seed))
     if last is None:
+        start_patches(net, studies, np.random.default_rng(arguments.seed))
         with torch.no_grad():
             net.follow(net.see(x)[1], 1)
-            if not arguments.start:
-                net.parts.bias.copy_(studies.fractions(parts).mean((0, 1)))
+            net.parts.bias.copy_(studies.fractions(parts).mean((0, 1)))
     mean = torch.from_numpy(studies.measures.mean(0))
     norm, step, spent = (mean, torch.from_numpy(studies.measures.std(0) + 1e-6)), 0, 0.0
     optimizer = Optimizer(net, arguments.rate)
     average = {name: value.clone() for name, value in net.state_dict().items()}
-    weights = network.part_weights(studies.fractions(parts))
+    weights = network.part_weights(studies.fractions(parts), arguments.kind)
     if last:
         net.load_state_dict(last["net"])
         optimizer.load_state_dict(last["optimizer"])
@@ -355,7 +339,6 @@ def main():
     parser.add_argument("--keep", type=float, default=1.0, help="share of patches looked at in a step")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--start", help="a checkpoint whose weights are taken to begin with")
     parser.add_argument("--config", default="{}", help="changes of the demo's config.json, as JSON")
     parser.add_argument("--look", type=int, default=120, help="studies of the validation split on the way")
     parser.add_argument("--look-s", type=int, default=300, help="seconds between two looks at it")
