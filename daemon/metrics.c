@@ -18,7 +18,7 @@ static const char *const counter_names[METRIC_COUNTERS][2] = {
     {"results_not_analysed_total", "Results that say why nothing was analysed."},
     {"results_outside_domain_total",
      "Results of an encoder whose study lies outside the domain of its model: no label was assessed."},
-    {"reports_delivered_total", "Reports a destination has acknowledged."},
+    {"reports_delivered_total", "Reports, HL7 messages and events that a destination has acknowledged."},
     {"deliveries_retried_total", "Delivery attempts that will be repeated."},
     {"deliveries_parked_total", "Deliveries refused for good."},
     {"objects_dropped_total", "Objects removed by retention."},
