@@ -215,7 +215,8 @@ def test_a_pacs_that_returns_everything_it_gets_causes_no_second_report(start_da
     assert len(pacs.arrivals) == returned == 1
     shown = daemon.study(study.uid)
     assert shown["revision"] == 1 and shown["state"] == "delivered"
-    assert shown["objects"] == {"total": 13, "input": 12, "other": 0, "own": 1, "replaced": 0, "lost": 0}
+    assert shown["objects"] == {"total": 13, "input": 12, "other": 0, "own": 1, "replaced": 0, "lost": 0,
+                                "dropped": 0, "withdrawn": 0}
     assert daemon.rows("SELECT kind FROM instance WHERE sop_uid = ?", pacs.arrivals[0].sop_uid) == [{"kind": "own"}]
 
 

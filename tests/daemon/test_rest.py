@@ -285,7 +285,8 @@ def test_one_call_says_where_a_study_is_and_why(scene):
     assert shown["state"] == "delivered" and shown["reason"] == ""
     assert shown["explanation"].startswith("It was analysed. The report was delivered to pacs at 20")
     assert shown["patient_id"] == scene.study.patient_id and shown["accession"] == scene.study.accession
-    assert shown["objects"] == {"total": 12, "input": 12, "other": 0, "own": 0, "replaced": 0, "lost": 0}
+    assert shown["objects"] == {"total": 12, "input": 12, "other": 0, "own": 0, "replaced": 0, "lost": 0,
+                                "dropped": 0, "withdrawn": 0}
     (result,) = shown["results"]
     sent = {str(one.SOPInstanceUID) for one in scene.study.objects}
     assert {one["sop_uid"] for one in result["input"]["instances"]} == sent
