@@ -231,7 +231,7 @@ def test_a_new_revision_corrects_the_old_one(start_daemon, broker):
     assert heads[1]["SR_REPLACES"] == heads[0]["SR_INSTANCE"] and "SR_REPLACES" not in heads[0]
 
 
-def test_a_kill_between_message_and_answer_sends_the_same_message_again(start_daemon, broker):
+def test_r05_r06_a_kill_between_message_and_answer_sends_the_same_message_again(start_daemon, broker):
     came, go_on = threading.Event(), threading.Event()
 
     def answer(control_id, number):
@@ -253,7 +253,7 @@ def test_a_kill_between_message_and_answer_sends_the_same_message_again(start_da
     assert len(daemon.rows("SELECT id FROM delivery")) == 1
 
 
-def test_a_receiver_that_is_down_keeps_nobody_else_waiting(start_daemon, start_pacs, broker):
+def test_r07_a_receiver_that_is_down_keeps_nobody_else_waiting(start_daemon, start_pacs, broker):
     pacs, receiver = start_pacs(), broker(listen=False)
     daemon = start_daemon(peers=[pacs.peer(), receiver.section()])
     study = ct_study()

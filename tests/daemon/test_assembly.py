@@ -24,7 +24,7 @@ def test_a_study_waits_while_objects_keep_coming_and_then_a_quiet_time(start_dae
     assert len(shown["results"][0]["input"]["instances"]) == 14
 
 
-def test_a_study_is_not_complete_while_an_association_that_stored_into_it_is_open(start_daemon, start_pacs):
+def test_r01_a_study_is_not_complete_while_an_association_that_stored_into_it_is_open(start_daemon, start_pacs):
     pacs = start_pacs()
     daemon = start_daemon(peers=[pacs.peer()])
     study, other = ct_study(), ct_study()

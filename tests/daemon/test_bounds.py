@@ -68,7 +68,7 @@ def judge_refusal(daemon, status, cause, words):
 
 # ---- how many, how long, how large ----
 
-def test_silent_and_half_spoken_clients_together_delay_nobody(start_daemon):
+def test_r15_silent_and_half_spoken_clients_together_delay_nobody(start_daemon):
     daemon = start_daemon()
     peers = [RawPeer(daemon) for _ in range(64)]
     for peer in peers[32:]:
@@ -140,7 +140,7 @@ def test_a_request_that_takes_too_long_is_dropped(said, start_daemon):
     assert causes(daemon) == {"request_timeout": 1}
 
 
-def test_a_request_that_drips_is_dropped_at_the_same_time(start_daemon):
+def test_r15_a_request_that_drips_is_dropped_at_the_same_time(start_daemon):
     daemon = start_daemon(keys={"listener.acse_timeout_s": 3})
     with RawPeer(daemon) as peer, dripping(peer, request()):
         assert not peer.ended()
@@ -290,7 +290,7 @@ STOPS = {"behind_the_command": lambda pdus: pdus[0], "inside_the_command": lambd
 
 
 @pytest.mark.parametrize("where", STOPS)
-def test_a_peer_that_stops_is_aborted_and_leaves_nothing(where, start_daemon):
+def test_r23_a_peer_that_stops_is_aborted_and_leaves_nothing(where, start_daemon):
     daemon = start_daemon(keys={"listener.dimse_timeout_s": SHORT_S, "listener.idle_timeout_s": 3600})
     one = large_slice()
     with RawPeer(daemon).agree() as peer:

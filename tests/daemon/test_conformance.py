@@ -63,7 +63,7 @@ def accepted(daemon, proposals):
     return taken
 
 
-def test_the_listener_takes_the_classes_of_the_statement_and_no_other(start_daemon):
+def test_r14_the_listener_takes_the_classes_of_the_statement_and_no_other(start_daemon):
     analysed, beside = classes()
     assert len(analysed) == 6 and len(beside) > 150 and not analysed & beside
     proposals = [(uid, [EXPLICIT, IMPLICIT]) for uid in sorted(known_classes())]

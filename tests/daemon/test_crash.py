@@ -111,7 +111,7 @@ def judge_reports(daemon, pacs, study):
     assert [one["state"] for one in shown["deliveries"]] == ["delivered"] * len(results)
 
 
-def test_a_daemon_killed_at_any_moment_loses_nothing_and_reports_once(start_daemon, start_pacs, capsys):
+def test_r05_a_daemon_killed_at_any_moment_loses_nothing_and_reports_once(start_daemon, start_pacs, capsys):
     slow = SlowPacs()
     pacs = start_pacs(answer=slow.answer)
     daemon = start_daemon(peers=[pacs.peer()], environment={"CARDIOSCRIBE_WORKER_FAULT": "slow:250"})

@@ -75,7 +75,7 @@ def test_waiting_deliveries_keep_their_time_across_a_restart(start_daemon, start
 
 
 @pytest.mark.parametrize("classes", [(COMPREHENSIVE_SR, ENHANCED_SR), (ENHANCED_SR,)])
-def test_a_pacs_without_comprehensive_3d_gets_the_next_class_under_another_uid(classes, start_daemon, start_pacs):
+def test_r22_a_pacs_without_comprehensive_3d_gets_the_next_class_under_another_uid(classes, start_daemon, start_pacs):
     pacs = start_pacs(classes=classes)
     daemon = start_daemon(peers=[pacs.peer()])
     study = Study()
@@ -123,7 +123,7 @@ def test_a_pacs_that_answers_0122_gets_the_next_class(start_daemon, start_pacs):
     assert pacs.arrivals[0].sop_uid != pacs.arrivals[1].sop_uid
 
 
-def test_a_pacs_that_takes_no_report_class_parks_the_delivery(start_daemon, start_pacs):
+def test_r22_a_pacs_that_takes_no_report_class_parks_the_delivery(start_daemon, start_pacs):
     pacs = start_pacs(classes=())
     daemon = start_daemon(peers=[pacs.peer()])
     study = sent_study(daemon)
@@ -206,7 +206,7 @@ def test_a_retry_for_a_destination_that_is_gone_is_refused_until_it_is_back(star
     wait_delivery(daemon, study.uid, "delivered")
 
 
-def test_a_warning_counts_as_delivered(start_daemon, start_pacs):
+def test_r24_a_warning_counts_as_delivered(start_daemon, start_pacs):
     pacs, daemon, sent = studies_with_answers(start_daemon, start_pacs, Answers(99), [0xB000, 0xB006, 0xB007, 0x0111])
     for status, study in sent.items():
         assert wait_delivery(daemon, study.uid, "delivered")["status"] == f"0x{status:04X}"
@@ -214,7 +214,7 @@ def test_a_warning_counts_as_delivered(start_daemon, start_pacs):
     assert len(pacs.arrivals) == len(sent)
 
 
-def test_an_association_rejected_for_good_parks_the_delivery(start_daemon, start_pacs):
+def test_r06_an_association_rejected_for_good_parks_the_delivery(start_daemon, start_pacs):
     pacs = start_pacs(listen=False)
     peer = pacs.peer()
     pacs.ae_title = "OTHER"
@@ -273,7 +273,7 @@ def test_an_association_rejected_for_now_is_tried_again(start_daemon, start_pacs
     assert len(pacs.arrivals) == 1
 
 
-def test_a_pacs_that_stores_and_drops_the_connection_gets_the_same_report_again(start_daemon, start_pacs):
+def test_r06_a_pacs_that_stores_and_drops_the_connection_gets_the_same_report_again(start_daemon, start_pacs):
     pacs = start_pacs(answer=lambda arrival, number: None if number < 2 else 0x0000)
     daemon = start_daemon(peers=[pacs.peer()])
     study = sent_study(daemon)
@@ -283,7 +283,7 @@ def test_a_pacs_that_stores_and_drops_the_connection_gets_the_same_report_again(
     assert len(daemon.files("reports")) == 1
 
 
-def test_one_pacs_that_hangs_does_not_hold_up_another(start_daemon, start_pacs):
+def test_r07_one_pacs_that_hangs_does_not_hold_up_another(start_daemon, start_pacs):
     held = threading.Event()
     slow = start_pacs("SLOW", answer=lambda arrival, number: held.wait(30 * TIME_FACTOR) and 0 or 0)
     quick = start_pacs("QUICK")

@@ -112,7 +112,7 @@ def expected_input():
     return ((values - values.min()) / (values.max() - values.min())).astype("f4")
 
 
-def test_encode_holds_heads_and_slices_only(large, small, tmp_path):
+def test_r16_encode_holds_heads_and_slices_only(large, small, tmp_path):
     from safetensors.numpy import save_file
     save_file({"input": expected_input()[None, None]}, tmp_path / "input.safetensors")
     of_tensor, _ = encode("--tensor", tmp_path / "input.safetensors")

@@ -87,7 +87,7 @@ def test_a_real_ct_and_a_real_mr_get_a_report_in_storescp_and_in_orthanc(how, st
     assert daemon.files("incoming") == []
 
 
-def test_a_synthetic_ct_and_mr_get_a_report_each(start_daemon, storescp, tmp_path):
+def test_r11_a_synthetic_ct_and_mr_get_a_report_each(start_daemon, storescp, tmp_path):
     daemon = start_daemon(peers=[storescp.peer()])
     ct, mr = ct_study(), mr_study()
     storescu(daemon, ct.write(tmp_path / "ct"))
@@ -154,7 +154,7 @@ def positive_study(start_daemon, storescp, deciding_model):
     raise AssertionError("no seed of twenty decides both ways")
 
 
-def test_a_positive_report_reads_in_highdicom_as_rest_tells_it(start_daemon, storescp, deciding_model):
+def test_r11_r13_a_positive_report_reads_in_highdicom_as_rest_tells_it(start_daemon, storescp, deciding_model):
     study, shown = positive_study(start_daemon, storescp, deciding_model)
     (received,) = storescp.files(study.uid)
     assert dciodvfy_errors(received) == []
@@ -220,7 +220,7 @@ def test_a_pacs_that_returns_everything_it_gets_causes_no_second_report(start_da
     assert daemon.rows("SELECT kind FROM instance WHERE sop_uid = ?", pacs.arrivals[0].sop_uid) == [{"kind": "own"}]
 
 
-def test_a_late_image_makes_a_second_report_that_names_the_first(start_daemon, start_pacs):
+def test_r02_a_late_image_makes_a_second_report_that_names_the_first(start_daemon, start_pacs):
     pacs = start_pacs()
     daemon = start_daemon(peers=[pacs.peer()])
     study = Study()
@@ -241,7 +241,7 @@ def test_a_late_image_makes_a_second_report_that_names_the_first(start_daemon, s
     assert (named.ReferencedSOPClassUID, named.ReferencedSOPInstanceUID) == (first.SOPClassUID, first.SOPInstanceUID)
 
 
-def test_what_does_not_change_the_input_makes_no_revision(start_daemon, start_pacs):
+def test_r20_what_does_not_change_the_input_makes_no_revision(start_daemon, start_pacs):
     pacs = start_pacs()
     daemon = start_daemon(peers=[pacs.peer()])
     study = ct_study()
@@ -257,7 +257,7 @@ def test_what_does_not_change_the_input_makes_no_revision(start_daemon, start_pa
     assert all(stored[one.SOPInstanceUID] == [encoded(one)] for one in others)
 
 
-def test_an_object_that_comes_again_is_one_object(start_daemon, start_pacs):
+def test_r09_an_object_that_comes_again_is_one_object(start_daemon, start_pacs):
     pacs = start_pacs()
     daemon = start_daemon(peers=[pacs.peer()])
     study = ct_study()
@@ -271,7 +271,7 @@ def test_an_object_that_comes_again_is_one_object(start_daemon, start_pacs):
     assert daemon.refusals() == []
 
 
-def test_other_pixels_under_a_known_uid_are_both_kept_and_the_newest_is_used(start_daemon, start_pacs):
+def test_r09_other_pixels_under_a_known_uid_are_both_kept_and_the_newest_is_used(start_daemon, start_pacs):
     pacs = start_pacs()
     daemon = start_daemon(peers=[pacs.peer()])
     study = ct_study()

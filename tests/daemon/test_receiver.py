@@ -92,7 +92,7 @@ def test_explicit_little_endian_is_preferred_when_much_is_proposed(start_daemon)
     association.release()
 
 
-def test_a_transfer_syntax_nobody_here_decodes_is_not_negotiated(start_daemon):
+def test_r21_a_transfer_syntax_nobody_here_decodes_is_not_negotiated(start_daemon):
     daemon = start_daemon()
     htj2k, mpeg2 = "1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.100"
     with Sender(daemon, [(CT, htj2k), (CT, mpeg2), (CT, ExplicitVRLittleEndian)]) as sender:
@@ -108,7 +108,7 @@ def others():
     return study, images, [study.secondary_capture(), study.document(BASIC_SR), study.document(KEY_OBJECTS)]
 
 
-def test_what_is_no_ct_and_no_mr_is_kept_and_never_analysed(start_daemon, start_pacs):
+def test_r20_what_is_no_ct_and_no_mr_is_kept_and_never_analysed(start_daemon, start_pacs):
     pacs = start_pacs()
     daemon = start_daemon(peers=[pacs.peer()])
     study, images, beside = others()
@@ -237,7 +237,7 @@ def half_a_request():
 
 
 @pytest.mark.parametrize("first_bytes", [b"", half_a_request()], ids=["silent", "half_a_request"])
-def test_clients_that_never_finish_their_request_delay_nobody(first_bytes, start_daemon):
+def test_r15_clients_that_never_finish_their_request_delay_nobody(first_bytes, start_daemon):
     daemon = start_daemon()
     idle = [socket.create_connection(("127.0.0.1", daemon.port)) for _ in range(32)]
     try:
@@ -366,7 +366,7 @@ def test_truncated_pixels_are_refused_as_unreadable(lost_bytes, start_daemon):
     judge_refused(daemon, encoded(one)[:-lost_bytes], CT, one.SOPInstanceUID, 0xC000, "")
 
 
-def test_another_patient_under_a_known_study_uid_is_refused(start_daemon):
+def test_r10_another_patient_under_a_known_study_uid_is_refused(start_daemon):
     daemon = start_daemon(keys={"assembly.study_quiet_s": 600})
     study = ct_study(slices=3)
     send(daemon, study.objects[:2])

@@ -291,7 +291,7 @@ def test_an_original_that_is_refused_keeps_no_other_and_is_first_when_tried_agai
     assert [one.sop_uid for one in archive.arrivals[12:]] == [one.SOPInstanceUID for one in study.objects[4:]]
 
 
-def test_forwarding_goes_on_after_kill_9_and_loses_nothing(start_daemon, start_pacs, tmp_path):
+def test_r05_forwarding_goes_on_after_kill_9_and_loses_nothing(start_daemon, start_pacs, tmp_path):
     archive = start_pacs("ARCHIVE", classes=(CT,))
     rules = write(tmp_path / "routes.json", {"name": "copies", "forward": ["archive"], "priority": "low"})
     daemon = start_daemon(keys={"service.routes_file": rules}, peers=[archive_peer(archive)], models=[])

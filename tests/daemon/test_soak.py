@@ -137,7 +137,7 @@ def feed(daemon, template, watch, folder):
                  "SELECT state, count(*) AS n FROM study GROUP BY state")], 600, step_s=1)
 
 
-def test_nothing_is_lost_and_memory_does_not_grow(start_daemon, storescp, tmp_path, capsys):
+def test_r16_nothing_is_lost_and_memory_does_not_grow(start_daemon, storescp, tmp_path, capsys):
     template = Template(tmp_path / "template")
     daemon = start_daemon(peers=[storescp.peer()], keys={"pool.workers": WORKERS})
     wait_for("every worker", lambda: daemon.get("/readyz") and len(children(daemon)) == WORKERS)

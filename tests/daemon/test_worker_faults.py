@@ -56,7 +56,7 @@ def judge_other_work_goes_on(daemon, pacs, parked):
     assert named.ReferencedSOPInstanceUID == first.SOPInstanceUID
 
 
-def test_a_worker_that_crashes_twice_parks_the_study_and_says_so(start_daemon, start_pacs):
+def test_r04_a_worker_that_crashes_twice_parks_the_study_and_says_so(start_daemon, start_pacs):
     pacs = start_pacs()
     daemon = start_daemon(peers=[pacs.peer()], environment={"CARDIOSCRIBE_WORKER_FAULT": "crash"})
     study = ct_study()
@@ -90,7 +90,7 @@ def test_a_model_that_crashes_does_not_take_another_along(start_daemon, start_pa
     assert shown["state"] == "parked" and len(pacs.arrivals) == 2
 
 
-def test_a_worker_that_hangs_twice_parks_the_study_and_says_so(start_daemon, start_pacs):
+def test_r04_a_worker_that_hangs_twice_parks_the_study_and_says_so(start_daemon, start_pacs):
     pacs = start_pacs()
     daemon = start_daemon(peers=[pacs.peer()], keys={"pool.job_timeout_s": max(2, int(2 * TIME_FACTOR))},
                           environment={"CARDIOSCRIBE_WORKER_FAULT": "hang"})
