@@ -47,6 +47,7 @@ static json_t *peer_json(const struct config *config, const struct config_peer *
                              peer->ae_title, "address", peer->address, "port", peer->port, "may_store",
                              peer->may_store, "may_echo", peer->may_echo, "receives_results",
                              peer->receives_results, "receives_objects", peer->receives_objects);
+    json_object_set_new(json, "results", json_string(peer->results));
     json_object_set_new(json, "sr_classes", classes_json(peer));
     json_object_set_new(json, "sr_class_taken", sr_class ? json_string(sr_class) : json_null());
     json_object_update_new(json, json_pack("{s:i,s:i,s:i,s:i,s:i}", "connect_timeout_s",

@@ -33,6 +33,7 @@ struct config_peer {
     bool receives_results; /* gets our reports */
     bool receives_objects; /* gets originals, where a route says so */
     char sr_classes[64];   /* that it is sent: words of the key, most wanted first; see daemon/peers.h */
+    char results[16];      /* what it gets of one: sr, sr+summary */
     int acse_timeout_s;    /* 0: the listener's; so are the next two */
     int dimse_timeout_s;
     int idle_timeout_s;

@@ -139,6 +139,8 @@ const struct config_key config_keys[] = {
     {"peer", "sr_classes", ORDER, PEER_AT(sr_classes), RELOAD, "comprehensive-3d comprehensive enhanced", 0, 0,
      "comprehensive-3d|comprehensive|enhanced",
      "SR classes it is sent reports in, separated by blanks: the first that it accepts, or what it took before"},
+    {"peer", "results", CHOICE, PEER_AT(results), RELOAD, "sr", 0, 0, "sr|sr+summary",
+     "what it gets of a result: the report, or also a page of it as an image (Secondary Capture)"},
     {"peer", "acse_timeout_s", INT, PEER_AT(acse_timeout_s), RELOAD, "0", 0, 3600, NULL,
      "seconds it has to answer our association request; 0: listener.acse_timeout_s"},
     {"peer", "dimse_timeout_s", INT, PEER_AT(dimse_timeout_s), RELOAD, "0", 0, 3600, NULL,

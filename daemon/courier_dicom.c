@@ -1,7 +1,9 @@
 #include "daemon/courier_dicom.h"
 
 #include "base/clock.h"
+#include "daemon/courier_summary.h"
 #include "daemon/peers.h"
+#include "dicom/dicom_capture.h"
 #include "dicom/dicom_sr.h"
 
 #include <stdio.h>
@@ -57,8 +59,8 @@ static int class_order(const struct config_peer *to, const char *preferred,
     return count;
 }
 
-static void send_report(struct service *service, struct dicom_sender *sender,
-                        const struct store_report *report, struct attempt *attempt)
+static void send_file(struct service *service, struct dicom_sender *sender, const struct store_report *report,
+                      struct attempt *attempt)
 {
     char path[PATH_MAX], comment[DICOM_COMMENT_SIZE];
     uint16_t status;
@@ -89,10 +91,32 @@ static void send_in_some_class(struct service *service, struct dicom_sender *sen
             return;
         }
         attempt->report = report;
-        send_report(service, sender, report, attempt);
+        send_file(service, sender, report, attempt);
         if (attempt->outcome != OUTCOME_OTHER_CLASS)
             return;
     }
+}
+
+/* The report has been stored. What becomes of the page is what becomes of the delivery: a resend is the same
+ * two objects. */
+static void send_summary(struct service *service, struct dicom_sender *sender,
+                         const struct store_delivery *delivery, struct arena *arena, struct attempt *attempt)
+{
+    struct store_report *page;
+    struct err err = ERR_INIT;
+    struct attempt second = {0};
+    if (!dicom_sender_accepts(sender, DICOM_SECONDARY_CAPTURE))
+        attempt_conclude(&second, OUTCOME_REFUSED, -1, "the peer does not accept Secondary Capture");
+    else if (!courier_summary_page(service, delivery->result, arena, &page, &err))
+        attempt_conclude(&second, OUTCOME_TRY_LATER, -1, err.text);
+    else
+        send_file(service, sender, page, &second);
+    if (second.outcome == OUTCOME_STORED)
+        return;
+    char cause[sizeof second.cause + 60];
+    snprintf(cause, sizeof cause, "the report is stored, its summary page is not: %s", second.cause);
+    attempt_conclude(attempt, second.outcome == OUTCOME_TRY_LATER ? OUTCOME_TRY_LATER : OUTCOME_REFUSED,
+                     second.status, cause);
 }
 
 struct dicom_peer courier_dicom_peer(const struct config *config, const struct config_peer *to)
@@ -111,29 +135,33 @@ struct dicom_peer courier_dicom_peer(const struct config *config, const struct c
 void courier_dicom_send(struct service *service, const struct config *config, const struct config_peer *to,
                         const struct store_delivery *delivery, struct arena *arena, struct attempt *ret)
 {
-    const char *order[PEERS_SR_CLASSES];
+    const char *order[PEERS_SR_CLASSES + 1];
     int count = class_order(to, delivery->preferred_class, order);
+    bool summary = strcmp(to->results, "sr+summary") == 0;
     struct dicom_peer peer = courier_dicom_peer(config, to);
     struct err err = ERR_INIT;
-    struct dicom_sender *sender = dicom_sender_open(&peer, order, count, &err);
+    order[count] = DICOM_SECONDARY_CAPTURE;
+    struct dicom_sender *sender = dicom_sender_open(&peer, order, count + summary, &err);
     if (!sender) {
         bool permanent = strcmp(err.reason, "rejected_permanent") == 0;
         attempt_conclude(ret, permanent ? OUTCOME_REFUSED : OUTCOME_TRY_LATER, -1, err.text);
         return;
     }
     send_in_some_class(service, sender, order, count, delivery, arena, ret);
+    if (summary && ret->outcome == OUTCOME_STORED)
+        send_summary(service, sender, delivery, arena, ret);
     dicom_sender_close(sender);
 }
 
-/* Connecting, agreeing and releasing, and in each class what dcmnet waits for: room for the data set, and the
- * answer. */
+/* Connecting, agreeing and releasing, and in each class, the page's too, what dcmnet waits for: room for the
+ * data set, and the answer. */
 int64_t courier_dicom_own_ms(const struct config *config)
 {
     int64_t most_s = 0;
     for (int i = 0; i < config->peer_count; i++) {
         struct dicom_peer peer = courier_dicom_peer(config, &config->peers[i]);
         int64_t own_s = (int64_t)peer.connect_timeout_s + 2 * peer.acse_timeout_s +
-                        (int64_t)2 * PEERS_SR_CLASSES * peer.dimse_timeout_s;
+                        (int64_t)2 * (PEERS_SR_CLASSES + 1) * peer.dimse_timeout_s;
         most_s = own_s > most_s ? own_s : most_s;
     }
     return 1000 * most_s;

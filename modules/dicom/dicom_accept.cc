@@ -247,8 +247,6 @@ struct dicom_association *dicom_association_receive(struct dicom_acceptor *accep
     dicom_transport_tune(fd, acceptor->options.keepalive_s);
     association->acceptor = acceptor;
     association->fd = fd;
-    association->dimse_timeout_s = acceptor->options.dimse_timeout_s;
-    association->idle_timeout_s = acceptor->options.idle_timeout_s;
     OFCondition condition;
     {
         const std::lock_guard<std::mutex> lock(handover);
@@ -296,12 +294,10 @@ void dicom_association_reject(struct dicom_association *association, enum dicom_
 
 static void take_terms(struct dicom_association *association, const struct dicom_terms *terms)
 {
-    if (terms->idle_timeout_s)
-        association->idle_timeout_s = terms->idle_timeout_s;
-    if (!terms->dimse_timeout_s)
-        return;
-    association->dimse_timeout_s = terms->dimse_timeout_s;
-    dicom_transport_patience(association->fd, terms->dimse_timeout_s);
+    const struct dicom_acceptor_options &options = association->acceptor->options;
+    association->idle_timeout_s = terms->idle_timeout_s ? terms->idle_timeout_s : options.idle_timeout_s;
+    association->dimse_timeout_s = terms->dimse_timeout_s ? terms->dimse_timeout_s : options.dimse_timeout_s;
+    dicom_transport_patience(association->fd, association->dimse_timeout_s);
 }
 
 bool dicom_association_accept(struct dicom_association *association, const struct dicom_terms *terms,

@@ -1,16 +1,19 @@
 """Peers: what each may ask and is sent, how it is asked whether it is there, and how it says no."""
+import re
+import signal
 import socket
 import threading
 
+import numpy as np
 import pytest
 import requests
 
-from counterparts import Sender, contexts_of, send
+from counterparts import Sender, concept, content, contexts_of, dciodvfy_errors, send, texts
 from pynetdicom.sop_class import Verification
 from pydicom.uid import ImplicitVRLittleEndian
 from raw_peer import RawPeer
-from service import SENDER, TIME_FACTOR, free_port, wait_for
-from studies import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, CT, ENHANCED_SR, ct_study
+from service import ROOT, SENDER, TIME_FACTOR, free_port, wait_for
+from studies import COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, CT, ENHANCED_SR, SECONDARY_CAPTURE, ct_study
 
 ECHO = (Verification, ImplicitVRLittleEndian)
 
@@ -242,7 +245,100 @@ def test_what_a_peer_may_is_changed_by_a_reload(start_daemon):
         assert sender.echo() == 0x0000
     daemon.peers = [sender_peer(may_echo="no")]
     daemon.write_configuration()
-    daemon.process.send_signal(1)
+    daemon.process.send_signal(signal.SIGHUP)
     wait_for("the reload", lambda: daemon.log().count("event=reloaded") == 1)
     with Sender(daemon, [ECHO]) as sender:
         assert not sender.established or not sender.accepted()
+
+
+# ---- the page beside the report ----
+
+ALL_SR = (COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR)
+FONT_BANDS = re.findall(r'^    "([ #]{96})",$', (ROOT / "modules/pipeline/canvas_font.c").read_text(), re.MULTILINE)
+LETTERS = {"".join(FONT_BANDS[band * 9 + y][column * 6:column * 6 + 5] for y in range(9)): chr(32 + band * 16 + column)
+           for band in range(6) for column in range(16)}
+
+
+def words_of(page):
+    """What stands on the page, letter by letter by the font's own shapes; every run of blanks is one."""
+    pixels = np.frombuffer(page.PixelData, np.uint8).reshape(page.Rows, page.Columns)
+    assert set(np.unique(pixels)) == {0, 255}
+    ink = pixels[20::2, 20::2] > 127  # a dot is two pixels
+    lines = []
+    for top in range(0, ink.shape[0] - 12, 12):
+        cells = (ink[top:top + 9, left:left + 5] for left in range(0, 80 * 6, 6))
+        lines.append("".join(LETTERS["".join(" #"[int(dot)] for dot in cell.ravel())] for cell in cells))
+    return " ".join(" ".join(lines).split())
+
+
+def summary_peer(pacs, **more):
+    return pacs.peer(results="sr+summary", **more)
+
+
+@pytest.mark.parametrize("decides", [False, True])
+def test_r12_a_viewer_that_shows_no_report_gets_a_page_that_says_the_same(decides, start_daemon, start_pacs, tmp_path,
+                                                                          deciding_model):
+    pacs = start_pacs(classes=(*ALL_SR, SECONDARY_CAPTURE))
+    models = [{"name": "decides", "folder": deciding_model(3, threshold=0)}] if decides else None
+    daemon = start_daemon(peers=[summary_peer(pacs)], models=models)
+    study = ct_study()
+    series = study.objects[0].SeriesInstanceUID
+    send(daemon, study.objects)
+    wait_delivery(daemon, study.uid, "delivered")
+    report, page = (one.data_set for one in pacs.arrivals)
+    assert (report.SOPClassUID, page.SOPClassUID) == (COMPREHENSIVE_3D_SR, SECONDARY_CAPTURE)
+    for name in ("PatientName", "PatientID", "StudyInstanceUID", "AccessionNumber", "StudyDate", "SeriesDescription",
+                 "ContentTime", "InstanceNumber", "Manufacturer"):
+        assert page[name].value == report[name].value, name
+    assert page.SeriesInstanceUID not in (report.SeriesInstanceUID, series)
+    assert page.SeriesNumber == report.SeriesNumber + 50 and page.Modality == "OT"
+    said = words_of(page)
+    wanted = [report.SeriesDescription, "Preliminary, unverified, complete", "revision 1"]
+    evaluations = next(one for one in report.ContentSequence if concept(one) == "C0034375")
+    wanted += [text for text in texts(evaluations) if "=" not in text]  # but digests and thresholds
+    for one in evaluations.ContentSequence:
+        if one.ValueType == "CODE" and concept(one) != "111017":
+            site = one.ContentSequence[0].ConceptCodeSequence[0].CodeMeaning
+            wanted.append(f"{one.ConceptNameCodeSequence[0].CodeMeaning} ({site}): "
+                          f"{one.ConceptCodeSequence[0].CodeMeaning}")
+    found = [one for one in content(report) if concept(one) == "121071"]
+    wanted += [f"Finding: {one.ConceptCodeSequence[0].CodeMeaning}" for one in found]
+    assert bool(found) == decides == ("Finding" in said.split())
+    assert len(wanted) > 15 and [one for one in wanted if " ".join(one.split()) not in said] == []
+    assert not any(secret in said for secret in (study.patient_id, study.accession, "MARIE"))
+    path = tmp_path / "page.dcm"
+    path.write_bytes((daemon.state / daemon.rows(
+        "SELECT path FROM report WHERE sop_class = ?", SECONDARY_CAPTURE)[0]["path"]).read_bytes())
+    assert dciodvfy_errors(path) == []
+
+
+def test_orthanc_keeps_the_page_in_the_study_beside_the_report(start_daemon, orthanc):
+    daemon = start_daemon(peers=[summary_peer(orthanc)])
+    study = sent_study(daemon)
+    wait_delivery(daemon, study.uid, "delivered")
+    assert len(orthanc.instances(study.uid, "SR")) == len(orthanc.instances(study.uid, "OT")) == 1
+
+
+def test_report_and_page_go_again_as_the_same_objects_when_the_page_was_lost(start_daemon, start_pacs):
+    pacs = start_pacs(classes=(*ALL_SR, SECONDARY_CAPTURE), answer=lambda arrival, number: (0x0000, None)[number == 1])
+    daemon = start_daemon(peers=[summary_peer(pacs)])
+    study = sent_study(daemon)
+    assert wait_delivery(daemon, study.uid, "delivered")["attempts"] == 2
+    first, lost, again, page = pacs.arrivals
+    assert (first.sop_uid, first.raw) == (again.sop_uid, again.raw)
+    assert (lost.sop_uid, lost.raw) == (page.sop_uid, page.raw)
+
+
+def test_a_page_that_is_refused_parks_and_says_that_the_report_is_stored(start_daemon, start_pacs):
+    pacs = start_pacs()  # takes reports only
+    daemon = start_daemon(peers=[summary_peer(pacs)])
+    study = sent_study(daemon)
+    one = wait_delivery(daemon, study.uid, "parked")
+    assert one["cause"].startswith("the report is stored, its summary page is not: ") and len(pacs.arrivals) == 1
+    daemon.peers[1]["results"] = "sr"
+    daemon.write_configuration()
+    daemon.process.send_signal(signal.SIGHUP)
+    wait_for("the reload", lambda: "event=reloaded" in daemon.log())
+    assert daemon.post(f"/api/v1/deliveries/{one['id']}/retry").status_code == 202
+    wait_delivery(daemon, study.uid, "delivered")
+    assert pacs.arrivals[0].raw == pacs.arrivals[1].raw
