@@ -98,7 +98,7 @@ def test_who_does_not_answer_says_why(start_daemon, start_pacs):
         silent.close()
 
 
-def test_one_echo_at_a_time_and_the_interface_goes_on_answering(start_daemon):
+def test_r15_one_echo_at_a_time_and_the_interface_goes_on_answering(start_daemon):
     silent = socket.create_server(("127.0.0.1", free_port()))
     daemon = start_daemon(peers=[{"name": "silent", "ae_title": "SILENT", "address": "127.0.0.1",
                                   "port": silent.getsockname()[1], "acse_timeout_s": 3600}])
@@ -161,7 +161,7 @@ def ended(peer):
         return True
 
 
-def test_each_peer_has_its_own_patience(start_daemon):
+def test_r14_each_peer_has_its_own_patience(start_daemon):
     """The general time-outs are beyond any test's; one peer's are short."""
     daemon = start_daemon(peers=[{"name": "hasty", "ae_title": "HASTY", "address": "127.0.0.1", "may_store": "yes",
                                   "idle_timeout_s": 1, "dimse_timeout_s": 1}],
@@ -212,7 +212,7 @@ def test_a_peer_that_takes_none_of_its_classes_parks_and_is_told(start_daemon, s
     assert daemon.get("/api/v1/peers")["peers"][1]["parked"] == 1
 
 
-def test_a_refused_ae_title_parks_at_once_and_does_not_loop(start_daemon, start_pacs):
+def test_r06_a_refused_ae_title_parks_at_once_and_does_not_loop(start_daemon, start_pacs):
     pacs = start_pacs("PACS", calling=["SOMEBODY"])  # rejects us for good: 1,1,3
     daemon = start_daemon(peers=[pacs.peer()], keys={"delivery.backoff_first_s": 1, "delivery.backoff_max_s": 1})
     study = sent_study(daemon)
