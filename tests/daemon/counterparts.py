@@ -262,6 +262,7 @@ class Arrival:
         self.at = time.monotonic()
         self.sop_class, self.sop_uid = str(request.AffectedSOPClassUID), str(request.AffectedSOPInstanceUID)
         self.syntax = str(event.context.transfer_syntax)
+        self.association = event.assoc
         self.raw = request.DataSet.getvalue()
         self.answer = None
 

@@ -4,6 +4,7 @@ import pathlib
 import re
 import resource
 import sqlite3
+import struct
 import threading
 import time
 
@@ -14,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from counterparts import Sender, contexts_of, send
 from raw_peer import ABORT, CONTEXT, DATA, REJECT, RawPeer, request, store
-from service import SENDER, TIME_FACTOR, wait_for
+from service import FULL, SENDER, TIME_FACTOR, has_shadow_memory, wait_for
 from studies import ct_study, encoded
 
 ECHO = "1.2.840.10008.1.1"
@@ -128,6 +129,39 @@ def test_an_object_that_is_thrown_away_has_the_same_limit(start_daemon):
         peer.ended()
     judge_refusal(daemon, "abort", "object_too_large", "object larger than 1048576 bytes")
     judge_nothing_left(daemon)
+
+
+def data(piece, last=False):
+    """A P-DATA-TF with one fragment of a data set. source: PS3.8 9.3.5, annex E.2"""
+    return struct.pack(">BBIIBB", DATA, 0, len(piece) + 6, len(piece) + 2, CONTEXT, 2 * last) + piece
+
+
+def most_resident_mb(daemon):
+    status = pathlib.Path(f"/proc/{daemon.process.pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) / 1024
+
+
+@pytest.mark.skipif(has_shadow_memory(), reason="a sanitizer's memory cannot be bounded")
+def test_r14_an_object_goes_to_disk_without_a_copy_in_memory(start_daemon):
+    """128 MB; with FULL=1 more than 2 GB, which no signed length of 32 bits can tell."""
+    daemon = start_daemon(keys={"assembly.study_quiet_s": 600})
+    one, frames = large_slice(1024), 1100 if FULL else 64
+    frame = len(one.PixelData)
+    one.NumberOfFrames = frames
+    command, *_ = store(one)
+    head = encoded(one)[:-frame]
+    assert head[-4:] == struct.pack("<I", frame)
+    before = most_resident_mb(daemon)
+    with RawPeer(daemon).agree() as peer:
+        peer.send(command)
+        peer.send(data(head[:-4] + struct.pack("<I", frame * frames)))
+        piece = data(bytes(8192))
+        for _ in range(frames * frame // 8192 - 1):
+            peer.send(piece)
+        peer.send(data(bytes(8192), last=True))
+        assert bytes.fromhex("00000009 02000000 0000") in peer.read()[1]  # (0000,0900), two bytes: success
+    (path,) = daemon.files("objects")
+    assert path.stat().st_size > frame * frames and most_resident_mb(daemon) - before < 32
 
 
 @pytest.mark.parametrize("said", [b"", request()[:5], request()[:-1]], ids=["nothing", "head", "all_but_one"])

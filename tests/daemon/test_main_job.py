@@ -7,6 +7,7 @@ import time
 import highdicom
 import pydicom
 import pytest
+from pydicom.uid import generate_uid
 
 from conftest import real_data
 from counterparts import (Pacs, Sender, concept, contexts_of, dciodvfy_errors, dcmsend, findings, send, send_file,
@@ -291,3 +292,21 @@ def test_r09_other_pixels_under_a_known_uid_are_both_kept_and_the_newest_is_used
     current = daemon.rows("SELECT data_sha256 FROM instance WHERE sop_uid = ? AND current = 1", one.SOPInstanceUID)
     assert current == [{"data_sha256": hashlib.sha256(encoded(one)).hexdigest()}]
     assert len(pacs.of_study(study.uid)) == 2
+
+
+def test_r09_r10_a_known_uid_in_another_series_replaces_nothing_on_disk_and_counts_once(start_daemon, start_pacs):
+    pacs = start_pacs()
+    daemon = start_daemon(peers=[pacs.peer()])
+    study = ct_study()
+    send(daemon, study.objects)
+    daemon.wait_state(study.uid, "delivered", revision=1)
+    one = study.objects[4]
+    before, one.SeriesInstanceUID = encoded(one), generate_uid(prefix=None)
+    secrets.add(one.SeriesInstanceUID)
+    send(daemon, [one])
+    shown = daemon.wait_state(study.uid, "delivered", "declined", revision=2)
+    assert sorted(daemon.stored()[one.SOPInstanceUID]) == sorted([before, encoded(one)])
+    assert shown["objects"]["total"] == 13 and shown["objects"]["replaced"] == 1
+    (series,) = daemon.rows("SELECT series_uid FROM series JOIN instance ON series.id = series_id "
+                            "WHERE sop_uid = ? AND current = 1", one.SOPInstanceUID)
+    assert series["series_uid"] == one.SeriesInstanceUID

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import sys
+import threading
 
 import pytest
 import requests
@@ -311,6 +312,42 @@ def test_r05_forwarding_goes_on_after_kill_9_and_loses_nothing(start_daemon, sta
     assert set(times) == {one.SOPInstanceUID for one in study.objects}
     twice = [uid for uid, count in times.items() if count > 1]
     assert max(times.values()) == 2 and 1 <= len(twice) <= 20, twice
+
+
+def test_r19_a_receiver_of_originals_that_hangs_delays_no_sender(start_daemon, start_pacs, tmp_path):
+    held = threading.Event()
+    archive = start_pacs("ARCHIVE", classes=(CT,), answer=lambda arrival, number: held.wait(600) and 0 or 0)
+    rules = write(tmp_path / "routes.json", {"name": "copies", "forward": ["archive"]})
+    daemon = start_daemon(keys={"service.routes_file": rules}, peers=[archive_peer(archive)], models=[])
+    first, second = ct_study(), ct_study()
+    try:
+        send(daemon, first.objects)
+        wait_for("the first original", lambda: archive.arrivals, 60)
+        send(daemon, second.objects)  # each is acknowledged
+        assert len(archive.arrivals) == 1 and len(daemon.stored()) == 24
+    finally:
+        held.set()
+    wait_for("every original", lambda: len({one.sop_uid for one in archive.arrivals}) == 24, 60)
+
+
+def test_r23_after_a_time_out_the_rest_goes_over_another_association(start_daemon, start_pacs, tmp_path):
+    held = threading.Event()
+    archive = start_pacs("ARCHIVE", classes=(CT,),
+                         answer=lambda arrival, number: 0 if number != 4 or held.wait(600) else 0)
+    rules = write(tmp_path / "routes.json", {"name": "copies", "forward": ["archive"]})
+    daemon = start_daemon(keys={"service.routes_file": rules, "delivery.backoff_first_s": 1}, models=[],
+                          peers=[archive_peer(archive, dimse_timeout_s=int(TIME_FACTOR) or 1)])
+    study = ct_study()
+    send(daemon, study.objects)
+    try:
+        wait_for("every original", lambda: len({one.sop_uid for one in archive.arrivals}) == 12, 60)
+    finally:
+        held.set()
+    late = archive.arrivals[4].association
+    wait_for("the end of the late one", lambda: not late.is_alive())
+    assert [one.association is late for one in archive.arrivals] == [True] * 5 + [False] * (len(archive.arrivals) - 5)
+    assert late.is_aborted and not late.is_released
+    assert archive.arrivals[5].sop_uid == archive.arrivals[4].sop_uid
 
 
 # ---- what was given up ----
