@@ -189,6 +189,12 @@ def parsed(message):
     return parse_message(message.decode("utf-8"), find_groups=False)
 
 
+def is_oru_r01(message):
+    """Segments in the order and number that version 2.5.1 has for ORU^R01, fields of their types."""
+    whole = parse_message(message.decode("utf-8"), find_groups=True)
+    return whole.name == "ORU_R01" and whole.validate()
+
+
 def field(segment, number):
     """As hl7apy reads it."""
     return getattr(segment, f"{segment.name.lower()}_{number}").to_er7()
