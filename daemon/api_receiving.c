@@ -31,7 +31,8 @@ static bool read_came(const json_t *study, struct arena *arena, struct study_cam
     size_t i;
     *ret = (struct study_came){.descriptions = descriptions,
                                .all_series = (int)json_array_size(list),
-                               .all_objects = number_of(objects, "total") - number_of(objects, "replaced")};
+                               .all_objects = number_of(objects, "total") - number_of(objects, "replaced") -
+                                              number_of(objects, "withdrawn")};
     json_array_foreach(list, i, series)
     {
         const char *modality = json_string_value(json_object_get(series, "modality"));
