@@ -1,10 +1,14 @@
 """Each bound of the listener has its own limit, log line and count; who stops half way is aborted and leaves nothing."""
 import contextlib
+import os
 import pathlib
 import re
 import resource
+import shutil
+import signal
 import sqlite3
 import struct
+import subprocess
 import threading
 import time
 
@@ -15,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from counterparts import Sender, contexts_of, send
 from raw_peer import ABORT, CONTEXT, DATA, REJECT, RawPeer, request, store
-from service import FULL, SENDER, TIME_FACTOR, has_shadow_memory, wait_for
+from service import FULL, SENDER, TIME_FACTOR, free_port, has_shadow_memory, wait_for
 from studies import ct_study, encoded
 
 ECHO = "1.2.840.10008.1.1"
@@ -80,6 +84,35 @@ def test_r15_silent_and_half_spoken_clients_together_delay_nobody(start_daemon):
     assert time.monotonic() - begun < (1 if TIME_FACTOR == 1 else 3)  # the bound itself is what is promised
     for peer in peers:
         peer.close()
+
+
+NO_NAMES = """
+#include <netdb.h>
+#include <stdlib.h>
+int getnameinfo(const struct sockaddr *address, socklen_t size, char *host, socklen_t host_size, char *service,
+                socklen_t service_size, int flags) { abort(); }
+"""
+
+
+@pytest.mark.skipif(has_shadow_memory(), reason="a sanitizer wants to be loaded first")
+@pytest.mark.skipif(not shutil.which("storescp") or not shutil.which("echoscu"), reason="no storescp, no echoscu")
+def test_r15_nobodys_name_is_looked_up(start_daemon, tmp_path):
+    """In a process where to ask for a name is death; DCMTK's own storescp, which asks, dies of it."""
+    library, port = tmp_path / "no_names.so", free_port()
+    subprocess.run(["cc", "-w", "-shared", "-fPIC", "-x", "c", "-", "-o", library], input=NO_NAMES, text=True, check=True,
+                   timeout=60)
+    no_names = {"LD_PRELOAD": str(library)}
+    asks = subprocess.Popen(["storescp", str(port)], env={**os.environ, **no_names}, stderr=subprocess.DEVNULL)
+    try:
+        wait_for("its death", lambda: subprocess.run(["echoscu", "127.0.0.1", str(port)], stderr=subprocess.DEVNULL)
+                 and asks.poll() == -signal.SIGABRT)
+    finally:
+        asks.kill()
+        asks.wait()
+    daemon = start_daemon(environment=no_names)
+    assert echoes(daemon)
+    send(daemon, ct_study(slices=2).objects)
+    assert daemon.alive()
 
 
 def test_more_than_the_associations_in_total_is_told(start_daemon):
