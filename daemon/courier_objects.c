@@ -6,7 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NOTE_EVERY = 20 }; /* a note is a transaction */
+enum {
+    NOTE_EVERY = 20, /* a note is a transaction */
+    BYTES_A_MS = 4   /* what the slowest line that we wait for takes, as of a sender */
+};
 
 struct sending {
     struct service *service;
@@ -54,7 +57,7 @@ static bool send_object(struct sending *sending, const struct store_original *ob
     char cause[200];
     int status = -1;
     struct err err = ERR_INIT;
-    pulse_beat(sending->pulse, sending->own_ms);
+    pulse_beat(sending->pulse, sending->own_ms + object->size_bytes / BYTES_A_MS);
     enum outcome_delivery outcome = send_one(sending, object, &status, cause);
     if (outcome == OUTCOME_TRY_LATER) {
         attempt_conclude(sending->attempt, OUTCOME_TRY_LATER, status, cause);

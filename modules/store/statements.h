@@ -60,10 +60,10 @@ S(ROUTE_STUDY, "SELECT description, revision FROM study WHERE id = ?1")
 S(ROUTE_SERIES, "SELECT r.modality, r.description, i.peer_ae, i.path, min(i.id) FROM instance i JOIN series r"
   " ON r.id = i.series_id WHERE i.study_id = ?1 AND i.kind <> 'own' AND i.current = 1 AND i.lost = 0"
   " GROUP BY r.id, i.peer_ae ORDER BY r.number, r.series_uid, i.peer_ae LIMIT 1000")
-S(ORIGINALS, "SELECT id, path, sop_class, transfer_syntax FROM instance WHERE study_id = ?1 AND kind <> 'own'"
-  " AND current = 1 AND lost = 0 AND gone = '' AND id > ?2 ORDER BY id LIMIT ?3")
-S(ORIGINAL_KINDS, "SELECT min(id), path, sop_class, transfer_syntax FROM instance WHERE study_id = ?1"
-  " AND kind <> 'own' AND current = 1 AND lost = 0 AND gone = '' AND id > ?2 GROUP BY sop_class, transfer_syntax ORDER BY 1")
+S(ORIGINALS, "SELECT id, path, sop_class, transfer_syntax, size_bytes FROM instance WHERE study_id = ?1 AND kind <> 'own'"
+  " AND current = 1 AND gone = '' AND id > ?2 ORDER BY id LIMIT ?3")
+S(ORIGINAL_KINDS, "SELECT min(id), path, sop_class, transfer_syntax, size_bytes FROM instance WHERE study_id = ?1"
+  " AND kind <> 'own' AND current = 1 AND gone = '' AND id > ?2 GROUP BY sop_class, transfer_syntax ORDER BY 1")
 
 S(REFUSAL_ADD, "INSERT INTO refusal (at_ms, peer_ae, peer_address, study_uid, sop_class, sop_uid, status, cause)"
   " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")

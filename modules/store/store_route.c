@@ -51,7 +51,7 @@ bool store_sent_study(struct store *store, int64_t study, struct arena *arena, b
     return ok;
 }
 
-/* Columns: id, path, class, transfer syntax. Rows beyond `max` are counted only. */
+/* Columns: id, path, class, transfer syntax, size. Rows beyond `max` are counted only. */
 static bool read_originals(struct store *store, sqlite3_stmt *statement, struct arena *arena, int max,
                            struct store_original **ret, int *ret_count, struct err *err)
 {
@@ -67,6 +67,7 @@ static bool read_originals(struct store *store, sqlite3_stmt *statement, struct 
         one->path = arena_strdup(arena, column_text(statement, 1));
         snprintf(one->sop_class, UID_SIZE, "%s", column_text(statement, 2));
         snprintf(one->transfer_syntax, UID_SIZE, "%s", column_text(statement, 3));
+        one->size_bytes = sqlite3_column_int64(statement, 4);
         complete = one->path != NULL;
     }
     statement_done(statement);

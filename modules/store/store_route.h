@@ -25,6 +25,7 @@ struct store_original {
     int64_t id;
     const char *path;
     char sop_class[UID_SIZE], transfer_syntax[UID_SIZE];
+    int64_t size_bytes;
 };
 /* The next of them behind `after`, in the order in which they came, at most STORE_ORIGINALS. */
 enum { STORE_ORIGINALS = 256 };

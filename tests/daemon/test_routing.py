@@ -314,6 +314,29 @@ def test_r05_forwarding_goes_on_after_kill_9_and_loses_nothing(start_daemon, sta
     assert max(times.values()) == 2 and 1 <= len(twice) <= 20, twice
 
 
+def test_an_original_whose_file_is_lost_is_told_and_the_others_are_sent(start_daemon, start_pacs, tmp_path):
+    archive = start_pacs("ARCHIVE", classes=(CT,))
+    rules = write(tmp_path / "routes.json", {"name": "copies", "forward": ["archive"]})
+    daemon = start_daemon(keys={"service.routes_file": rules}, peers=[archive_peer(archive)], models=[])
+    study = ct_study()
+
+    def answer(arrival, number):
+        if number == 2:
+            daemon.kill()
+            return None
+        return 0x0000
+    archive.answer = answer
+    send(daemon, study.objects)
+    wait_for("the kill", lambda: daemon.process.poll() is not None, 60)
+    (last,) = daemon.rows("SELECT path FROM instance ORDER BY id DESC LIMIT 1")
+    (daemon.state / last["path"]).unlink()
+    daemon.start()
+    (parked,) = wait_for("the verdict", lambda: daemon.rows("SELECT cause FROM delivery WHERE state = 'parked'"), 60)
+    assert parked["cause"].endswith("originals refused, the first: the object cannot be read")
+    assert parked["cause"].startswith("1 of ")
+    assert len({one.sop_uid for one in archive.arrivals}) == 11
+
+
 def test_r19_a_receiver_of_originals_that_hangs_delays_no_sender(start_daemon, start_pacs, tmp_path):
     held = threading.Event()
     archive = start_pacs("ARCHIVE", classes=(CT,), answer=lambda arrival, number: held.wait(600) and 0 or 0)
