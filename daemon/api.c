@@ -184,6 +184,9 @@ static bool may_enter(struct exchange *exchange, const char *method, const char 
         api_refuse(&exchange->answer, MHD_HTTP_FORBIDDEN, "forbidden",
                    "without a token this interface is for this machine alone: Host must be 127.0.0.1 or"
                    " localhost");
+    else if (!*digests && !reads && header_of(exchange, MHD_HTTP_HEADER_ORIGIN))
+        api_refuse(&exchange->answer, MHD_HTTP_FORBIDDEN, "forbidden",
+                   "without a token no web page may change anything: Origin must not be there");
     return !exchange->answer.body;
 }
 

@@ -99,7 +99,7 @@ END;
 CREATE TABLE withdrawal (
   id         INTEGER PRIMARY KEY,
   study_uid  TEXT NOT NULL,
-  patient_id TEXT, -- the objects must have it; NULL: any will do
+  patient_id TEXT NOT NULL, -- the note's, or the study's
   at_ms      INTEGER NOT NULL,
   via        TEXT NOT NULL CHECK (via IN ('rejection_note', 'purged')),
   code       TEXT NOT NULL, -- of the note's title
@@ -116,8 +116,9 @@ CREATE INDEX withdrawal_by_study ON withdrawal (study_uid);
 CREATE TABLE withdrawn_object (
   study_uid     TEXT NOT NULL,
   sop_uid       TEXT NOT NULL,
+  patient_id    TEXT NOT NULL, -- a note of another patient's says nothing
   withdrawal_id INTEGER NOT NULL REFERENCES withdrawal (id),
-  PRIMARY KEY (study_uid, sop_uid)
+  PRIMARY KEY (study_uid, sop_uid, patient_id)
 ) WITHOUT ROWID;
 
 -- Completeness. expected: what the peers that sent a study expect of it and what of it had come, in words, when

@@ -5,7 +5,7 @@ S(BEGIN, "BEGIN IMMEDIATE")
 S(COMMIT, "COMMIT")
 S(ROLLBACK, "ROLLBACK")
 
-S(STUDY_BY_UID, "SELECT id, patient_id, state, revision FROM study WHERE study_uid = ?1")
+S(STUDY_BY_UID, "SELECT id, patient_id, state, revision, reason FROM study WHERE study_uid = ?1")
 S(STUDY_ADD, "INSERT INTO study (study_uid, patient_id, issuer, accession, study_date, description, state,"
   " first_object_ms, last_object_ms, receiving_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'receiving', ?7, ?7, ?7)")
 S(STUDY_TOUCH, "UPDATE study SET last_object_ms = max(last_object_ms, ?2) WHERE id = ?1")
@@ -123,6 +123,10 @@ S(DELIVERY_SET, "UPDATE delivery SET state = ?2, attempts = attempts + 1, next_m
   " AND (state = 'pending' OR (state = 'withdrawn' AND ?2 = 'delivered'))") /* what had left already did arrive */
 S(DELIVERY_REQUEUE, "UPDATE delivery SET state = 'pending', next_ms = ?2, updated_ms = ?2 WHERE id = ?1"
   " AND state IN ('pending', 'parked')")
+S(DELIVERY_SUPERSEDE, "UPDATE delivery SET state = 'withdrawn', updated_ms = ?2, cause = 'superseded by a newer result'"
+  " WHERE state IN ('pending', 'parked') AND id IN (SELECT o.id FROM delivery n JOIN delivery o"
+  " ON o.study_id = n.study_id AND o.destination = n.destination AND o.revision < n.revision AND o.what = 'result'"
+  " JOIN result q ON q.id = o.result_id JOIN result r ON r.id = n.result_id WHERE n.id = ?1 AND q.model = r.model)")
 S(DELIVERY_STUDY, "SELECT study_id FROM delivery WHERE id = ?1")
 S(DELIVERY_SUMMARY, "SELECT coalesce(sum(what = 'result'), 0), coalesce(sum(state = 'pending'), 0),"
   " coalesce(sum(state = 'parked'), 0),"
@@ -135,17 +139,16 @@ S(DELIVERY_NEXT_PARKED, "SELECT id FROM delivery WHERE state = 'parked' AND dest
 S(DESTINATION_SET, "INSERT INTO destination (name, sop_class) VALUES (?1, ?2) ON CONFLICT (name)"
   " DO UPDATE SET sop_class = excluded.sop_class")
 
-/* Retention. ?1: no object came since; ?2: the same of a study that was delivered, and nothing left since. */
-S(KEEP_NEXT, "SELECT s.id, s.study_uid, s.last_object_ms FROM study s WHERE s.kept = 1"
-  " AND s.state IN ('delivered', 'declined', 'encoded', 'withdrawn') AND (s.last_object_ms < ?1"
-  " OR (s.last_object_ms < ?2 AND ?2 > (SELECT max(d.updated_ms) FROM delivery d WHERE d.study_id = s.id)))"
-  " AND NOT EXISTS (SELECT 1 FROM job j WHERE j.study_id = s.id AND j.state IN ('queued', 'running'))"
+/* A study that waits for nothing: no job, no delivery, no model that will open again, no object to come again. */
+#define FINISHED "s.state IN ('delivered', 'declined', 'encoded', 'withdrawn') AND NOT (s.state = 'declined'" \
+  " AND s.reason IN ('model_unavailable', 'model_not_configured', 'pixels_dropped'))" \
+  " AND NOT EXISTS (SELECT 1 FROM job j WHERE j.study_id = s.id AND j.state IN ('queued', 'running'))" \
   " AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.study_id = s.id AND d.state IN ('pending', 'parked'))"
-  " ORDER BY s.last_object_ms, s.id")
-S(KEEP_MAY_DROP, "SELECT 1 FROM study s WHERE s.id = ?1 AND s.last_object_ms = ?2"
-  " AND s.state IN ('delivered', 'declined', 'encoded', 'withdrawn')"
-  " AND NOT EXISTS (SELECT 1 FROM job j WHERE j.study_id = s.id AND j.state IN ('queued', 'running'))"
-  " AND NOT EXISTS (SELECT 1 FROM delivery d WHERE d.study_id = s.id AND d.state IN ('pending', 'parked'))")
+/* Retention. ?1: no object came since; ?2: the same of a study that was delivered, and nothing left since. */
+S(KEEP_NEXT, "SELECT s.id, s.study_uid, s.last_object_ms FROM study s INDEXED BY study_kept WHERE s.kept = 1"
+  " AND s.last_object_ms < max(?1, ?2) AND " FINISHED " AND (s.last_object_ms < ?1"
+  " OR ?2 > (SELECT max(d.updated_ms) FROM delivery d WHERE d.study_id = s.id)) ORDER BY s.last_object_ms, s.id")
+S(KEEP_MAY_DROP, "SELECT 1 FROM study s WHERE s.id = ?1 AND s.last_object_ms = ?2 AND " FINISHED)
 S(KEEP_DROP, "UPDATE instance SET gone = 'dropped' WHERE id IN (SELECT id FROM instance WHERE study_id = ?1"
   " AND gone = '' ORDER BY id LIMIT ?2)")
 S(KEEP_DROPPED, "SELECT count(*), coalesce(sum(size_bytes), 0) FROM instance WHERE study_id = ?1 AND gone = 'dropped'")
@@ -161,16 +164,18 @@ S(WITHDRAWAL_ADD, "INSERT INTO withdrawal (study_uid, patient_id, at_ms, via, co
   " note_uid) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)")
 S(WITHDRAWAL_SET, "UPDATE withdrawal SET whole = ?2, objects = ?3 WHERE id = ?1")
 S(WITHDRAWAL_DROP, "DELETE FROM withdrawal WHERE id = ?1")
-S(WITHDRAWN_ADD, "INSERT INTO withdrawn_object (study_uid, sop_uid, withdrawal_id) VALUES (?1, ?2, ?3)"
+S(WITHDRAWN_ADD, "INSERT INTO withdrawn_object (study_uid, sop_uid, patient_id, withdrawal_id) VALUES (?1, ?2, ?3, ?4)"
   " ON CONFLICT DO NOTHING")
-S(WITHDRAWN_ADD_ALL, "INSERT INTO withdrawn_object (study_uid, sop_uid, withdrawal_id) SELECT ?1, sop_uid, ?3"
-  " FROM instance WHERE study_id = ?2 AND kind <> 'own' ON CONFLICT DO NOTHING")
-S(WITHDRAWN_ASK, "SELECT 1 FROM withdrawn_object o JOIN withdrawal w ON w.id = o.withdrawal_id WHERE o.study_uid = ?1"
-  " AND o.sop_uid = ?2 AND coalesce(w.patient_id, ?3) = ?3")
-S(WITHDRAWN_INPUTS, "SELECT coalesce(sum(sop_uid IN (SELECT sop_uid FROM withdrawn_object WHERE study_uid = ?2)), 0),"
-  " count(*) FROM instance WHERE study_id = ?1 AND kind = 'input' AND current = 1 AND gone <> 'withdrawn'")
+S(WITHDRAWN_ADD_ALL, "INSERT INTO withdrawn_object (study_uid, sop_uid, patient_id, withdrawal_id)"
+  " SELECT ?1, sop_uid, ?2, ?3 FROM instance WHERE study_id = ?4 AND kind <> 'own' ON CONFLICT DO NOTHING")
+S(WITHDRAWN_ASK, "SELECT 1 FROM withdrawn_object WHERE study_uid = ?1 AND sop_uid = ?2 AND patient_id = ?3")
+#define NAMED "sop_uid IN (SELECT sop_uid FROM withdrawn_object WHERE study_uid = ?2 AND patient_id = ?3)"
+S(WITHDRAWN_INPUTS, "SELECT coalesce(sum(" NAMED "), 0), coalesce(sum(modality <> 'SEG' AND " NAMED "), 0),"
+  " coalesce(sum(modality <> 'SEG'), 0) FROM instance WHERE study_id = ?1 AND kind = 'input' AND current = 1"
+  " AND gone <> 'withdrawn'")
 S(WITHDRAWN_NAMED, "UPDATE instance SET gone = 'withdrawn', current = 0 WHERE study_id = ?1 AND gone <> 'withdrawn'"
-  " AND sop_uid IN (SELECT sop_uid FROM withdrawn_object WHERE study_uid = ?2)")
+  " AND " NAMED)
+#undef NAMED
 S(WITHDRAWN_OWN, "UPDATE instance SET gone = 'withdrawn', current = 0 WHERE study_id = ?1 AND gone <> 'withdrawn'"
   " AND kind = 'own'")
 S(WITHDRAW_STUDY, "UPDATE study SET state = 'withdrawn', reason = ?2, forced = 0 WHERE id = ?1")
@@ -234,4 +239,5 @@ S(OLDEST_STUDIES, "SELECT state, min(last_object_ms) FROM study"
   " WHERE state IN ('receiving', 'queued', 'encoding', 'encoded') GROUP BY state")
 S(OLDEST_JOBS, "SELECT state, min(created_ms) FROM job WHERE state IN ('queued', 'running') GROUP BY state")
 S(OLDEST_DELIVERIES, "SELECT state, min(created_ms) FROM delivery WHERE state = 'pending' GROUP BY state")
+#undef FINISHED
 // clang-format on

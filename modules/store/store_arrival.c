@@ -6,6 +6,7 @@ struct found_study {
     int64_t id;
     int revision;
     bool exists, receiving, other_patient;
+    bool wants_dropped; /* its answer says that dropped images are to come again */
 };
 
 static bool find_study(struct store *store, const struct dicom_identity *id, struct found_study *ret,
@@ -21,6 +22,7 @@ static bool find_study(struct store *store, const struct dicom_identity *id, str
     ret->other_patient = strcmp(column_text(statement, 1), id->patient_id) != 0;
     ret->receiving = strcmp(column_text(statement, 2), "receiving") == 0;
     ret->revision = sqlite3_column_int(statement, 3);
+    ret->wants_dropped = strcmp(column_text(statement, 4), "pixels_dropped") == 0;
     statement_done(statement);
     return true;
 }
@@ -125,22 +127,26 @@ static bool input_arrived(struct store *store, const struct store_object *object
     ret->reopened = true;
     ret->revision = study->revision + 1;
     const char *why = ret->outcome == STORE_CHANGED ? "an object came again with other content"
-                      : ret->outcome == STORE_SAME  ? "a lost object came again"
+                      : ret->outcome == STORE_SAME  ? "an object that was gone came again"
                                                     : "late object";
     return statement_run(store, statement_bind(store, SQL_STUDY_REOPEN, "ii", study->id, now_ms), err) &&
            event_add(store, study->id, "revision_raised", now_ms, err, "revision %d: %s from %s",
                      ret->revision, why, object->peer_ae);
 }
 
-/* It was dropped after the study had its answer: kept again, which asks for no other. */
-static bool restore(struct store *store, const struct store_object *object, int64_t study, struct err *err)
+/* It was dropped after the study had its answer: kept again, which asks for no other answer, unless the last
+ * one says that it was missed. */
+static bool restore(struct store *store, const struct store_object *object, int64_t study, bool *ret,
+                    struct err *err)
 {
     sqlite3_stmt *statement = statement_bind(store, SQL_KEEP_RESTORE, "itti", study, object->id->sop_uid,
                                              object->data_sha256, object->received_ms);
-    return statement_run(store, statement, err) &&
-           (sqlite3_changes(store->db) == 0 ||
-            statement_run(store, statement_bind(store, SQL_STUDY_TOUCH, "ii", study, object->received_ms),
-                          err));
+    if (!statement_run(store, statement, err))
+        return false;
+    *ret = sqlite3_changes(store->db) > 0;
+    return (
+        !*ret ||
+        statement_run(store, statement_bind(store, SQL_STUDY_TOUCH, "ii", study, object->received_ms), err));
 }
 
 /* The same data set again: nothing to do, unless its file had been lost or dropped, or other content had come
@@ -149,7 +155,8 @@ static bool put_same(struct store *store, const struct store_object *object, con
                      struct store_put *ret, struct err *err)
 {
     const char *sop_uid = object->id->sop_uid;
-    if (!restore(store, object, study->id, err))
+    bool restored;
+    if (!restore(store, object, study->id, &restored, err))
         return false;
     sqlite3_stmt *statement =
         statement_bind(store, SQL_INSTANCE_AGE_OTHERS, "itt", study->id, sop_uid, object->data_sha256);
@@ -160,7 +167,7 @@ static bool put_same(struct store *store, const struct store_object *object, con
     statement = statement_bind(store, SQL_INSTANCE_RENEW, "itt", study->id, sop_uid, object->data_sha256);
     if (!statement_run(store, statement, err))
         return false;
-    bool renewed = sqlite3_changes(store->db) > 0;
+    bool renewed = sqlite3_changes(store->db) > 0 || (restored && study->wants_dropped);
     return !renewed || !object->feeds_encoder || input_arrived(store, object, study, ret, err);
 }
 

@@ -2,11 +2,13 @@
 
 #include "store/connection.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct found {
     int64_t study; /* 0: not here */
     bool receiving, other_patient;
+    char patient_id[65 * 4]; /* the note's, or the study's */
 };
 
 static bool find(struct store *store, const struct store_withdrawal *what, struct found *ret, struct err *err)
@@ -14,8 +16,11 @@ static bool find(struct store *store, const struct store_withdrawal *what, struc
     sqlite3_stmt *statement = statement_bind(store, SQL_STUDY_BY_UID, "t", what->study_uid);
     enum row row = statement_row(store, statement, err);
     *ret = (struct found){0};
+    snprintf(ret->patient_id, sizeof ret->patient_id, "%s", what->patient_id ? what->patient_id : "");
     if (row != ROW_FOUND)
         return row == ROW_NONE;
+    if (!what->patient_id)
+        snprintf(ret->patient_id, sizeof ret->patient_id, "%s", column_text(statement, 1));
     ret->study = sqlite3_column_int64(statement, 0);
     ret->other_patient = what->patient_id && strcmp(column_text(statement, 1), what->patient_id) != 0;
     ret->receiving = strcmp(column_text(statement, 2), "receiving") == 0;
@@ -28,11 +33,11 @@ static bool run_on(struct store *store, enum statement which, int64_t study, str
     return statement_run(store, statement_bind(store, which, "i", study), err);
 }
 
-static bool add_trace(struct store *store, const struct store_withdrawal *what, int64_t now_ms, int64_t *ret,
-                      struct err *err)
+static bool add_trace(struct store *store, const struct store_withdrawal *what, const struct found *found,
+                      int64_t now_ms, int64_t *ret, struct err *err)
 {
     sqlite3_stmt *statement = statement_bind(store, SQL_WITHDRAWAL_ADD, "ttittttttt", what->study_uid,
-                                             what->patient_id, now_ms, what->via, what->code, what->reason,
+                                             found->patient_id, now_ms, what->via, what->code, what->reason,
                                              what->who, what->address, what->said_by, what->note_uid);
     if (!statement_run(store, statement, err))
         return false;
@@ -41,36 +46,42 @@ static bool add_trace(struct store *store, const struct store_withdrawal *what, 
 }
 
 /* *ret: how many had not been named before. */
-static bool name_objects(struct store *store, const struct store_withdrawal *what, int64_t study,
+static bool name_objects(struct store *store, const struct store_withdrawal *what, const struct found *found,
                          int64_t trace, int *ret, struct err *err)
 {
-    sqlite3_stmt *statement =
-        statement_bind(store, SQL_WITHDRAWN_ADD_ALL, "tii", what->study_uid, study, trace);
     *ret = 0;
     if (what->count == 0) {
-        bool ok = statement_run(store, statement, err);
+        sqlite3_stmt *all = statement_bind(store, SQL_WITHDRAWN_ADD_ALL, "ttii", what->study_uid,
+                                           found->patient_id, trace, found->study);
+        bool ok = statement_run(store, all, err);
         *ret = sqlite3_changes(store->db);
         return ok;
     }
     for (int i = 0; i < what->count; i++) {
-        statement =
-            statement_bind(store, SQL_WITHDRAWN_ADD, "tti", what->study_uid, what->sop_uids[i], trace);
-        if (!statement_run(store, statement, err))
+        sqlite3_stmt *one = statement_bind(store, SQL_WITHDRAWN_ADD, "ttti", what->study_uid,
+                                           what->sop_uids[i], found->patient_id, trace);
+        if (!statement_run(store, one, err))
             return false;
         *ret += sqlite3_changes(store->db);
     }
     return true;
 }
 
-/* Of the images that count: how many are named, and how many there are. */
-static bool count_inputs(struct store *store, int64_t study, const char *study_uid, int *ret_named,
-                         int *ret_all, struct err *err)
+/* Of what feeds the encoder and counts; masks alone are nothing to analyse. */
+struct inputs {
+    int named, named_images, images;
+};
+
+static bool count_inputs(struct store *store, const struct found *found, const char *study_uid,
+                         struct inputs *ret, struct err *err)
 {
-    sqlite3_stmt *statement = statement_bind(store, SQL_WITHDRAWN_INPUTS, "it", study, study_uid);
+    sqlite3_stmt *statement =
+        statement_bind(store, SQL_WITHDRAWN_INPUTS, "itt", found->study, study_uid, found->patient_id);
     if (statement_row(store, statement, err) != ROW_FOUND)
         return false;
-    *ret_named = sqlite3_column_int(statement, 0);
-    *ret_all = sqlite3_column_int(statement, 1);
+    ret->named = sqlite3_column_int(statement, 0);
+    ret->named_images = sqlite3_column_int(statement, 1);
+    ret->images = sqlite3_column_int(statement, 2);
     statement_done(statement);
     return true;
 }
@@ -108,16 +119,16 @@ static bool take_back_study(struct store *store, const struct store_withdrawal *
 }
 
 static bool take_back_objects(struct store *store, const struct store_withdrawal *what,
-                              const struct found *found, bool images, struct store_withdraw *ret,
+                              const struct found *found, bool inputs, struct store_withdraw *ret,
                               int64_t now_ms, struct err *err)
 {
     int64_t study = found->study;
     ret->outcome = STORE_WITHDREW_OBJECTS;
-    ret->reopened = images && !found->receiving;
+    ret->reopened = inputs && !found->receiving;
     if (!event_add(store, study, "objects_withdrawn", now_ms, err, "by %s at %s: %s; %d objects", what->who,
                    what->address, what->reason, ret->objects))
         return false;
-    if (images && !take_back_answers(store, study, now_ms, err))
+    if (inputs && !take_back_answers(store, study, now_ms, err))
         return false;
     return !ret->reopened ||
            (statement_run(store, statement_bind(store, SQL_STUDY_REOPEN, "ii", study, now_ms), err) &&
@@ -128,17 +139,20 @@ static bool take_back_objects(struct store *store, const struct store_withdrawal
 static bool take_back(struct store *store, const struct store_withdrawal *what, const struct found *found,
                       int64_t now_ms, struct store_withdraw *ret, struct err *err)
 {
-    int named, all;
+    struct inputs inputs;
     int64_t study = found->study;
-    if (!count_inputs(store, study, what->study_uid, &named, &all, err) ||
+    if (!count_inputs(store, found, what->study_uid, &inputs, err) ||
         !count_delivered(store, study, &ret->delivered, err) ||
-        !statement_run(store, statement_bind(store, SQL_WITHDRAWN_NAMED, "it", study, what->study_uid), err))
+        !statement_run(
+            store,
+            statement_bind(store, SQL_WITHDRAWN_NAMED, "itt", study, what->study_uid, found->patient_id),
+            err))
         return false;
     ret->objects = sqlite3_changes(store->db);
-    if (what->count == 0 || (named > 0 && named == all))
+    if (what->count == 0 || (inputs.named_images > 0 && inputs.named_images == inputs.images))
         return take_back_study(store, what, study, ret, now_ms, err);
     if (ret->objects > 0)
-        return take_back_objects(store, what, found, named > 0, ret, now_ms, err);
+        return take_back_objects(store, what, found, inputs.named > 0, ret, now_ms, err);
     return event_add(store, study, "withdrawn_ahead", now_ms, err,
                      "by %s at %s: %s; the objects have not come", what->who, what->address, what->reason);
 }
@@ -156,8 +170,8 @@ static bool withdraw(struct store *store, const struct store_withdrawal *what, i
     if (found.other_patient || (!found.study && what->count == 0))
         return true;
     ret->outcome = STORE_WITHDREW_AHEAD;
-    if (!add_trace(store, what, now_ms, &trace, err) ||
-        !name_objects(store, what, found.study, trace, &fresh, err))
+    if (!add_trace(store, what, &found, now_ms, &trace, err) ||
+        !name_objects(store, what, &found, trace, &fresh, err))
         return false;
     if (fresh == 0) {
         ret->outcome = STORE_WITHDREW_BEFORE;

@@ -734,6 +734,14 @@ def test_a_report_whose_file_is_gone_is_an_error_not_an_empty_file(start_daemon,
     assert "cannot be read" in refused(daemon, STUDY + "/report", status=500, id=study.uid)
 
 
+def test_no_web_page_may_change_anything(scene):
+    """A browser sends a form's POST to this machine without asking, but says from where."""
+    page = {"Origin": "http://a-page.example"}
+    for route in ("/purge", "/force"):
+        refused(scene.daemon, STUDY + route, "post", 403, id=scene.study.uid, headers=page)
+    assert ask(scene.daemon, STUDY, id=scene.study.uid, headers=page)["state"] == "delivered"
+
+
 def test_a_purged_study_says_who_took_it_back(start_daemon):
     daemon = start_daemon(models=[])
     study = ct_study(3)

@@ -143,6 +143,9 @@ def test_a_late_image_of_a_dropped_study_is_answered_in_words(start_daemon, pacs
     shown = daemon.wait_reported(study.uid, revision=2)
     assert shown["state"] == "declined" and shown["reason"] == "pixels_dropped"
     assert "send the whole study again" in shown["explanation"]
+    send(daemon, study.objects)
+    shown = daemon.wait_reported(study.uid, revision=3, limit_s=60)
+    assert shown["state"] == "delivered" and shown["findings"] and len(shown["results"][0]["input"]["instances"]) == 9
 
 
 def test_the_whole_study_sent_again_with_a_late_image_is_analysed(start_daemon, pacs):

@@ -119,6 +119,20 @@ static void what_could_not_be_analysed_is_never_due(void **state)
     assert_int_equal(next(f, 100000000000, 100000000000, NULL).study, 0);
 }
 
+static void what_may_be_analysed_yet_is_never_due(void **state)
+{
+    static const char *const reasons[] = {"model_unavailable", "model_not_configured", "pixels_dropped"};
+    struct fixture *f = *state;
+    int64_t study = reported(f, NULL);
+    for (int i = 0; i < 3; i++) {
+        ask(f, arena_printf(f->arena, "UPDATE study SET state = 'declined', reason = '%s' RETURNING id",
+                            reasons[i]));
+        assert_int_equal(next(f, 100000000000, 100000000000, NULL).study, 0);
+    }
+    ask(f, "UPDATE study SET reason = 'no_model_for_modality' RETURNING id");
+    assert_int_equal(next(f, 1, -1, NULL).study, study);
+}
+
 static void an_answer_that_goes_nowhere_is_finished(void **state)
 {
     struct fixture *f = *state;
@@ -206,6 +220,18 @@ static void a_dropped_object_that_comes_again_is_kept_and_asks_for_nothing(void 
     assert_int_equal(ask(f, "SELECT count(*) FROM removal"), 2);
     assert_int_equal(next(f, 900000, -1, NULL).study, 0); /* its time begins anew */
     assert_int_equal(next(f, 900001, -1, NULL).study, study);
+}
+
+static void dropped_objects_that_were_missed_open_the_study_once_when_they_come(void **state)
+{
+    struct fixture *f = *state;
+    int64_t study = delivered(f);
+    drop_all(f, study);
+    ask(f, "UPDATE study SET state = 'declined', reason = 'pixels_dropped' RETURNING id");
+    assert_true(put(f, (struct arrival){.at_ms = 900000}).reopened);
+    assert_false(put(f, (struct arrival){.sop = "1.2.1.1.2", .at_ms = 900001}).reopened);
+    assert_string_equal(state_of(f, study), "receiving");
+    assert_int_equal(revision_of(f, study), 2);
 }
 
 static void dropped_images_are_told_and_never_fed(void **state)
@@ -301,12 +327,14 @@ int main(void)
         T(what_waits_is_never_due),
         T(what_is_parked_of_an_older_revision_keeps_the_study),
         T(what_could_not_be_analysed_is_never_due),
+        T(what_may_be_analysed_yet_is_never_due),
         T(an_answer_that_goes_nowhere_is_finished),
         T(a_study_that_an_association_holds_is_left),
         T(objects_go_in_small_steps_and_rows_and_results_stay),
         T(a_study_that_moved_on_is_not_dropped),
         T(a_study_objects_of_which_come_again_is_dropped_no_further),
         T(a_dropped_object_that_comes_again_is_kept_and_asks_for_nothing),
+        T(dropped_objects_that_were_missed_open_the_study_once_when_they_come),
         T(dropped_images_are_told_and_never_fed),
         T(files_given_up_are_removed_once),
         T(a_spared_file_is_not_removed),

@@ -216,6 +216,40 @@ static void a_note_of_another_patient_withdraws_nothing(void **state)
     assert_int_equal(ask(f, "SELECT count(*) FROM withdrawal"), 0);
 }
 
+static void a_note_of_another_patient_that_came_first_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    char both[][UID_SIZE] = {"1.2.1.1.1", "1.2.1.1.2"};
+    withdraw(f, (struct store_withdrawal){.patient_id = "P2", .sop_uids = both, .count = 2});
+    put(f, (struct arrival){.sop = "1.2.1.1.2"});
+    int64_t study = reported(f, pacs);
+    assert_int_equal(note(f, first_slice, 1).outcome, STORE_WITHDREW_OBJECTS);
+    assert_int_equal(ask(f, "SELECT count(*) FROM instance WHERE gone = 'withdrawn'"), 1);
+    assert_int_equal(note(f, second_slice, 1).outcome, STORE_WITHDREW_STUDY);
+    assert_string_equal(state_of(f, study), "withdrawn");
+}
+
+static void masks_alone_are_nothing_to_analyse(void **state)
+{
+    struct fixture *f = *state;
+    put(f, (struct arrival){.sop = "1.2.1.1.2"});
+    ask(f, "UPDATE instance SET modality = 'SEG' WHERE sop_uid = '1.2.1.1.2' RETURNING id");
+    int64_t study = reported(f, pacs);
+    assert_int_equal(note(f, first_slice, 1).outcome, STORE_WITHDREW_STUDY);
+    assert_string_equal(state_of(f, study), "withdrawn");
+}
+
+static void a_mask_withdrawn_makes_a_new_revision(void **state)
+{
+    struct fixture *f = *state;
+    put(f, (struct arrival){.sop = "1.2.1.1.2"});
+    ask(f, "UPDATE instance SET modality = 'SEG' WHERE sop_uid = '1.2.1.1.2' RETURNING id");
+    reported(f, pacs);
+    struct store_withdraw done = note(f, second_slice, 1);
+    assert_int_equal(done.outcome, STORE_WITHDREW_OBJECTS);
+    assert_true(done.reopened);
+}
+
 static void a_study_that_never_came_cannot_be_purged(void **state)
 {
     struct fixture *f = *state;
@@ -257,6 +291,9 @@ int main(void)
         T(the_same_note_again_changes_nothing),
         T(a_note_that_comes_before_its_objects_is_remembered),
         T(a_note_of_another_patient_withdraws_nothing),
+        T(a_note_of_another_patient_that_came_first_changes_nothing),
+        T(masks_alone_are_nothing_to_analyse),
+        T(a_mask_withdrawn_makes_a_new_revision),
         T(a_study_that_never_came_cannot_be_purged),
         T(the_trace_is_shown_with_the_study),
     };
