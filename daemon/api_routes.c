@@ -159,6 +159,15 @@ static void refuse_unknown_delivery(struct api_answer *answer)
     api_refuse(answer, HTTP_NOT_FOUND, "not_found", "there is no delivery with this number");
 }
 
+static void refuse_retry(const char *state, struct api_answer *answer)
+{
+    if (strcmp(state, "delivered") == 0)
+        api_refuse(answer, HTTP_CONFLICT, "delivered", "the report has been delivered already");
+    else
+        api_refuse(answer, HTTP_CONFLICT, "withdrawn",
+                   "it will not be sent: the study was withdrawn, or a newer result was delivered there");
+}
+
 /* One for a destination that is not configured would wait for a courier that is not there. */
 static void retry_delivery(struct service *service, int64_t delivery, const json_t *row,
                            struct api_answer *answer)
@@ -171,7 +180,7 @@ static void retry_delivery(struct service *service, int64_t delivery, const json
     else if (!store_requeue_delivery(service->store, delivery, clock_unix_ms(), &found, &err))
         api_answer_failure(answer, &err);
     else if (!found)
-        api_refuse(answer, HTTP_CONFLICT, "delivered", "the report has been delivered already");
+        refuse_retry(json_string_value(json_object_get(row, "state")), answer);
     else
         api_answer_accepted(&service->outbox, answer);
 }

@@ -273,7 +273,8 @@ bool store_add_report(struct store *store, int64_t result, const struct store_re
 bool store_forward_objects(struct store *store, int64_t study, int revision, const char *const *destinations,
                            int count, int64_t now_ms, struct err *err);
 /* in: report: what was stored there; NULL: no DICOM report (an annotation, originals). status: of DIMSE, -1
- * when none was spoken; here and below. */
+ * when none was spoken; here and below. Older annotations of the same study and model that wait there or were
+ * parked are withdrawn: after this one they would be shown in its place. */
 bool store_delivered(struct store *store, const struct store_delivery *delivery, const char *destination,
                      const struct store_report *report, int status, const char *note, int64_t now_ms,
                      struct err *err);
@@ -284,7 +285,7 @@ bool store_park_delivery(struct store *store, const struct store_delivery *deliv
 /* Parks what waits for destinations that are not in the list: nobody would ever take it. */
 bool store_park_unrouted(struct store *store, const char *const *destinations, int count, int64_t now_ms,
                          int *ret_parked, struct err *err);
-/* parked -> pending, or pending -> due now. *found false: no such delivery, or it is delivered. */
+/* parked -> pending, or pending -> due now. *found false: no such delivery, or delivered or withdrawn. */
 bool store_requeue_delivery(struct store *store, int64_t delivery, int64_t now_ms, bool *found,
                             struct err *err);
 

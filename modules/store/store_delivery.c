@@ -132,9 +132,13 @@ static bool mark_delivered(struct store *store, const struct store_delivery *del
         !say_delivered(store, delivery, destination, report, change, err) ||
         !study_refresh(store, delivery->study, change->now_ms, err))
         return false;
-    return !report ||
-           statement_run(
-               store, statement_bind(store, SQL_DESTINATION_SET, "tt", destination, report->sop_class), err);
+    if (delivery->what == STORE_WHAT_OBJECTS)
+        return true;
+    return statement_run(
+        store,
+        report ? statement_bind(store, SQL_DESTINATION_SET, "tt", destination, report->sop_class)
+               : statement_bind(store, SQL_DELIVERY_SUPERSEDE, "ii", delivery->id, change->now_ms),
+        err);
 }
 
 bool store_delivered(struct store *store, const struct store_delivery *delivery, const char *destination,

@@ -254,6 +254,21 @@ def test_r05_r06_a_kill_between_message_and_answer_sends_the_same_message_again(
     assert len(daemon.rows("SELECT id FROM delivery")) == 1
 
 
+def test_an_older_message_that_was_parked_does_not_follow_its_correction(start_daemon, broker):
+    receiver = broker(lambda control_id, number: ["AE", "AA"][number])
+    daemon = start_daemon(peers=[receiver.section()])
+    study = ct_study()
+    send(daemon, study.objects)
+    one = wait_delivery(daemon, study.uid, "broker", "parked")
+    send(daemon, [study.late_slice(study.objects)])
+    daemon.wait_reported(study.uid, revision=2, limit_s=60)
+    assert deliveries(daemon, study.uid, "broker")[0]["cause"] == "superseded by a newer result"
+    refused = daemon.post(f"/api/v1/deliveries/{one['id']}/retry")
+    assert refused.status_code == 409 and refused.json()["error"]["code"] == "withdrawn"
+    assert daemon.post("/api/v1/destinations/broker/retry").json()["deliveries"] == 0
+    assert [field(parsed(message).obr, 25) for message in receiver.messages] == ["P", "C"]
+
+
 def test_r07_a_receiver_that_is_down_keeps_nobody_else_waiting(start_daemon, start_pacs, broker):
     pacs, receiver = start_pacs(), broker(listen=False)
     daemon = start_daemon(peers=[pacs.peer(), receiver.section()])

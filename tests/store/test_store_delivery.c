@@ -240,6 +240,44 @@ static void an_annotation_is_delivered_without_a_report(void **state)
                         "to RIS, accepted");
 }
 
+/* Two revisions of a study at one destination: the older is parked, the newer delivered. */
+static int64_t parked_behind_delivered(struct fixture *f, const struct store_report *report)
+{
+    struct store_delivery older, newer;
+    static const char *const names[] = {"RIS", NULL};
+    reported(f, names);
+    assert_true(due(f, "RIS", 200000, &older));
+    assert_true(store_park_delivery(f->store, &older, -1, "AE", start_ms + 200000, &f->err));
+    struct store_put at = put(f, (struct arrival){.sop = "1.2.1.1.2", .at_ms = 210000});
+    queue_one(f, at.study, 2);
+    assert_false(finish(f, claim(f, 220000), (struct ending){.destinations = names}));
+    assert_true(due(f, "RIS", 400000, &newer));
+    assert_int_equal(newer.revision, 2);
+    assert_true(store_delivered(f->store, &newer, "RIS", report, -1, "", start_ms + 400000, &f->err));
+    return older.id;
+}
+
+static void an_older_annotation_does_not_follow_a_newer(void **state)
+{
+    struct fixture *f = *state;
+    bool found;
+    int64_t older = parked_behind_delivered(f, NULL);
+    assert_true(store_requeue_delivery(f->store, older, start_ms + 500000, &found, &f->err));
+    assert_false(found);
+    assert_int_equal(ask(f, "SELECT count(*) FROM delivery WHERE state = 'withdrawn'"), 1);
+    assert_int_equal(ask(f, "SELECT count(*) FROM delivery WHERE state = 'delivered'"), 1);
+}
+
+static void an_older_report_may_follow_a_newer(void **state)
+{
+    struct fixture *f = *state;
+    bool found;
+    struct store_report report = {comprehensive_3d, "1.9.9", "1.9.0", "reports/x", "ff"};
+    int64_t older = parked_behind_delivered(f, &report);
+    assert_true(store_requeue_delivery(f->store, older, start_ms + 500000, &found, &f->err));
+    assert_true(found); /* an archive keeps both */
+}
+
 static void originals_are_forwarded_once_a_revision_and_destination(void **state)
 {
     struct fixture *f = *state;
@@ -301,6 +339,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(an_annotation_is_delivered_without_a_report),
+        T(an_older_annotation_does_not_follow_a_newer),
+        T(an_older_report_may_follow_a_newer),
         T(originals_are_forwarded_once_a_revision_and_destination),
         T(originals_that_wait_do_not_hold_the_report_up),
         T(the_higher_priority_goes_first),
