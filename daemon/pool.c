@@ -239,6 +239,17 @@ static void park_without_report(struct pool *pool, const struct store_job *job, 
         log_event(LOG_ERROR, "job_not_parked", "job=%lld cause=%s", (long long)job->id, log_text(err.text));
 }
 
+/* Its study was withdrawn, and its files with it: no retry brings them back. */
+static bool unwanted(struct pool *pool, const struct store_job *job)
+{
+    struct err err = ERR_INIT;
+    bool runs;
+    if (!store_job_runs(pool->service->store, job, &runs, &err) || runs)
+        return false;
+    log_event(LOG_WARNING, "result_stale", "job=%lld study=%lld", (long long)job->id, (long long)job->study);
+    return true;
+}
+
 static void finish(struct slot *slot, const struct store_job *job, const struct store_inputs *inputs,
                    const struct result *result, bool failed)
 {
@@ -247,6 +258,8 @@ static void finish(struct slot *slot, const struct store_job *job, const struct 
     char sop_uid[UID_SIZE];
     uid_new(sop_uid);
     while (!reporter_finish(pool->service, job, inputs, result, sop_uid, failed, &err)) {
+        if (unwanted(pool, job))
+            return;
         if (!may_pass(err.code)) {
             park_without_report(pool, job, &err);
             return;

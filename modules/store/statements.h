@@ -80,6 +80,7 @@ S(JOB_SET_STATE, "UPDATE job SET state = ?2, reason = ?3, lease_ms = ?4 WHERE id
 S(JOB_RETURN, "UPDATE job SET state = 'queued', attempts = attempts + 1, reason = ?2 WHERE id = ?1"
   " AND state = 'running'")
 S(JOB_RELEASE, "UPDATE job SET state = 'queued' WHERE id = ?1 AND state = 'running'")
+S(JOB_RUNS, "SELECT 1 FROM job WHERE id = ?1 AND state = 'running'")
 S(JOB_RENEW, "UPDATE job SET lease_ms = ?2 WHERE id = ?1 AND state = 'running'")
 S(JOB_FINISH, "UPDATE job SET state = ?2, reason = ?3, attempts = attempts + ?4 WHERE id = ?1 AND state = 'running'")
 S(JOB_REQUEUE, "UPDATE job SET state = 'queued' WHERE state = 'running'")

@@ -191,6 +191,8 @@ bool store_return_job(struct store *store, const struct store_job *job, const ch
 
 /* Back to the queue without an attempt: the fault was not the study's. */
 bool store_release_job(struct store *store, const struct store_job *job, int64_t now_ms, struct err *err);
+/* Is it still wanted? One whose study was withdrawn is not. */
+bool store_job_runs(struct store *store, const struct store_job *job, bool *ret, struct err *err);
 /* The job goes on beyond its lease. */
 bool store_renew_job(struct store *store, const struct store_job *job, int64_t lease_until_ms,
                      struct err *err);

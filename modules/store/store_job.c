@@ -143,6 +143,18 @@ bool store_release_job(struct store *store, const struct store_job *job, int64_t
                            err);
 }
 
+bool store_job_runs(struct store *store, const struct store_job *job, bool *ret, struct err *err)
+{
+    pthread_mutex_lock(&store->lock);
+    sqlite3_stmt *statement = statement_bind(store, SQL_JOB_RUNS, "i", job->id);
+    enum row row = statement_row(store, statement, err);
+    *ret = row == ROW_FOUND;
+    if (row == ROW_FOUND)
+        statement_done(statement);
+    pthread_mutex_unlock(&store->lock);
+    return row != ROW_FAILED;
+}
+
 bool store_renew_job(struct store *store, const struct store_job *job, int64_t lease_until_ms,
                      struct err *err)
 {

@@ -118,7 +118,12 @@ static void a_job_that_runs_ends_stale(void **state)
 {
     struct fixture *f = *state;
     struct store_job *job = claimed(f);
+    bool runs;
+    assert_true(store_job_runs(f->store, job, &runs, &f->err));
+    assert_true(runs);
     purge(f);
+    assert_true(store_job_runs(f->store, job, &runs, &f->err));
+    assert_false(runs);
     assert_true(finish(f, job, (struct ending){.destinations = pacs}));
     assert_int_equal(ask(f, "SELECT count(*) FROM result"), 0);
     assert_int_equal(ask(f, "SELECT count(*) FROM delivery"), 0);
