@@ -221,6 +221,23 @@ def test_a_purge_names_the_token_that_asked(start_daemon, tmp_path):
     assert token not in daemon.log()
 
 
+def test_a_result_that_could_not_be_written_and_is_not_wanted_any_more_frees_its_slot(start_daemon, pacs):
+    daemon = start_daemon(peers=[pacs.peer()])
+    reports, away = daemon.state / "reports", daemon.state / "reports-away"
+    reports.rename(away)
+    reports.touch()
+    study = ct_study()
+    send(daemon, study.objects)
+    wait_for("a result without a place", lambda: "event=result_not_recorded" in daemon.log(), 60)
+    assert daemon.post(f"/api/v1/studies/{study.uid}/purge").status_code == 200
+    wait_files(daemon, "objects", 0)
+    reports.unlink()
+    away.rename(reports)
+    marker(daemon, pacs)
+    shown = daemon.study(study.uid)
+    assert shown["state"] == "withdrawn" and not shown["results"] and not pacs.of_study(study.uid)
+
+
 def workers_of(daemon):
     tasks = pathlib.Path(f"/proc/{daemon.process.pid}/task")
     return [int(pid) for task in tasks.iterdir() for pid in (task / "children").read_text().split()]
