@@ -211,23 +211,28 @@ class Storescp:
 class Orthanc:
     """Debian's Orthanc as the PACS; its REST interface tells what it has."""
 
-    def __init__(self, folder, ae_title="ORTHANC"):
+    def __init__(self, folder, ae_title="ORTHANC", storage=None):
+        """storage: another folder for what it keeps."""
         if not ORTHANC:
             pytest.skip("Orthanc is not installed")
         folder = pathlib.Path(folder)
         folder.mkdir(parents=True)
+        storage = str(storage or folder / "storage")
         self.ae_title, self.port, http = ae_title, free_port(), free_port()
         self.url = f"http://127.0.0.1:{http}"
         configuration = {
-            "Name": "test", "StorageDirectory": str(folder / "storage"), "IndexDirectory": str(folder / "storage"),
+            "Name": "test", "StorageDirectory": storage, "IndexDirectory": storage,
             "DicomAet": ae_title, "DicomPort": self.port, "HttpPort": http, "HttpServerEnabled": True,
             "RemoteAccessAllowed": False, "AuthenticationEnabled": False, "DicomCheckCalledAet": True,
             "Plugins": [], "ConcurrentJobs": 1, "DicomThreadsCount": 2, "HttpThreadsCount": 4,
         }
-        path = folder / "orthanc.json"
-        path.write_text(json.dumps(configuration))
+        self.configuration = folder / "orthanc.json"
+        self.configuration.write_text(json.dumps(configuration))
         self.log = open(folder / "orthanc.log", "wb")
-        self.process = subprocess.Popen([ORTHANC, str(path)], stdout=self.log, stderr=self.log)
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen([ORTHANC, str(self.configuration)], stdout=self.log, stderr=self.log)
 
         def up():
             assert self.process.poll() is None, "Orthanc ended"
@@ -245,6 +250,10 @@ class Orthanc:
         answer = requests.post(self.url + "/tools/find", timeout=30 * TIME_FACTOR, json={
             "Level": "Instance", "Query": {"StudyInstanceUID": study_uid, "Modality": modality}})
         return answer.json()
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
 
     def file(self, instance):
         return requests.get(f"{self.url}/instances/{instance}/file", timeout=30 * TIME_FACTOR).content
