@@ -246,6 +246,7 @@ def workers_of(daemon):
 def test_a_result_that_is_being_computed_is_thrown_away(start_daemon, pacs):
     """Its worker stands still until its files are gone; the slot is free afterwards."""
     daemon = start_daemon(peers=[pacs.peer()])
+    marker(daemon, pacs)  # its worker is there and takes jobs
     workers = workers_of(daemon)
     assert workers
     for pid in workers:
@@ -254,10 +255,10 @@ def test_a_result_that_is_being_computed_is_thrown_away(start_daemon, pacs):
     send(daemon, study.objects)
     daemon.wait_state(study.uid, "encoding", limit_s=60)
     assert daemon.post(f"/api/v1/studies/{study.uid}/purge").status_code == 200
-    wait_files(daemon, "objects", 0)
+    wait_files(daemon, "objects", 3)
     for pid in workers:
         os.kill(pid, signal.SIGCONT)
     marker(daemon, pacs)
     shown = daemon.study(study.uid)
     assert shown["state"] == "withdrawn" and not shown["results"] and not pacs.of_study(study.uid)
-    wait_files(daemon, "reports", 1)  # the other study's
+    wait_files(daemon, "reports", 2)  # the other studies'
