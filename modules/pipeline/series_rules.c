@@ -255,16 +255,6 @@ static bool read_root(struct reading *reading, const json_t *root, struct study_
 
 /* ---- the file ---- */
 
-static json_t *parse_json(const char *text, size_t size, const char *name, struct err *err)
-{
-    json_error_t error;
-    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
-    if (!root)
-        err_fail(err, ERR_INPUT, "%s: line %d, column %d: %.120s", name, error.line, error.column,
-                 error.text);
-    return root;
-}
-
 bool series_rules_parse(const char *text, size_t size, const char *name, struct arena *arena,
                         const struct study_rules **ret, struct err *err)
 {
@@ -272,7 +262,7 @@ bool series_rules_parse(const char *text, size_t size, const char *name, struct 
     struct study_rules *rules = ARENA_NEW(arena, struct study_rules);
     if (!rules)
         return no_memory(&reading);
-    json_t *root = parse_json(text, size, name, err);
+    json_t *root = section_parse(text, size, name, err);
     if (!root)
         return false;
     digest_bytes(text, size, rules->sha256);

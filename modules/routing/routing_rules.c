@@ -317,16 +317,6 @@ static bool read_root(struct reading *reading, const json_t *root, struct routin
     return true;
 }
 
-static json_t *parse_json(const char *text, size_t size, const char *name, struct err *err)
-{
-    json_error_t error;
-    json_t *root = json_loadb(text, size, JSON_REJECT_DUPLICATES, &error);
-    if (!root)
-        err_fail(err, ERR_INPUT, "%s: line %d, column %d: %.120s", name, error.line, error.column,
-                 error.text);
-    return root;
-}
-
 bool routing_rules_parse(const char *text, size_t size, const char *name, struct arena *arena,
                          const struct routing_rules **ret, struct err *err)
 {
@@ -334,7 +324,7 @@ bool routing_rules_parse(const char *text, size_t size, const char *name, struct
     struct routing_rules *rules = ARENA_NEW(arena, struct routing_rules);
     if (!rules)
         return no_memory(&reading);
-    json_t *root = parse_json(text, size, name, err);
+    json_t *root = section_parse(text, size, name, err);
     if (!root)
         return false;
     digest_bytes(text, size, rules->sha256);

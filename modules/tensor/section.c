@@ -231,22 +231,28 @@ bool section_read(const json_t *section, const char *name, const struct section_
     return true;
 }
 
+json_t *section_parse(const char *bytes, size_t size, const char *name, struct err *err)
+{
+    json_error_t error;
+    json_t *root = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &error);
+    if (!root)
+        err_fail(err, ERR_INPUT, "%s: line %d, column %d: %.120s", name, error.line, error.column,
+                 error.text);
+    return root;
+}
+
 json_t *section_file(const char *path, char **ret_bytes, size_t *ret_size, struct err *err)
 {
     size_t size;
     char *bytes = file_read(path, FILE_MAX, &size, err);
     if (!bytes)
         return NULL;
-    json_error_t error;
-    json_t *root = json_loadb(bytes, size, JSON_REJECT_DUPLICATES, &error);
+    json_t *root = section_parse(bytes, size, path, err);
     if (root && ret_bytes) {
         *ret_bytes = bytes;
         *ret_size = size;
         return root;
     }
     free(bytes);
-    if (!root)
-        err_fail(err, ERR_INPUT, "%s: line %d, column %d: %.120s", path, error.line, error.column,
-                 error.text);
     return root;
 }

@@ -39,9 +39,13 @@ struct section_key {
 bool section_read(const json_t *section, const char *name, const struct section_key *keys, size_t count,
                   struct err *err);
 
-/* Parse a whole file of at most 1 MiB; duplicate keys are refused. owns: caller decrefs.
+/* Parse a file's bytes, which messages call `name`; duplicate keys are refused. owns: caller decrefs.
+ * errors: ERR_INPUT with line and column. */
+json_t *section_parse(const char *bytes, size_t size, const char *name, struct err *err);
+
+/* Parse a whole file of at most 1 MiB, as section_parse does. owns: caller decrefs.
  * *ret_bytes and *ret_size, when not NULL, give the file's bytes, which the caller frees.
- * errors: ERR_IO, ERR_NOMEM, ERR_INPUT with line and column. */
+ * errors: ERR_IO, ERR_NOMEM, those of section_parse. */
 json_t *section_file(const char *path, char **ret_bytes, size_t *ret_size, struct err *err);
 
 #endif
