@@ -1,6 +1,6 @@
 #include "daemon/courier_dicom.h"
 
-#include "base/clock.h"
+#include "daemon/courier_copy.h"
 #include "daemon/courier_summary.h"
 #include "daemon/peers.h"
 #include "dicom/dicom_capture.h"
@@ -9,39 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The result's report in a class: made on first need from the one it was written in, and persisted before it
- * is sent. */
-static bool report_in_class(struct service *service, int64_t result, const char *sop_class,
-                            struct arena *arena, struct store_report **ret, struct err *err)
+static bool write_in_class(const char *from, const struct store_report *to, const char *incoming,
+                           struct arena *arena, struct err *err)
 {
-    struct store_report *base;
-    char from[PATH_MAX], incoming[PATH_MAX];
-    if (!store_find_report(service->store, result, sop_class, arena, ret, err))
-        return false;
-    if (*ret)
-        return true;
-    if (!store_find_report(service->store, result, "", arena, &base, err))
-        return false;
-    if (!base)
-        return err_fail(err, ERR_CORRUPT, "the result has no report");
-    struct store_report *copy = ARENA_NEW(arena, struct store_report);
-    char *uid = arena_alloc(arena, UID_SIZE, 1);
-    char *relative = arena_alloc(arena, SPOOL_RELATIVE_SIZE, 1);
-    char *sha256 = arena_alloc(arena, DIGEST_HEX_SIZE, 1);
-    if (!copy || !uid || !relative || !sha256)
-        return err_fail(err, ERR_NOMEM, "no memory for a report");
-    report_class_uid(base->sop_uid, sop_class, uid);
-    *copy = (struct store_report){sop_class, uid, base->series_uid, relative, sha256};
-    spool_path(service->spool, base->path, from);
-    spool_incoming(service->spool, incoming);
-    spool_report_path(uid, relative);
-    bool ok = dicom_sr_reclass(from, sop_class, report_class_uid, incoming, err) &&
-              digest_file(incoming, 0, sha256, err) &&
-              spool_commit(service->spool, incoming, relative, err) &&
-              store_add_report(service->store, result, copy, clock_unix_ms(), err);
-    spool_discard(incoming);
-    *ret = copy;
-    return ok;
+    (void)arena;
+    return dicom_sr_reclass(from, to->sop_class, report_class_uid, incoming, err);
 }
 
 /* What the destination took before comes first: a result is never stored there in two classes. */
@@ -86,7 +58,8 @@ static void send_in_some_class(struct service *service, struct dicom_sender *sen
     for (int i = 0; i < count; i++) {
         if (!dicom_sender_accepts(sender, order[i]))
             continue;
-        if (!report_in_class(service, delivery->result, order[i], arena, &report, &err)) {
+        struct courier_copy form = {.sop_class = order[i], .write = write_in_class};
+        if (!courier_copy_find(service, delivery->result, &form, arena, &report, &err)) {
             attempt_conclude(attempt, OUTCOME_TRY_LATER, -1, err.text);
             return;
         }
@@ -107,7 +80,7 @@ static void send_summary(struct service *service, struct dicom_sender *sender,
     struct attempt second = {0};
     if (!dicom_sender_accepts(sender, DICOM_SECONDARY_CAPTURE))
         attempt_conclude(&second, OUTCOME_REFUSED, -1, "the peer does not accept Secondary Capture");
-    else if (!courier_summary_page(service, delivery->result, arena, &page, &err))
+    else if (!courier_copy_find(service, delivery->result, &courier_summary, arena, &page, &err))
         attempt_conclude(&second, OUTCOME_TRY_LATER, -1, err.text);
     else
         send_file(service, sender, page, &second);
