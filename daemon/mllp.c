@@ -57,27 +57,33 @@ void mllp_close(struct mllp *mllp)
 }
 
 /* False when the time is over. */
-static bool wait_for(const struct mllp *mllp, short events, int64_t until_ms)
+static bool in_time(int64_t until_ms)
+{
+    return clock_monotonic_ms() < until_ms;
+}
+
+/* Up to a second: whoever waits looks at the clock again. */
+static void wait_for(const struct mllp *mllp, short events, int64_t until_ms)
 {
     curl_socket_t fd = CURL_SOCKET_BAD;
     int64_t left_ms = until_ms - clock_monotonic_ms();
     curl_easy_getinfo(mllp->curl, CURLINFO_ACTIVESOCKET, &fd);
     struct pollfd one = {.fd = fd, .events = events};
-    if (left_ms <= 0)
-        return false;
-    poll(&one, 1, left_ms < 1000 ? (int)left_ms : 1000); /* a signal, or nothing yet: look again */
-    return true;
+    if (left_ms > 0)
+        poll(&one, 1, left_ms < 1000 ? (int)left_ms : 1000);
 }
 
 static bool send_all(struct mllp *mllp, const char *bytes, size_t size, int64_t until_ms, struct err *err)
 {
     for (size_t sent = 0; sent < size;) {
         size_t now = 0;
+        if (!in_time(until_ms))
+            return err_fail(err, ERR_PEER, "the message was not taken in time");
         CURLcode code = curl_easy_send(mllp->curl, bytes + sent, size - sent, &now);
         sent += now;
-        if (code == CURLE_AGAIN && !wait_for(mllp, POLLOUT, until_ms))
-            return err_fail(err, ERR_PEER, "the message was not taken in time");
-        if (code != CURLE_OK && code != CURLE_AGAIN)
+        if (code == CURLE_AGAIN)
+            wait_for(mllp, POLLOUT, until_ms);
+        else if (code != CURLE_OK)
             return err_fail(err, ERR_PEER, "the connection broke: %s", curl_easy_strerror(code));
     }
     return true;
@@ -113,12 +119,14 @@ bool mllp_receive(struct mllp *mllp, int64_t until_ms, const char **ret, size_t 
         size_t now = 0;
         if (mllp->size == sizeof mllp->bytes)
             return err_fail(err, ERR_PEER, "the answer is too long");
+        if (!in_time(until_ms))
+            return err_fail(err, ERR_PEER, "no answer in time");
         CURLcode code =
             curl_easy_recv(mllp->curl, mllp->bytes + mllp->size, sizeof mllp->bytes - mllp->size, &now);
         mllp->size += now;
-        if (code == CURLE_AGAIN && !wait_for(mllp, POLLIN, until_ms))
-            return err_fail(err, ERR_PEER, "no answer in time");
-        if (code != CURLE_AGAIN && (code != CURLE_OK || now == 0))
+        if (code == CURLE_AGAIN)
+            wait_for(mllp, POLLIN, until_ms);
+        else if (code != CURLE_OK || now == 0)
             return err_fail(err, ERR_PEER, "the connection ended before an answer");
     }
     return true;
