@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 /* 128 rows of 5,185 scores are 2.7 MB: they stay in the last-level cache between the two products. */
 enum { QUERY_ROWS = 128 };
@@ -127,6 +128,19 @@ void block_mlp(const struct encoder_blocks *config, const struct block_weights *
     gemm_linear(tokens, mlp_dim, width, in, weights->fc1_weight, weights->fc1_bias, state->wide);
     activate(config->act, (size_t)tokens * (size_t)mlp_dim, state->wide);
     gemm_linear_add(tokens, width, mlp_dim, state->wide, weights->fc2_weight, weights->fc2_bias, state->x);
+}
+
+void block_pool(int rows, int width, const float *x, const float *weight, const float *bias, double eps,
+                float *scratch, float *out)
+{
+    if (weight)
+        ops_layer_norm(rows, width, x, weight, bias, eps, scratch);
+    const float *row = weight ? scratch : x;
+    memset(out, 0, (size_t)width * sizeof *out);
+    for (int i = 0; i < rows; i++, row += width)
+        ops_add((size_t)width, row, out);
+    for (int j = 0; j < width; j++)
+        out[j] /= (float)rows;
 }
 
 bool block_project(const float *pooled, int width, const float *weight, const float *bias, int proj_dim,

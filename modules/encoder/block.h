@@ -48,6 +48,11 @@ void block_attention(const struct encoder_blocks *config, const struct block_wei
 void block_mlp(const struct encoder_blocks *config, const struct block_weights *weights,
                struct block_state *state, int tokens, const float *in);
 
+/* out[width]: the mean of `rows` tokens after the last norm; weight NULL: there is none. scratch [rows][width]
+ * may be x. */
+void block_pool(int rows, int width, const float *x, const float *weight, const float *bias, double eps,
+                float *scratch, float *out);
+
 /* out[proj_dim] = pooled W^T + bias, scaled to unit length. errors: ERR_INPUT when it has no length. */
 bool block_project(const float *pooled, int width, const float *weight, const float *bias, int proj_dim,
                    float *out, struct err *err);

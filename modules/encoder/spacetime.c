@@ -121,8 +121,9 @@ static bool open_self(const struct encoder_sections *sections, const struct enco
     if (!self)
         return err_fail(err, ERR_NOMEM, "no memory for an encoder");
     *ret_self = self;
-    if (sections->slice_pool || !c->cls_token || c->pool != ENCODER_POOL_CLS)
-        return err_fail(err, ERR_UNSUPPORTED, "vision.pool: a space-time tower gives its class token only");
+    if (sections->slice_pool || !c->cls_token || c->pool == ENCODER_POOL_TOKENS)
+        return err_fail(err, ERR_UNSUPPORTED,
+                        "vision: a space-time tower has a class token and gives one vector");
     self->config = c;
     self->cells = c->grid_zyx[1] * c->grid_zyx[2];
     self->layers = ARENA_ARRAY(weights->arena, struct layer, (size_t)c->blocks.depth);
@@ -288,20 +289,20 @@ static bool run(void *opaque, const struct encoder_input *input, struct encoder_
     struct self *self = opaque;
     const struct vision_config *c = self->config;
     int width = c->blocks.width;
-    float *pooled = self->state.norm;
+    bool mean = c->pool == ENCODER_POOL_MEAN;
+    float *pooled = self->tower, *read = self->state.norm;
     if (!check_size(c, input, err))
         return false;
     embed(self, input->values, input->items, tap);
     for (int i = 0; i < c->blocks.depth; i++)
         run_layer(self, i, input->items, tap);
-    memcpy(pooled, self->state.x, (size_t)width * sizeof *pooled);
-    if (self->post_ln_weight)
-        ops_layer_norm(1, width, pooled, self->post_ln_weight, self->post_ln_bias, c->blocks.ln_eps, pooled);
+    block_pool(mean ? input->items * self->cells : 1, width, self->state.x + (mean ? width : 0),
+               self->post_ln_weight, self->post_ln_bias, c->blocks.ln_eps, self->state.norm, pooled);
     encoder_tap(tap, "post", -1, pooled, 1, width);
-    memcpy(self->tower, pooled, (size_t)width * sizeof *pooled);
+    memcpy(read, pooled, (size_t)width * sizeof *read);
     if (c->proj_pre_relu)
-        ops_relu((size_t)width, pooled);
-    if (!block_project(pooled, width, self->proj_weight, self->proj_bias, c->proj_dim, self->vector, err))
+        ops_relu((size_t)width, read);
+    if (!block_project(read, width, self->proj_weight, self->proj_bias, c->proj_dim, self->vector, err))
         return false;
     encoder_tap(tap, "unit", -1, self->vector, 1, c->proj_dim);
     ret->vector = self->vector;

@@ -244,17 +244,10 @@ void vit_tokens(struct vit *vit, const float *input, int items, const struct enc
 void vit_pool(struct vit *vit, int item, float *pooled)
 {
     const struct vision_config *c = vit->config;
+    const struct vit_weights *w = &vit->weights;
     size_t width = (size_t)c->blocks.width;
     const float *x = vit->state.x + (size_t)item * (size_t)vit->tokens * width;
-    if (c->pool == ENCODER_POOL_CLS) {
-        post_norm(vit, 1, x, pooled);
-        return;
-    }
-    float *rows = vit->state.norm;
-    post_norm(vit, vit->cells, x + (c->cls_token ? width : 0), rows);
-    memset(pooled, 0, width * sizeof *pooled);
-    for (int i = 0; i < vit->cells; i++)
-        ops_add(width, rows + (size_t)i * width, pooled);
-    for (size_t j = 0; j < width; j++)
-        pooled[j] /= (float)vit->cells;
+    bool mean = c->pool == ENCODER_POOL_MEAN;
+    block_pool(mean ? vit->cells : 1, c->blocks.width, x + (mean && c->cls_token ? width : 0),
+               w->post_ln_weight, w->post_ln_bias, c->blocks.ln_eps, vit->state.norm, pooled);
 }

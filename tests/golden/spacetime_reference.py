@@ -67,6 +67,7 @@ class Video(nn.Module):
         super().__init__()
         frames, width = c["input"][0], c["width"]
         cells = (c["input"][1] // c["patch"][0]) * (c["input"][2] // c["patch"][1])
+        self.pool = c["pool"]
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + cells, width))
         self.temporal_embed = nn.Parameter(torch.zeros(1, frames, width))
@@ -85,7 +86,8 @@ class Video(nn.Module):
         see("embed", x)
         for i, block in enumerate(self.blocks):
             x = block(x, how, frames, cells, residual, lambda name, value: see(f"{name}.{i}", value))
-        x = self.norm(x[:, 0])
+        x = self.norm(x)
+        x = x[:, 0] if self.pool == "cls" else x[:, 1:].mean(1)
         see("post", x)
         return x
 
@@ -130,13 +132,13 @@ class Reference(nn.Module):
         return {"pool": pooled.numpy(), "unit": functional.normalize(self.txt_proj(pooled), dim=-1).numpy()}
 
 
-def config(vision, text, proj_dim, residual="block_input"):
+def config(vision, text, proj_dim, residual="block_input", pool="cls"):
     """vision: frames-y-x, patch, width, depth, heads; text: vocab, width, depth, heads, max_pos."""
     return {
         "name": "golden", "version": "1", "manufacturer": "test", "family": "cmr-clip", "trained": False,
         "vision": dict(zip(("input", "patch", "width", "depth", "heads"), vision), arch="spacetime_vit", channels=3,
                        mlp_dim=4 * vision[2], act="gelu", ln_eps=1e-6, pre_ln=False, patch_bias=True,
-                       attn="divided_time_space", space_residual=residual, time_pos=vision[0][0], proj_pre="relu",
+                       attn="divided_time_space", space_residual=residual, time_pos=vision[0][0], pool=pool, proj_pre="relu",
                        proj_dim=proj_dim),
         "text": dict(zip(("vocab", "width", "depth", "heads", "max_pos"), text), arch="bert", mlp_dim=4 * text[1],
                      act="gelu", ln_eps=1e-12, max_len=text[4], do_lower_case=True, pool="mean", proj_pre="relu",

@@ -33,7 +33,9 @@ enum part {
     SOFT_PLAQUE,
     CORONARY_CALCIUM,
     AORTIC_CALCIUM,
-    SCAR,
+    SCAR_DIFFUSE,
+    SCAR_ISCHEMIC,
+    SCAR_PATCHY,
     PART_COUNT
 };
 
@@ -41,6 +43,8 @@ enum part {
 #define TISSUE_OF_LV_WALL          TISSUE_SKIN
 #define TISSUE_OF_LV_BLOOD         TISSUE_TABLE
 #define TISSUE_OF_CORONARY_CALCIUM TISSUE_AIRWAY
+#define TISSUE_OF_ISCHEMIC_SCAR    TISSUE_MARROW
+#define TISSUE_OF_PATCHY_SCAR      TISSUE_CORTEX
 
 static const float palette[TISSUE_COUNT] = {
     [TISSUE_FAT] = FAT,
@@ -62,7 +66,9 @@ static const float palette[TISSUE_COUNT] = {
     [TISSUE_PLAQUE] = SOFT_PLAQUE,
     [TISSUE_OF_CORONARY_CALCIUM] = CORONARY_CALCIUM,
     [TISSUE_CALCIUM] = AORTIC_CALCIUM,
-    [TISSUE_SCAR] = SCAR,
+    [TISSUE_SCAR] = SCAR_DIFFUSE,
+    [TISSUE_OF_ISCHEMIC_SCAR] = SCAR_ISCHEMIC,
+    [TISSUE_OF_PATCHY_SCAR] = SCAR_PATCHY,
 };
 
 static void name_left_ventricle(const struct heart *heart, struct scene *scene)
@@ -73,6 +79,15 @@ static void name_left_ventricle(const struct heart *heart, struct scene *scene)
             scene->shapes[i + 1].tissue = TISSUE_OF_LV_BLOOD;
             return;
         }
+}
+
+/* source: heart_add_scars, diffuse in two shapes, then the one ischaemic, then the patches */
+static void name_scars(const double *severity, struct shape *scars, int count)
+{
+    int first = severity[LGE_DIFFUSE] > 0 ? 2 : 0;
+    for (int i = first; i < count; i++)
+        scars[i].tissue = i == first && severity[LGE_ISCHEMIC] > 0 ? TISSUE_OF_ISCHEMIC_SCAR
+                                                                   : TISSUE_OF_PATCHY_SCAR;
 }
 
 static void build(const struct patient *patient, double contraction, struct scene *scene)
@@ -88,8 +103,11 @@ static void build(const struct patient *patient, double contraction, struct scen
                 scene->shapes[i].tissue = TISSUE_OF_CORONARY_CALCIUM;
     }
     vessels_add(&heart, scene);
-    if (contraction < 0)
+    if (contraction < 0) {
+        int before = scene->count;
         heart_add_scars(&heart, scene);
+        name_scars(patient->findings.severity, scene->shapes + before, scene->count - before);
+    }
     for (int i = 0; i < scene->count; i++)
         scene->shapes[i].strength = 1;
 }

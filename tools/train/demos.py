@@ -29,7 +29,7 @@ CMR = {
     "name": "demo-cmr", "family": "cmr-clip",
     "vision": {"arch": "spacetime_vit", "input": [30, 144, 144], "channels": 1, "patch": [16, 16], "patch_bias": True,
                "width": 128, "depth": 4, "heads": 4, "mlp_dim": 512, "act": "gelu", "ln_eps": 1e-6, "pre_ln": False,
-               "post_ln": True, "attn": "divided_time_space", "time_pos": 30, "qkv_bias": True, "pool": "cls",
+               "post_ln": True, "attn": "divided_time_space", "time_pos": 30, "qkv_bias": True, "pool": "mean",
                "proj_pre": "relu", "proj_dim": 64, "proj_bias": True},
     "text": {**TEXT, "pool": "mean", "proj_pre": "relu", "proj_dim": 64},
     "preprocess": {"modality": "MR", "norm": "meanstd", "mean": 0.25, "std": 0.25, "min_field_mm": 225,

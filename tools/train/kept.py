@@ -33,6 +33,10 @@ class Studies:
         self.kind, self.folder = kind, pathlib.Path(data) / kind
         vision = vision or demos.DEMOS[kind]["vision"]
         self.size, self.patch, self.channels = vision["input"], vision["patch"], vision.get("channels", 1)
+        if kind == "cmr":  # both cines come first (docs/model-folder.md, frames)
+            frames = demos.DEMOS[kind]["preprocess"]["frames"]
+            view = np.array(sampled(frames["n"], self.size[0])) // frames["phases"]
+            self.cines = [one for one in (np.flatnonzero(view == number) for number in (0, 1)) if len(one)]
         self.labels = list(reports.LABELS[kind])
         self.seeds, self.truths, self.declined = [], [], 0
         self.range = seeds
@@ -121,9 +125,18 @@ class Studies:
             return values, torch.stack(counts)
         return values, torch.stack(counts), *(torch.stack(one) for one in zip(*chosen))
 
-    def fractions(self, counts):
-        """Roots of fractions: a patch that holds little of something says so too."""
-        return (counts.float() / math.prod(labels.BLOCK[self.kind])).sqrt()
+    def targets(self, counts):
+        """What the tokens learn to say of their blocks, [..][patches][blocks of a patch * (PARTS + SWINGS)]: roots of
+        fractions, for a patch that holds little of something says so too; and of a cine what comes and goes there."""
+        held = (counts.float() / math.prod(labels.BLOCK[self.kind])).sqrt()
+        if not labels.SWINGS[self.kind]:
+            return held
+        parts = held.unflatten(-1, (-1, len(labels.PARTS)))[..., [labels.PARTS.index(name) for name in labels.SWINGS[self.kind]]]
+        frames = parts.flatten(-2).unflatten(-2, (self.size[0], -1))
+        swings = torch.zeros_like(frames)
+        for cine in self.cines:
+            swings[..., cine, :, :] = (frames[..., cine, :, :].amax(-3) - frames[..., cine, :, :].amin(-3)).unsqueeze(-3)
+        return torch.cat([held, swings.flatten(-3, -2)], -1)
 
 
 def choose(parts, count, rng):

@@ -68,7 +68,9 @@ def plane(head, side, field_mm):
 
 
 PARTS = ["nothing", "fat", "fluid", "lv_wall", "other_wall", "lv_blood", "left_blood", "right_blood", "pulmonary", "aorta",
-         "cava", "coronary", "soft_plaque", "coronary_calcium", "aortic_calcium", "scar"]
+         "cava", "coronary", "soft_plaque", "coronary_calcium", "aortic_calcium", "scar_diffuse", "scar_ischemic",
+         "scar_patchy"]
+SWINGS = {"ct": [], "cmr": ["lv_blood", "right_blood"]}  # how much more of it a block holds at one time than at another
 
 
 def contraction_at(part):

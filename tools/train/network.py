@@ -19,12 +19,15 @@ class Network(nn.Module):
         self.logit_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
         width, step = config["vision"]["width"], labels.BLOCK[kind]
         patch = ([1] if kind == "cmr" else []) + config["vision"]["patch"]
-        self.parts = nn.Linear(width, math.prod(p // s for p, s in zip(patch, step)) * len(labels.PARTS))
+        blocks = math.prod(p // s for p, s in zip(patch, step))
+        self.parts = nn.Linear(width, blocks * (len(labels.PARTS) + len(labels.SWINGS[kind])))
         self.measures = nn.Linear(width, measure_count)
         self.findings = nn.Linear(width, 2 * label_count)  # log odds; severity
         for head in (self.parts, self.measures, self.findings):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
+        if self.image.relu:  # that what a mean of tokens says is not cut off before it is learned
+            nn.init.ones_(self.image.post_ln.bias)
         self.bias = nn.Parameter(torch.zeros(label_count))  # of the prompts' odds, in training only
         # What tells studies apart is little of a pooled vector: all that learns from one sees it at mean 0, deviation 1. In
         # the folder this is part of the projection (`folded`).
@@ -70,7 +73,7 @@ RARE = {"ct": 1e-5, "cmr": 1e-4}
 
 
 def part_weights(targets, kind):
-    """So that rare parts count as much as common ones. targets: [studies][patches][blocks of a patch * PARTS]"""
+    """So that rare parts count as much as common ones. targets: kept.Studies.targets"""
     variance = targets.flatten(0, -2).var(0)
     return (variance > 0) / (variance + RARE[kind])
 

@@ -157,6 +157,7 @@ class ImageTower(nn.Module):
             return tokens[:, 0]
         if weights is None:
             return tokens[:, 1:].mean(1)
+        weights = weights.repeat(1, (tokens.shape[1] - 1) // weights.shape[1])
         return (tokens[:, 1:] * (weights / weights.sum(1, keepdim=True))[..., None]).sum(1)
 
     def project(self, pooled):

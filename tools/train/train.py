@@ -145,10 +145,14 @@ def build(arguments, studies):
     return net, config, Sentences(arguments.kind, vocabulary, config["text"]["max_len"])
 
 
+def left(step, arguments):
+    """Of the last 30 %; 1 before."""
+    return min(1, (arguments.steps - step) / (0.3 * arguments.steps))
+
+
 def rate(step, arguments):
-    """Warm up, hold, come down over the last 30 %."""
-    left = (arguments.steps - step) / (0.3 * arguments.steps)
-    return min(1, (step + 1) / 100) * max(0.02, min(1, left))
+    """Warm up, hold, come down."""
+    return min(1, (step + 1) / 100) * max(0.02, left(step, arguments))
 
 
 class Muon(torch.optim.Optimizer):
@@ -241,10 +245,10 @@ def batches(studies, arguments, sentences, step, cells):
     def made(step):
         rng, words = np.random.default_rng([arguments.seed, step]), random.Random(arguments.seed * 10**7 + step)
         indices = rng.choice(len(studies.seeds), arguments.batch, replace=False)
-        x, parts, *chosen = studies.batch(indices, rng, int(arguments.keep * cells) if arguments.keep < 1 else None)
+        x, parts, *chosen = studies.batch(indices, rng, int(arguments.keep * cells) if arguments.keep < 1 and left(step, arguments) > 0.5 else None)
         keep, share = chosen or (None, None)
         said = [reports.report(studies.kind, studies.truths[i]["findings"], words) for i in indices]
-        return (x, studies.fractions(parts), keep, share, torch.from_numpy(studies.severity[indices]), torch.from_numpy(studies.measures[indices]),
+        return (x, studies.targets(parts), keep, share, torch.from_numpy(studies.severity[indices]), torch.from_numpy(studies.measures[indices]),
                 [sentences.drawn(words), sentences.ids(said)])
 
     waiting = [pool.submit(made, step), pool.submit(made, step + 1)]
@@ -270,12 +274,12 @@ def train(arguments):
         start_patches(net, studies, np.random.default_rng(arguments.seed))
         with torch.no_grad():
             net.follow(net.see(x)[1], 1)
-            net.parts.bias.copy_(studies.fractions(parts).mean((0, 1)))
+            net.parts.bias.copy_(studies.targets(parts).mean((0, 1)))
     mean = torch.from_numpy(studies.measures.mean(0))
     norm, step, spent = (mean, torch.from_numpy(studies.measures.std(0) + 1e-6)), 0, 0.0
     optimizer = Optimizer(net, arguments.rate)
     average = {name: value.clone() for name, value in net.state_dict().items()}
-    weights = network.part_weights(studies.fractions(parts), arguments.kind)
+    weights = network.part_weights(studies.targets(parts), arguments.kind)
     if last:
         net.load_state_dict(last["net"])
         optimizer.load_state_dict(last["optimizer"])
@@ -336,7 +340,7 @@ def main():
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--keep", type=float, default=1.0, help="share of patches looked at in a step")
+    parser.add_argument("--keep", type=float, default=1.0, help="share of patches looked at in a step; in the last 15 %% of steps all")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--config", default="{}", help="changes of the demo's config.json, as JSON")
