@@ -1,0 +1,1 @@
+"""How fast the encoders are: shapes, the parties that compute them, what is printed."""

@@ -1,0 +1,69 @@
+"""Makes what the parties open; a program, run in the peers' Python:
+
+    python -m encoder_bench.make full|small FOLDER NAME,... [onnx] [text]
+
+FOLDER/NAME gets config.json, model.safetensors, input-ITEMS.f32 and, asked for, model.onnx. "text": RadCLIP's text tower
+too, of zeros, as large as published."""
+import json
+import pathlib
+import sys
+
+import torch
+from safetensors.torch import save_file
+
+from . import shapes
+from .networks import Network
+
+
+def text_tensors(c):
+    width, inner = c["width"], c["mlp_dim"]
+    out = {"text.tok.weight": (c["vocab"], width), "text.pos.weight": (77, width), "text.proj.weight": (c["proj_dim"], width),
+           "text.final_ln.weight": (width,), "text.final_ln.bias": (width,)}
+    for i in range(c["depth"]):
+        for part, rows, columns in (("attn.qkv", 3 * width, width), ("attn.out", width, width), ("mlp.fc1", inner, width),
+                                    ("mlp.fc2", width, inner), ("ln1", width, 0), ("ln2", width, 0)):
+            out[f"text.layers.{i}.{part}.weight"] = (rows, columns) if columns else (rows,)
+            out[f"text.layers.{i}.{part}.bias"] = (rows,)
+    return {name: torch.zeros(shape) for name, shape in out.items()}
+
+
+def write_input(shape, items, folder):
+    """Noise that changes slowly over each picture, so that other places hold other values."""
+    draw = torch.Generator().manual_seed(items)
+    size = shape.input(items)
+    coarse = torch.randn([*size[:-2], 1, 4, 4], generator=draw).flatten(0, -4)
+    slow = torch.nn.functional.interpolate(coarse, size=size[-2:], mode="bilinear").reshape(size)
+    values = 2 * slow + 0.5 * torch.randn(size, generator=draw)
+    values.numpy().astype("<f4").tofile(folder / f"input-{items}.f32")
+    return values
+
+
+def write_onnx(shape, network, values, path):
+    """Opset 17 has LayerNormalization. Pictures may be as many as one likes."""
+    pictures = len(shape.vision["input"]) == 2
+    torch.onnx.export(network, values[:2] if pictures else values, str(path), input_names=["x"], opset_version=17,
+                      dynamic_axes={"x": {0: "items"}} if pictures else None)
+
+
+def make(shape, folder, wanted):
+    folder.mkdir(parents=True)
+    network, config = Network(shape, 0 if shape.is_unet else shapes.cells(shape.vision)), dict(shape.config)
+    network.randomise(1)
+    tensors = {name: value.contiguous() for name, value in network.tensors().items()}
+    if "text" in wanted:
+        config["text"] = shapes.RADCLIP_TEXT
+        tensors.update(text_tensors(shapes.RADCLIP_TEXT))
+    save_file(tensors, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(config))
+    inputs = [write_input(shape, items, folder) for items in shape.items]
+    if "onnx" in wanted:
+        write_onnx(shape, network, inputs[-1], folder / "model.onnx")
+
+
+def main(size, folder, names, *wanted):
+    for name in names.split(","):
+        make(shapes.find(name, size), pathlib.Path(folder) / name, wanted)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
