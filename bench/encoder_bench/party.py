@@ -58,7 +58,7 @@ class Party:
         """Of mathematics and threads, as they are mapped."""
         with open(f"/proc/{self.process.pid}/maps") as lines:
             names = {line.split("/")[-1].strip() for line in lines if "/" in line}
-        return sorted(name for name in names if re.search(r"blas|mkl|dnnl|gomp|iomp|onnxruntime|torch_cpu", name))
+        return sorted(name for name in names if re.search(r"(blas|mkl|dnnl|gomp|iomp|onnxruntime|torch_cpu).*\.so", name))
 
     def close(self):
         try:

@@ -75,7 +75,7 @@ def show_row(row, out=print):
         ratio = "" if name == "ours" or one["ratio"] is None else f"{one['ratio']:.2f}"
         near = "-" if party["cosine"] is None else f"{party['cosine']:.8f}"
         out(f"   {NAMES[name]:15} {one['seconds']:9.4f} {one['best_s']:9.4f} {one['gflops']:8.1f} {percent(one['share']):>8} "
-            f"{percent(one['best_share']):>6} {party['peak_bytes'] / 2 ** 20:9.0f} {ratio:>9}  {near}  {party['runtime']} ({', '.join(party['libraries'])})")
+            f"{percent(one['best_share']):>6} {party['peak_bytes'] / 2 ** 20:9.0f} {ratio:>9}  {near}  {party['runtime']}")
     for name, why in row["skipped"].items():
         out(f"   {NAMES[name]:15} not run: {why}")
     if "control" in row:
