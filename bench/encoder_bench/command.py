@@ -87,6 +87,7 @@ def digest(path):
 class Bench:
     def __init__(self, arguments, scratch):
         self.arguments, self.scratch = arguments, scratch
+        self.wide = "avx512f" in machine.describe()["flags"]
         self.environment = {**machine.cleared(os.environ), "PYTHONPATH": str(BENCH), "PYTHONDONTWRITEBYTECODE": "1"}
         self.python = peers_python(arguments.python)
         if not has(self.python, "torch", "safetensors"):
@@ -109,8 +110,10 @@ class Bench:
         threads, folder = str(self.arguments.threads), self.scratch / shape.name
         peer = ["-m", "encoder_bench.peer"]
         rest = [shape.name, self.arguments.size, folder, items, threads]
-        out = {"ours": [OURS, folder, folder / f"input-{items}.f32", items, threads],
-               "torch": [self.python, *peer, "torch", *rest]}
+        ours = [OURS, folder, folder / f"input-{items}.f32", items, threads]
+        out = {"ours": ours, "torch": [self.python, *peer, "torch", *rest]}
+        if self.wide:
+            out["ours-avx2"] = [*ours, "avx2"]
         if self.arguments.torch_python:
             out["torch-new"] = [self.arguments.torch_python, *peer, "torch", *rest]
         if "onnxruntime" not in self.absent:
