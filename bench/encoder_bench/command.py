@@ -33,6 +33,8 @@ def read_arguments(words):
     parser.add_argument("--threads", type=int, default=2, help="of each party (%(default)s)")
     parser.add_argument("--turn-s", type=float, default=1.0, help="a turn has as many passes as fill so many seconds, at "
                         "least one (%(default)s)")
+    parser.add_argument("--shape-s", type=float, default=900, help="fewer rounds of a shape that would take longer, three at "
+                        "least (%(default)g)")
     parser.add_argument("--out", type=pathlib.Path, help="record, JSON lines; what is there already is kept")
     parser.add_argument("--show", type=pathlib.Path, help="print the last run of a record, and measure nothing")
     parser.add_argument("--small", action="store_true", help="reduced sizes: does it work, in seconds")
@@ -131,12 +133,12 @@ class Bench:
             row["skipped"].update(self.absent)
             yield row
 
-    def load(self):
-        """RadCLIP whole, as published."""
-        self.make(["radclip"], "text")
-        folder = self.scratch / "radclip"
-        values = (folder / "input-64.f32").read_bytes()
-        (folder / "one.f32").write_bytes(values[:len(values) // 64])
+    def load(self, shape):
+        """The model whole, as published, and one picture."""
+        self.make([shape.name], "text")
+        folder, items = self.scratch / shape.name, shape.items[-1]
+        values = (folder / f"input-{items}.f32").read_bytes()
+        (folder / "one.f32").write_bytes(values[:len(values) // items])
         return {"load": measure.load_time([OURS, folder, folder / "one.f32", 1, self.arguments.threads],
                                           (folder / "model.safetensors").stat().st_size, self.environment)}
 
@@ -148,8 +150,9 @@ class Bench:
             for shape in group:
                 yield from self.measure(shape)
                 shutil.rmtree(self.scratch / shape.name)
-            if not self.arguments.small and group[0].name == "radclip":
-                yield self.load()
+                if shape.text:
+                    yield self.load(shape)
+                    shutil.rmtree(self.scratch / shape.name)
 
 
 def head(arguments):

@@ -2,8 +2,8 @@
 
     python -m encoder_bench.make full|small FOLDER NAME,... [onnx] [text]
 
-FOLDER/NAME gets config.json, model.safetensors, input-ITEMS.f32 and, asked for, model.onnx. "text": RadCLIP's text tower
-too, of zeros, as large as published."""
+FOLDER/NAME gets config.json, model.safetensors, input-ITEMS.f32 and, asked for, model.onnx. "text": the text tower
+too, of zeros."""
 import json
 import pathlib
 import sys
@@ -51,8 +51,8 @@ def make(shape, folder, wanted):
     network.randomise(1)
     tensors = {name: value.contiguous() for name, value in network.tensors().items()}
     if "text" in wanted:
-        config["text"] = shapes.RADCLIP_TEXT
-        tensors.update(text_tensors(shapes.RADCLIP_TEXT))
+        config["text"] = shape.text
+        tensors.update(text_tensors(shape.text))
     save_file(tensors, folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps(config))
     inputs = [write_input(shape, items, folder) for items in shape.items]

@@ -10,7 +10,7 @@ import time
 from . import shapes
 from .party import Party, PartyFailed
 
-STAGE_PASSES = 3
+STAGE_PASSES = ROUNDS_MIN = 3
 LOADS = 3
 
 
@@ -28,10 +28,13 @@ def read_floats(path):
 def rounds(parties, peak, arguments, skipped):
     """{name: [[seconds of each pass] of each round]}, {instruction: [10^9 operations a second of each round]}.
     Every other round goes backwards, so that no party always follows the same one; between two, everybody's threads
-    are given time to stop spinning. A party that fails leaves `parties` for `skipped`."""
+    are given time to stop spinning. A party that fails leaves `parties` for `skipped`. After three rounds none begins
+    that is likely to end later than shape_s."""
     taken, limits = {name: [] for name in parties}, {}
-    turns = [*parties, None]
+    turns, began = [*parties, None], time.monotonic()
     for number in range(arguments.rounds):
+        if number >= ROUNDS_MIN and (time.monotonic() - began) * (number + 1) / number > arguments.shape_s:
+            break
         for name in turns if number % 2 == 0 else turns[::-1]:
             time.sleep(arguments.settle_s)
             if name is None:

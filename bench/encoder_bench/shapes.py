@@ -14,6 +14,7 @@ class Shape:
     name: str
     config: dict          # family and sections
     items: tuple = (1,)   # slices that go through together, one run of the bench each
+    text: dict = None     # the text tower, where the time to load the whole model is asked for
 
     @property
     def vision(self):
@@ -54,7 +55,6 @@ RADAR = {"family": "radar", "vision": dict(arch="unet", input=[96, 256, 384], ch
     strides=[[1, 1, 1], [1, 2, 2], [1, 2, 2], [2, 2, 2], [2, 2, 2], [2, 2, 2]], convs_enc=2, convs_dec=1, dec_levels=4,
     norm="batch", act="relu", out_map="skips", classes=37, map_dim=256)}
 RADCLIP = clip(14, LARGE, 768, "radclip", slice_pool={"mode": "mean"})
-# The text tower of RadCLIP as published, for the time a whole model takes to load; its weights are zeros.
 RADCLIP_TEXT = dict(arch="clip", vocab=49408, width=768, depth=12, heads=12, mlp_dim=3072, proj_dim=768, proj_bias=False)
 
 PUBLISHED = (
@@ -63,7 +63,7 @@ PUBLISHED = (
     Shape("vit-3d", cardiac([96, 192, 192], [8, 16, 16])),
     Shape("cardiac-clip", cardiac([128, 144, 144], [8, 8, 8])),
     Shape("cmr-clip", CMR, (64,)),
-    Shape("radclip", RADCLIP, (64,)),
+    Shape("radclip", RADCLIP, (64,), RADCLIP_TEXT),
     Shape("radar", RADAR))
 
 
@@ -78,7 +78,8 @@ def small(shape):
     config["vision"].update(TINY)
     if "time_pos" in config["vision"]:
         config["vision"]["time_pos"] = 5
-    return Shape(shape.name, config, {(1, 16): (1, 3), (64,): (5,)}.get(shape.items, (1,)))
+    text = dict(shape.text, vocab=50, **TINY) if shape.text else None
+    return Shape(shape.name, config, {(1, 16): (1, 3), (64,): (5,)}.get(shape.items, (1,)), text)
 
 
 def find(name, size):

@@ -69,7 +69,8 @@ def show_row(row, out=print):
     if row["shape"] == "cmr-clip":
         words = f"{row['items']} frames, {row['tokens']} tokens"
     peaks = ", ".join(f"{name} {statistics.median(found):.0f} (best {max(found):.0f})" for name, found in row["peak"].items())
-    out(f"\n== {row['shape']}: {words}, {row['gflop']:.1f} GFLOP; peak, 10^9 a second: {peaks or 'not measured'}")
+    out(f"\n== {row['shape']}: {words}, {row['gflop']:.1f} GFLOP; peak, 10^9 a second: {peaks or 'not measured'}; "
+        f"{max((len(party['seconds']) for party in row['parties'].values()), default=0)} rounds")
     out(f"   {'':15} {'median s':>9} {'best s':>9} {'GFLOP/s':>8} {'of peak':>8} {'best':>6} {'peak MiB':>9} {'time/ours':>9}  cosine")
     for name, party in row["parties"].items():
         one = figures(row, name)
@@ -112,9 +113,9 @@ class Verdicts:
     def __init__(self, flags, small=False):
         self.flags, self.small, self.rows = flags, small, []
 
-    def judge(self, what, wanted, value, reached, needs=()):
-        """reached None: not measured. Of reduced sizes only what needs no processor counts."""
-        if self.small and needs:
+    def judge(self, what, wanted, value, reached, needs=(), timed=True):
+        """reached None: not measured. Of reduced sizes no time counts."""
+        if self.small and timed:
             verdict = "reduced size"
         elif not set(needs) <= set(self.flags):
             verdict = "not this processor"
@@ -122,9 +123,9 @@ class Verdicts:
             verdict = "not measured" if reached is None else "reached" if reached else "NOT REACHED"
         self.rows.append((what, wanted, value, verdict))
 
-    def least(self, what, wanted, value, form, needs=()):
+    def least(self, what, wanted, value, form, needs=(), timed=True):
         self.judge(what, ">= " + form(wanted), "-" if value is None else form(value), None if value is None else value >= wanted,
-                   needs)
+                   needs, timed)
 
     def show(self, out=print):
         wide = max((len(row[0]) for row in self.rows), default=0)
@@ -155,7 +156,7 @@ def judge_row(row, verdicts):
     for one in ("ours", "ours-avx2"):
         if one == "ours" or one in row["parties"]:
             near = row["parties"].get(one, {}).get("cosine")
-            verdicts.least(f"{words}: cosine of {NAMES[one]} to PyTorch's embedding", COSINE, near, "{:.8f}".format)
+            verdicts.least(f"{words}: cosine of {NAMES[one]} to PyTorch's embedding", COSINE, near, "{:.8f}".format, timed=False)
 
 
 def show(rows, out=print):
