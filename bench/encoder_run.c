@@ -15,6 +15,7 @@
 #include "encoder/unet.h"
 #include "tensor/gemm.h"
 #include "tensor/section.h"
+#include "threads.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,14 +55,14 @@ static bool open_unet(struct subject *s, const struct encoder_sections *sections
     struct weights weights = {0};
     struct encoder_config config;
     bool ok = (s->arena = arena_new()) && encoder_config_read(sections, &config, err) &&
-              weights_init(&weights, sections, s->file, s->arena, err) &&
+              weights_init(&weights, sections, s->file, NULL, s->arena, err) &&
               unet_open(&s->unet, sections->unet, config.vision.channels, &weights, err) &&
               unet_reserve(&s->unet, config.vision.input_zyx, err);
     weights_done(&weights);
     return ok;
 }
 
-static bool open_model(struct subject *s, const char *folder, struct err *err)
+static bool open_model(struct subject *s, const char *folder, const struct crew *crew, struct err *err)
 {
     char path[4096];
     snprintf(path, sizeof path, "%s/config.json", folder);
@@ -77,7 +78,7 @@ static bool open_model(struct subject *s, const char *folder, struct err *err)
                                               .unet = json_object_get(s->config, "unet")};
     if (sections.unet)
         return open_unet(s, &sections, err);
-    s->encoder = encoder_open(&sections, s->file, err);
+    s->encoder = encoder_open(&sections, s->file, crew, err);
     return s->encoder;
 }
 
@@ -208,8 +209,11 @@ int main(int argc, char **argv)
         return 2;
     }
     double start_s = now_s();
-    gemm_init(atoi(argv[4]));
-    bool ok = open_model(&subject, argv[1], &err) && read_input(&subject, argv[2], atoi(argv[3]), &err);
+    int threads = atoi(argv[4]) > 1 ? atoi(argv[4]) : 1;
+    gemm_init(threads);
+    struct threads *pool = threads_start(threads, &err);
+    bool ok = pool && open_model(&subject, argv[1], threads_crew(pool), &err) &&
+              read_input(&subject, argv[2], atoi(argv[3]), &err);
     double loaded_s = now_s();
     ok = ok && pass(&subject, NULL, &err);
     if (ok)
@@ -219,5 +223,6 @@ int main(int argc, char **argv)
     while (ok && fflush(stdout) == 0 && fgets(line, sizeof line, stdin))
         ok = answer(&subject, line, &err);
     close_subject(&subject);
+    threads_stop(pool);
     return ok ? 0 : fail(&err);
 }

@@ -6,6 +6,7 @@
 #include "pipeline/worker_process.h"
 #include "roots.h"
 #include "show.h"
+#include "tensor/tile.h"
 
 #include <fcntl.h>
 #include <getopt.h>
@@ -30,7 +31,7 @@ static const struct option known[] = {
     {"timeout", required_argument, NULL, 'l'}, {"raw", required_argument, NULL, 'r'},
     {"frame", required_argument, NULL, 'f'},   {"series", required_argument, NULL, 'S'},
     {"series-rules", required_argument, NULL, 'R'}, {"dump-input", required_argument, NULL, 'd'},
-    {"picture", required_argument, NULL, 'p'},
+    {"picture", required_argument, NULL, 'p'}, {"isa", required_argument, NULL, 'i'},
     {NULL, 0, NULL, 0},
 };
 // clang-format on
@@ -50,6 +51,8 @@ static bool read_option(int which, const char *value, struct local_settings *to)
         to->input = value;
     else if (which == 'p')
         to->picture = value;
+    else if (which == 'i' && tile_limit(value))
+        to->isa = value;
     else if (which == 'S')
         to->series = value;
     else if (which == 'R')
@@ -105,6 +108,7 @@ static struct worker_process *start_worker(const struct local_settings *settings
     struct worker_process *worker = NULL;
     if (find_roots(settings, job, &roots, err)) {
         struct worker_options options = {.threads = settings->threads,
+                                         .isa = settings->isa,
                                          .pass_fd = pass_fd,
                                          .read_roots = roots.list,
                                          .read_root_count = roots.count};

@@ -159,7 +159,7 @@ enum cli_exit local_encode(int count, char **arguments)
 {
     struct err err = ERR_INIT;
     struct local_settings settings = {0};
-    if (!local_options(count, arguments, "mtjsTlSRdp", &settings))
+    if (!local_options(count, arguments, "mtjsTlSRdpi", &settings))
         return cli_usage("encode", "an option is wrong");
     if (!settings.model)
         return cli_usage("encode", "--model is missing");

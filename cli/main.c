@@ -10,9 +10,9 @@ static const struct command {
     const char *name, *arguments, *help;
     cli_run run;
 } commands[] = {
-    {"encode",   "--model DIR [--series N|UID] [--series-rules FILE] [--dump-input OUT | --picture OUT.png] [--json] [--stats] [--threads N] [--timeout S] PATH...",
+    {"encode",   "--model DIR [--series N|UID] [--series-rules FILE] [--dump-input OUT | --picture OUT.png] [--json] [--stats] [--threads N] [--isa ISA] [--timeout S] PATH...",
                  "one study's files or folders in, embedding and findings out", local_encode},
-    {"encode",   "--model DIR --tensor FILE.safetensors [--json] [--stats] [--threads N] [--timeout S]",
+    {"encode",   "--model DIR --tensor FILE.safetensors [--json] [--stats] [--threads N] [--isa ISA] [--timeout S]",
                  "the same from a preprocessed tensor named \"input\"", local_encode},
     {"text",     "--model DIR [--json] TEXT...", "embeddings of texts", local_text},
     {"tokenize", "--model DIR [--json] TEXT", "token ids of a text", local_tokenize},

@@ -1,4 +1,4 @@
-/* cardioscribe-worker [--threads N] [--] [FILE or FOLDER]...
+/* cardioscribe-worker [--threads N] [--isa baseline|avx2|avx512] [--] [FILE or FOLDER]...
  * Jobs in on standard input, answers out on standard output (pipeline/job.h), one line each, until the input
  * ends. It is started by the daemon and the command line; it has no network and no database, and opens only
  * what lies in the files and folders named (docs/sandbox.md). The first answer has one more member,
@@ -8,6 +8,7 @@
 #include "pipeline/job.h"
 #include "pipeline/line.h"
 #include "sandbox.h"
+#include "tensor/tile.h"
 #include "threads.h"
 
 #include <errno.h>
@@ -97,9 +98,12 @@ static bool prepare(struct sandbox *sandbox, struct err *err)
 
 static bool read_options(int count, char **arguments, struct sandbox *sandbox)
 {
-    static const struct option known[] = {{"threads", required_argument, NULL, 't'}, {NULL, 0, NULL, 0}};
+    static const struct option known[] = {
+        {"threads", required_argument, NULL, 't'}, {"isa", required_argument, NULL, 'i'}, {NULL, 0, NULL, 0}};
     for (int which; (which = getopt_long(count, arguments, "+", known, NULL)) != -1;) {
         char *end = "?";
+        if (which == 'i' && (!*optarg || tile_limit(optarg)))
+            continue;
         long threads = which == 't' ? strtol(optarg, &end, 10) : -1;
         if (*end || threads < 0 || threads > MAX_THREADS)
             return false;
@@ -129,8 +133,10 @@ int main(int argc, char **argv)
     struct desk desk = {0};
     begin_with_one_thread(argv);
     if (!read_options(argc, argv, &desk.sandbox)) {
-        fprintf(stderr, "usage: cardioscribe-worker [--threads N] [--] [FILE or FOLDER]...\n"
-                        "jobs on standard input, one JSON object a line; only what is named can be read\n");
+        fprintf(
+            stderr,
+            "usage: cardioscribe-worker [--threads N] [--isa baseline|avx2|avx512] [--] [FILE or FOLDER]...\n"
+            "jobs on standard input, one JSON object a line; only what is named can be read\n");
         return EXIT_USAGE;
     }
     if (!prepare(&desk.sandbox, &err)) {

@@ -29,18 +29,20 @@ static void embed(const struct text_config *c, const struct bert_weights *w, str
             ops_add(width, w->type, row);
         ops_add(width, w->text.pos + (size_t)i * width, row);
     }
-    ops_layer_norm(count, c->blocks.width, state->x, w->emb_ln_weight, w->emb_ln_bias, c->blocks.ln_eps,
-                   state->x);
+    ops_layer_norm(state->crew, count, c->blocks.width, state->x, w->emb_ln_weight, w->emb_ln_bias,
+                   c->blocks.ln_eps, state->x);
 }
 
 static void layer(const struct text_config *c, const struct block_weights *w, struct block_state *state,
                   int count)
 {
     int width = c->blocks.width;
-    block_attention(&c->blocks, w, state, 1, count, false, state->x);
-    ops_layer_norm(count, width, state->x, w->ln1_weight, w->ln1_bias, c->blocks.ln_eps, state->x);
+    block_attention(&c->blocks, &w->attn, state, 1, count, false, state->x);
+    ops_layer_norm(state->crew, count, width, state->x, w->ln1_weight, w->ln1_bias, c->blocks.ln_eps,
+                   state->x);
     block_mlp(&c->blocks, w, state, count, state->x);
-    ops_layer_norm(count, width, state->x, w->ln2_weight, w->ln2_bias, c->blocks.ln_eps, state->x);
+    ops_layer_norm(state->crew, count, width, state->x, w->ln2_weight, w->ln2_bias, c->blocks.ln_eps,
+                   state->x);
 }
 
 bool bert_forward(const struct text_config *c, const struct bert_weights *w, struct block_state *state,

@@ -1,19 +1,22 @@
 #include "encoder/block.h"
 
+#include "tensor/attention.h"
 #include "tensor/gemm.h"
 #include "tensor/ops.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-/* 128 rows of 5,185 scores are 2.7 MB: they stay in the last-level cache between the two products. */
-enum { QUERY_ROWS = 128 };
-
 struct want {
     const char *name;
-    int axes[3];
     const float **into;
+    int size;
+};
+
+struct wanted_linear {
+    const char *name, *bias;
+    struct linear *into;
+    int n, k;
 };
 
 bool block_bind(struct weights *weights, const char *prefix, int layer, const struct encoder_blocks *config,
@@ -21,22 +24,29 @@ bool block_bind(struct weights *weights, const char *prefix, int layer, const st
 {
     int w = config->width, m = config->mlp_dim;
     // clang-format off
-    const struct want wants[] = {
-        {"ln1.weight",      {w},        &ret->ln1_weight}, {"ln1.bias",      {w}, &ret->ln1_bias},
-        {"attn.qkv.weight", {3 * w, w}, &ret->qkv_weight},
-        {"attn.out.weight", {w, w},     &ret->out_weight}, {"attn.out.bias", {w}, &ret->out_bias},
-        {"ln2.weight",      {w},        &ret->ln2_weight}, {"ln2.bias",      {w}, &ret->ln2_bias},
-        {"mlp.fc1.weight",  {m, w},     &ret->fc1_weight}, {"mlp.fc1.bias",  {m}, &ret->fc1_bias},
-        {"mlp.fc2.weight",  {w, m},     &ret->fc2_weight}, {"mlp.fc2.bias",  {w}, &ret->fc2_bias},
-        {"attn.qkv.bias",   {3 * w},    &ret->qkv_bias}, /* last: optional */
+    const struct want norms[] = {
+        {"ln1.weight", &ret->ln1_weight, w}, {"ln1.bias", &ret->ln1_bias, w},
+        {"ln2.weight", &ret->ln2_weight, w}, {"ln2.bias", &ret->ln2_bias, w},
+    };
+    const struct wanted_linear linears[] = {
+        {"attn.qkv.weight", qkv_bias ? "attn.qkv.bias" : NULL, &ret->attn.qkv, 3 * w, w},
+        {"attn.out.weight", "attn.out.bias", &ret->attn.out, w, w},
+        {"mlp.fc1.weight",  "mlp.fc1.bias",  &ret->fc1,      m, w},
+        {"mlp.fc2.weight",  "mlp.fc2.bias",  &ret->fc2,      w, m},
     };
     // clang-format on
-    ret->qkv_bias = NULL;
-    size_t count = sizeof wants / sizeof *wants - (qkv_bias ? 0 : 1);
-    for (size_t i = 0; i < count; i++) {
-        char name[80];
-        snprintf(name, sizeof name, "%s%s", prefix, wants[i].name);
-        if (!weights_take(weights, name, layer, wants[i].axes, wants[i].into, err))
+    char name[80], bias[80];
+    for (size_t i = 0; i < sizeof norms / sizeof *norms; i++) {
+        snprintf(name, sizeof name, "%s%s", prefix, norms[i].name);
+        if (!weights_take(weights, name, layer, WEIGHTS_AXES(norms[i].size), norms[i].into, err))
+            return false;
+    }
+    for (size_t i = 0; i < sizeof linears / sizeof *linears; i++) {
+        const struct wanted_linear *l = &linears[i];
+        snprintf(name, sizeof name, "%s%s", prefix, l->name);
+        snprintf(bias, sizeof bias, "%s%s", prefix, l->bias ? l->bias : "");
+        if (!weights_take_linear(weights, name, l->bias ? bias : NULL, layer, WEIGHTS_AXES(l->n, l->k),
+                                 l->into, err))
             return false;
     }
     return true;
@@ -48,93 +58,80 @@ static int max_int(int a, int b)
 }
 
 bool block_state_init(struct block_state *state, const struct encoder_blocks *config, int items, int tokens,
-                      int wide_columns, struct arena *arena, struct err *err)
+                      int wide_columns, const struct crew *crew, struct arena *arena, struct err *err)
 {
     size_t rows = (size_t)items * (size_t)tokens, width = (size_t)config->width;
     size_t wide = (size_t)max_int(max_int(3 * config->width, config->mlp_dim), wide_columns);
-    int query_rows = tokens < QUERY_ROWS ? tokens : QUERY_ROWS;
-    *state = (struct block_state){.items = items, .tokens = tokens, .query_rows = query_rows};
+    *state = (struct block_state){.crew = crew, .items = items, .tokens = tokens};
     state->x = ARENA_ARRAY(arena, float, rows *width);
     state->norm = ARENA_ARRAY(arena, float, rows *width);
     state->wide = ARENA_ARRAY(arena, float, rows *wide);
-    state->scores = ARENA_ARRAY(arena, float, (size_t)query_rows *(size_t)tokens);
-    if (state->x && state->norm && state->wide && state->scores)
+    state->room = ARENA_ARRAY(arena, float, attention_room(crew, tokens, config->width / config->heads));
+    if (state->x && state->norm && state->wide && state->room)
         return true;
     return err_fail(err, ERR_NOMEM, "no memory for the run state of %d x %d tokens", items, tokens);
 }
 
-/* Row r of the tile is query from + r: it sees the keys 0 .. from + r. */
-static void softmax_causal(int rows, int from, int keys, int ld, float *scores)
+/* ---- attention ---- */
+
+struct heads {
+    const struct block_state *state;
+    int width, heads, tokens;
+    bool causal;
+};
+
+/* Of every item, every head. */
+static void group(const void *work, int number, struct attention *ret)
 {
-    for (int r = 0; r < rows; r++) {
-        float *row = scores + (size_t)r * (size_t)ld;
-        int seen = from + r + 1;
-        ops_softmax(1, seen, ld, row);
-        for (int i = seen; i < keys; i++)
-            row[i] = 0;
-    }
+    const struct heads *h = work;
+    int head_dim = h->width / h->heads;
+    size_t width = (size_t)h->width, column = (size_t)(number % h->heads) * (size_t)head_dim;
+    size_t first = (size_t)(number / h->heads) * (size_t)h->tokens * width;
+    const float *q = h->state->wide + 3 * first + column;
+    *ret = (struct attention){.queries = h->tokens,
+                              .keys = h->tokens,
+                              .head_dim = head_dim,
+                              .q = q,
+                              .q_step = 3 * width,
+                              .k = q + width,
+                              .v = q + 2 * width,
+                              .kv_step = 3 * width,
+                              .causal = h->causal,
+                              .out = h->state->norm + first + column,
+                              .out_step = width};
 }
 
-/* qkv: [tokens][3W] of one sequence and its head's first column; out: [tokens][W] likewise. */
-static void attend_head(struct block_state *state, int tokens, int width, int head_dim, bool causal,
-                        const float *qkv, float *out)
-{
-    const float *key = qkv + width, *value = key + width;
-    float scale = (float)(1.0 / sqrt((double)head_dim));
-    for (int from = 0; from < tokens; from += state->query_rows) {
-        int rows = tokens - from < state->query_rows ? tokens - from : state->query_rows;
-        int keys = causal ? from + rows : tokens;
-        size_t offset = (size_t)from * (size_t)width;
-        gemm_nt(rows, keys, head_dim, scale, qkv + 3 * offset, 3 * width, key, 3 * width, state->scores,
-                tokens);
-        if (causal)
-            softmax_causal(rows, from, keys, tokens, state->scores);
-        else
-            ops_softmax(rows, keys, tokens, state->scores);
-        gemm_nn(rows, head_dim, keys, state->scores, tokens, value, 3 * width, out + offset, width);
-    }
-}
-
-void block_attention(const struct encoder_blocks *config, const struct block_weights *weights,
+void block_attention(const struct encoder_blocks *config, const struct block_heads *weights,
                      struct block_state *state, int items, int tokens, bool causal, const float *in)
 {
-    int width = config->width, head_dim = width / config->heads, rows = items * tokens;
-    gemm_linear(rows, 3 * width, width, in, weights->qkv_weight, weights->qkv_bias, state->wide);
-    for (int item = 0; item < items; item++) {
-        size_t first = (size_t)item * (size_t)tokens * (size_t)width;
-        for (int head = 0; head < config->heads; head++) {
-            size_t column = (size_t)head * (size_t)head_dim;
-            attend_head(state, tokens, width, head_dim, causal, state->wide + 3 * first + column,
-                        state->norm + first + column);
-        }
-    }
-    gemm_linear_add(rows, width, width, state->norm, weights->out_weight, weights->out_bias, state->x);
+    const struct heads heads = {state, config->width, config->heads, tokens, causal};
+    linear_run(&weights->qkv, state->crew, items * tokens, in, TILE_PLAIN, false, state->wide);
+    attention_run(state->crew, items * config->heads, group, &heads, state->room);
+    linear_run(&weights->out, state->crew, items * tokens, state->norm, TILE_PLAIN, true, state->x);
 }
 
-static void activate(int act, size_t count, float *x)
+/* ---- the rest ---- */
+
+void block_norm(const struct encoder_blocks *config, struct block_state *state, int tokens,
+                const float *weight, const float *bias)
 {
-    if (act == ENCODER_QUICK_GELU)
-        ops_quick_gelu(count, x);
-    else if (act == ENCODER_GELU)
-        ops_gelu(count, x);
-    else
-        ops_relu(count, x);
+    ops_layer_norm(state->crew, tokens, config->width, state->x, weight, bias, config->ln_eps, state->norm);
 }
 
 void block_mlp(const struct encoder_blocks *config, const struct block_weights *weights,
                struct block_state *state, int tokens, const float *in)
 {
-    int width = config->width, mlp_dim = config->mlp_dim;
-    gemm_linear(tokens, mlp_dim, width, in, weights->fc1_weight, weights->fc1_bias, state->wide);
-    activate(config->act, (size_t)tokens * (size_t)mlp_dim, state->wide);
-    gemm_linear_add(tokens, width, mlp_dim, state->wide, weights->fc2_weight, weights->fc2_bias, state->x);
+    static const enum tile_act acts[] = {
+        [ENCODER_QUICK_GELU] = TILE_QUICK_GELU, [ENCODER_GELU] = TILE_GELU, [ENCODER_RELU] = TILE_RELU};
+    linear_run(&weights->fc1, state->crew, tokens, in, acts[config->act], false, state->wide);
+    linear_run(&weights->fc2, state->crew, tokens, state->wide, TILE_PLAIN, true, state->x);
 }
 
-void block_pool(int rows, int width, const float *x, const float *weight, const float *bias, double eps,
-                float *scratch, float *out)
+void block_pool(const struct crew *crew, int rows, int width, const float *x, const float *weight,
+                const float *bias, double eps, float *scratch, float *out)
 {
     if (weight)
-        ops_layer_norm(rows, width, x, weight, bias, eps, scratch);
+        ops_layer_norm(crew, rows, width, x, weight, bias, eps, scratch);
     const float *row = weight ? scratch : x;
     memset(out, 0, (size_t)width * sizeof *out);
     for (int i = 0; i < rows; i++, row += width)

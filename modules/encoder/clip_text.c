@@ -17,9 +17,9 @@ bool clip_text_bind(struct weights *weights, const struct text_config *config, s
 static void layer(const struct encoder_blocks *c, const struct block_weights *w, struct block_state *state,
                   int count)
 {
-    ops_layer_norm(count, c->width, state->x, w->ln1_weight, w->ln1_bias, c->ln_eps, state->norm);
-    block_attention(c, w, state, 1, count, true, state->norm);
-    ops_layer_norm(count, c->width, state->x, w->ln2_weight, w->ln2_bias, c->ln_eps, state->norm);
+    block_norm(c, state, count, w->ln1_weight, w->ln1_bias);
+    block_attention(c, &w->attn, state, 1, count, true, state->norm);
+    block_norm(c, state, count, w->ln2_weight, w->ln2_bias);
     block_mlp(c, w, state, count, state->norm);
 }
 
@@ -38,8 +38,8 @@ bool clip_text_forward(const struct text_config *c, const struct clip_text_weigh
         layer(&c->blocks, &w->text.layers[i], state, count);
         encoder_tap(tap, "layer", i, state->x, count, (int)width);
     }
-    ops_layer_norm(count, (int)width, state->x, w->final_ln_weight, w->final_ln_bias, c->blocks.ln_eps,
-                   state->x);
+    ops_layer_norm(state->crew, count, (int)width, state->x, w->final_ln_weight, w->final_ln_bias,
+                   c->blocks.ln_eps, state->x);
     encoder_tap(tap, "final", -1, state->x, count, (int)width);
     return text_ends_finish(c, &w->text, state, ids, count, embedding, tap, err);
 }

@@ -13,6 +13,7 @@
 #include <string.h>
 
 struct encoder {
+    const struct crew *crew; /* borrowed; may be NULL */
     struct arena *arena;
     struct encoder_config config;
     const struct tower *tower;
@@ -57,8 +58,8 @@ static bool bind_text(struct encoder *encoder, struct weights *weights, struct e
         return true;
     bool bound = text->arch == ENCODER_CLIP_TEXT ? clip_text_bind(weights, text, &encoder->clip_text, err)
                                                  : bert_bind(weights, text, &encoder->bert, err);
-    return bound &&
-           block_state_init(&encoder->text_state, &text->blocks, 1, text->max_len, 0, encoder->arena, err);
+    return bound && block_state_init(&encoder->text_state, &text->blocks, 1, text->max_len, 0, encoder->crew,
+                                     encoder->arena, err);
 }
 
 static bool bind(struct encoder *encoder, const struct encoder_sections *sections,
@@ -67,7 +68,7 @@ static bool bind(struct encoder *encoder, const struct encoder_sections *section
     struct weights weights = {0};
     int before = sections->faults ? sections->faults->count : 0;
     encoder->tower = choose_tower(sections, &encoder->config.vision, err);
-    bool ok = encoder->tower && weights_init(&weights, sections, file, encoder->arena, err) &&
+    bool ok = encoder->tower && weights_init(&weights, sections, file, encoder->crew, encoder->arena, err) &&
               encoder->tower->open(sections, &encoder->config, &weights, &encoder->image, err) &&
               bind_text(encoder, &weights, err) &&
               bind_scalar(&weights, "logit_scale", &encoder->logit_scale, err) &&
@@ -79,7 +80,7 @@ static bool bind(struct encoder *encoder, const struct encoder_sections *section
 }
 
 struct encoder *encoder_open(const struct encoder_sections *sections, const struct safetensors *weights,
-                             struct err *err)
+                             const struct crew *crew, struct err *err)
 {
     struct encoder *encoder = calloc(1, sizeof *encoder);
     if (!encoder || !(encoder->arena = arena_new())) {
@@ -87,6 +88,7 @@ struct encoder *encoder_open(const struct encoder_sections *sections, const stru
         encoder_close(encoder);
         return NULL;
     }
+    encoder->crew = crew;
     if (encoder_config_read(sections, &encoder->config, err) && bind(encoder, sections, weights, err))
         return encoder;
     encoder_close(encoder);

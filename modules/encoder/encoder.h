@@ -4,6 +4,7 @@
 #ifndef ENCODER_ENCODER_H
 #define ENCODER_ENCODER_H
 
+#include "base/crew.h"
 #include "encoder/encoder_config.h"
 #include "encoder/tap.h"
 #include "tensor/safetensors.h"
@@ -14,11 +15,11 @@ struct encoder;
 
 /* Read the sections, check and bind every tensor, make room for an input of the configured size. With
  * sections->faults a tensor that does not fit does not stop: NULL then, and err untouched when all is told
- * there. in:     weights stay open until encoder_close; the sections only until encoder_open returns. owns:
- * caller closes. threads: one call at a time per encoder. errors: ERR_INPUT, ERR_UNSUPPORTED (key or tensor
- * named), ERR_NOMEM. */
+ * there. in: weights stay open and crew, which packs and computes (NULL: the caller alone), is there until
+ * encoder_close; the sections only until encoder_open returns. owns: caller closes. threads: one call at a
+ * time per encoder. errors: ERR_INPUT, ERR_UNSUPPORTED (key or tensor named), ERR_NOMEM. */
 struct encoder *encoder_open(const struct encoder_sections *sections, const struct safetensors *weights,
-                             struct err *err);
+                             const struct crew *crew, struct err *err);
 void encoder_close(struct encoder *encoder); /* accepts NULL */
 
 const struct encoder_config *encoder_config(const struct encoder *encoder); /* borrowed */

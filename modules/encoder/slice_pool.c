@@ -39,15 +39,13 @@ static bool read_section(struct slice_pool *pool, const json_t *section, struct 
 static bool bind(struct slice_pool *pool, struct weights *weights, struct err *err)
 {
     int d = pool->heads.width;
-    struct block_weights *w = &pool->attn;
     if (d % pool->heads.heads != 0)
         return err_fail(err, ERR_INPUT, "slice_pool.heads: %d heads do not divide %d", pool->heads.heads, d);
-    if (!weights_take(weights, "slice_pool.attn.in_proj_weight", 0, WEIGHTS_AXES(3 * d, d), &w->qkv_weight,
-                      err) ||
-        !weights_take(weights, "slice_pool.attn.in_proj_bias", 0, WEIGHTS_AXES(3 * d), &w->qkv_bias, err) ||
-        !weights_take(weights, "slice_pool.attn.out_proj.weight", 0, WEIGHTS_AXES(d, d), &w->out_weight,
-                      err) ||
-        !weights_take(weights, "slice_pool.attn.out_proj.bias", 0, WEIGHTS_AXES(d), &w->out_bias, err))
+    pool->crew = weights->crew;
+    if (!weights_take_linear(weights, "slice_pool.attn.in_proj_weight", "slice_pool.attn.in_proj_bias", 0,
+                             WEIGHTS_AXES(3 * d, d), &pool->attn.qkv, err) ||
+        !weights_take_linear(weights, "slice_pool.attn.out_proj.weight", "slice_pool.attn.out_proj.bias", 0,
+                             WEIGHTS_AXES(d, d), &pool->attn.out, err))
         return false;
     if (pool->pe == SLICE_POOL_PE_LEARNED &&
         !weights_take(weights, "slice_pool.pos", 0, WEIGHTS_AXES(pool->max_slices, d), &pool->pos, err))
@@ -84,7 +82,10 @@ bool slice_pool_reserve(struct slice_pool *pool, int slices, struct err *err)
     pool->room = arena_new();
     if (!pool->room)
         return err_fail(err, ERR_NOMEM, "no memory for %d slices", slices);
-    return block_state_init(&pool->state, &pool->heads, 1, slices, 0, pool->room, err);
+    pool->share = ARENA_ARRAY(pool->room, float, (size_t)slices);
+    if (!pool->share)
+        return err_fail(err, ERR_NOMEM, "no memory for %d slices", slices);
+    return block_state_init(&pool->state, &pool->heads, 1, slices, 0, pool->crew, pool->room, err);
 }
 
 /* ---- pooling ---- */
@@ -101,7 +102,7 @@ static void add_sincos(int slices, int d, float *x)
 static void reduce(struct slice_pool *pool, int slices, float *pooled)
 {
     int d = pool->heads.width;
-    float *x = pool->state.x, *share = pool->state.scores;
+    float *x = pool->state.x, *share = pool->share;
     if (pool->reduce == SLICE_POOL_REDUCE_FIRST) {
         memcpy(pooled, x, (size_t)d * sizeof *pooled);
         return;

@@ -24,10 +24,12 @@ struct slice_pool {
     bool residual;               /* V = I + PE + MHSA(I + PE) */
     int max_slices;              /* of a learned PE: rows of slice_pool.pos */
     struct encoder_blocks heads; /* width d */
-    struct block_weights attn;   /* [3d, d], [3d], [d, d], [d] */
-    const float *pos;            /* [P, d] or NULL */
-    const float *query;          /* [d] or NULL */
-    struct block_state state;    /* for `state.tokens` slices */
+    struct block_heads attn;
+    const float *pos;         /* [P, d] or NULL */
+    const float *query;       /* [d] or NULL */
+    const struct crew *crew;  /* may be NULL */
+    struct block_state state; /* for `state.tokens` slices */
+    float *share;             /* [state.tokens] */
     struct arena *room;
 };
 

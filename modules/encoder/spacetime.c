@@ -1,29 +1,22 @@
 #include "encoder/spacetime.h"
 
 #include "encoder/block.h"
-#include "tensor/gemm.h"
+#include "tensor/attention.h"
 #include "tensor/ops.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 /* W = width. */
-struct attention {
-    const float *qkv_weight, *qkv_bias; /* [3W, W], [3W] or NULL */
-    const float *out_weight, *out_bias; /* [W, W], [W] */
-};
-
 struct layer {
     struct block_weights block;           /* space attention and MLP */
     const float *ln_t_weight, *ln_t_bias; /* [W] */
-    struct attention time;
+    struct block_heads time;
 };
 
 /* N = patches of a frame, F = frames, C = channels. */
 struct self {
     const struct vision_config *config;
-    const float *patch_weight, *patch_bias;     /* [W, C, py, px], [W] or NULL */
+    struct linear patch;                        /* in the file [W, C, py, px] */
     const float *cls;                           /* [W] */
     const float *pos;                           /* [1 + N, W] or NULL */
     const float *time_pos;                      /* [F, W] or NULL */
@@ -34,8 +27,6 @@ struct self {
     int cells;                                  /* N */
     struct block_state state;                   /* for all frames */
     float *after_time;                          /* [1 + F * N][W] */
-    float *scores;                              /* of one group, or of the class query */
-    float *keys, *values;                       /* [1 + max(F, N)][head_dim]: of one group */
     float *vector;                              /* [D] */
     float *tower;                               /* [W]: encoder_output.tower */
 };
@@ -55,8 +46,6 @@ static bool bind_ends(struct self *self, struct weights *weights, struct err *er
     int w = c->blocks.width;
     // clang-format off
     const struct want wants[] = {
-        {"vision.patch.weight",   {w, c->channels, c->patch_zyx[1], c->patch_zyx[2]}, &self->patch_weight, true},
-        {"vision.patch.bias",     {w},                  &self->patch_bias,     c->patch_bias},
         {"vision.cls",            {w},                  &self->cls,            true},
         {"vision.pos",            {1 + self->cells, w}, &self->pos,            c->learned_pos},
         {"vision.time_pos",       {c->time_pos, w},     &self->time_pos,       c->time_pos > 0},
@@ -71,46 +60,39 @@ static bool bind_ends(struct self *self, struct weights *weights, struct err *er
     for (size_t i = 0; i < sizeof wants / sizeof *wants; i++)
         if (wants[i].wanted && !weights_take(weights, wants[i].name, 0, wants[i].axes, wants[i].into, err))
             return false;
-    return true;
+    return weights_take_linear(weights, "vision.patch.weight", c->patch_bias ? "vision.patch.bias" : NULL, 0,
+                               WEIGHTS_AXES(w, c->channels, c->patch_zyx[1], c->patch_zyx[2]), &self->patch,
+                               err);
 }
 
 static bool bind_layer(struct layer *layer, int number, const struct vision_config *c,
                        struct weights *weights, struct err *err)
 {
     int w = c->blocks.width;
-    // clang-format off
-    const struct want wants[] = {
-        {"vision.layers.{i}.ln_t.weight",      {w},        &layer->ln_t_weight,     true},
-        {"vision.layers.{i}.ln_t.bias",        {w},        &layer->ln_t_bias,       true},
-        {"vision.layers.{i}.tattn.qkv.weight", {3 * w, w}, &layer->time.qkv_weight, true},
-        {"vision.layers.{i}.tattn.qkv.bias",   {3 * w},    &layer->time.qkv_bias,   c->qkv_bias},
-        {"vision.layers.{i}.tattn.out.weight", {w, w},     &layer->time.out_weight, true},
-        {"vision.layers.{i}.tattn.out.bias",   {w},        &layer->time.out_bias,   true},
-    };
-    // clang-format on
-    for (size_t i = 0; i < sizeof wants / sizeof *wants; i++)
-        if (wants[i].wanted &&
-            !weights_take(weights, wants[i].name, number, wants[i].axes, wants[i].into, err))
-            return false;
-    return block_bind(weights, "vision.layers.{i}.", number, &c->blocks, c->qkv_bias, &layer->block, err);
+    return weights_take(weights, "vision.layers.{i}.ln_t.weight", number, WEIGHTS_AXES(w),
+                        &layer->ln_t_weight, err) &&
+           weights_take(weights, "vision.layers.{i}.ln_t.bias", number, WEIGHTS_AXES(w), &layer->ln_t_bias,
+                        err) &&
+           weights_take_linear(weights, "vision.layers.{i}.tattn.qkv.weight",
+                               c->qkv_bias ? "vision.layers.{i}.tattn.qkv.bias" : NULL, number,
+                               WEIGHTS_AXES(3 * w, w), &layer->time.qkv, err) &&
+           weights_take_linear(weights, "vision.layers.{i}.tattn.out.weight",
+                               "vision.layers.{i}.tattn.out.bias", number, WEIGHTS_AXES(w, w),
+                               &layer->time.out, err) &&
+           block_bind(weights, "vision.layers.{i}.", number, &c->blocks, c->qkv_bias, &layer->block, err);
 }
 
-static bool make_room(struct self *self, struct arena *arena, struct err *err)
+static bool make_room(struct self *self, struct weights *weights, struct err *err)
 {
     const struct vision_config *c = self->config;
     size_t width = (size_t)c->blocks.width, tokens = (size_t)c->tokens;
-    size_t group = (size_t)(c->grid_zyx[0] > self->cells ? c->grid_zyx[0] : self->cells);
-    size_t scores = group * (group + 1) > tokens ? group * (group + 1) : tokens;
-    size_t head_dim = width / (size_t)c->blocks.heads;
+    struct arena *arena = weights->arena;
     self->after_time = ARENA_ARRAY(arena, float, tokens *width);
-    self->scores = ARENA_ARRAY(arena, float, scores);
-    self->keys = ARENA_ARRAY(arena, float, (group + 1) * head_dim);
-    self->values = ARENA_ARRAY(arena, float, (group + 1) * head_dim);
     self->vector = ARENA_ARRAY(arena, float, (size_t)c->proj_dim);
     self->tower = ARENA_ARRAY(arena, float, width);
-    if (!self->after_time || !self->scores || !self->keys || !self->values || !self->vector || !self->tower)
+    if (!self->after_time || !self->vector || !self->tower)
         return err_fail(err, ERR_NOMEM, "no memory for %d tokens", c->tokens);
-    return block_state_init(&self->state, &c->blocks, 1, c->tokens, c->patch_dim, arena, err);
+    return block_state_init(&self->state, &c->blocks, 1, c->tokens, c->patch_dim, weights->crew, arena, err);
 }
 
 static bool open_self(const struct encoder_sections *sections, const struct encoder_config *config,
@@ -134,7 +116,7 @@ static bool open_self(const struct encoder_sections *sections, const struct enco
     for (int i = 0; i < c->blocks.depth; i++)
         if (!bind_layer(&self->layers[i], i, c, weights, err))
             return false;
-    return make_room(self, weights->arena, err);
+    return make_room(self, weights, err);
 }
 
 static void close_self(void *self)
@@ -171,7 +153,7 @@ static void embed(struct self *self, const float *input, int frames, const struc
     for (int f = 0; f < frames; f++)
         copy_patches(self, input + (size_t)f * size,
                      self->state.wide + (size_t)f * (size_t)self->cells * (size_t)c->patch_dim);
-    gemm_linear(rows, width, c->patch_dim, self->state.wide, self->patch_weight, self->patch_bias, patches);
+    linear_run(&self->patch, self->state.crew, rows, self->state.wide, TILE_PLAIN, false, patches);
     encoder_tap(tap, "patch", -1, patches, rows, width);
     memcpy(x, self->cls, (size_t)width * sizeof *x);
     if (self->pos)
@@ -184,66 +166,56 @@ static void embed(struct self *self, const float *input, int frames, const struc
                     patches + (size_t)f * one + (size_t)p * (size_t)width);
     }
     if (self->pre_ln_weight)
-        ops_layer_norm(rows + 1, width, x, self->pre_ln_weight, self->pre_ln_bias, c->blocks.ln_eps, x);
+        ops_layer_norm(self->state.crew, rows + 1, width, x, self->pre_ln_weight, self->pre_ln_bias,
+                       c->blocks.ln_eps, x);
     encoder_tap(tap, "embed", -1, x, rows + 1, width);
 }
 
 /* ---- attention ---- */
 
-/* Tokens first, first + stride, ...: each sees the class token and all of them. */
-struct group {
-    int first, stride, count;
+/* Groups of tokens: group i is first + i * step, and from there every `stride`-th. */
+struct groups {
+    const struct self *self;
+    int first, step, stride, size;
+    bool with_class; /* each token also sees the class token */
+    int queries;     /* of each group, its first */
 };
 
-static void copy_rows(const float *class_row, const float *first, size_t stride, int count, int head_dim,
-                      float *out)
+/* Of every group, every head. */
+static void group(const void *work, int number, struct attention *ret)
 {
-    size_t bytes = (size_t)head_dim * sizeof *out;
-    memcpy(out, class_row, bytes);
-    for (int i = 0; i < count; i++)
-        memcpy(out + (size_t)(i + 1) * (size_t)head_dim, first + (size_t)i * stride, bytes);
+    const struct groups *g = work;
+    const struct block_state *state = &g->self->state;
+    int heads = g->self->config->blocks.heads, head_dim = g->self->config->blocks.width / heads;
+    size_t width = (size_t)g->self->config->blocks.width, stride = (size_t)g->stride * width;
+    size_t column = (size_t)(number % heads) * (size_t)head_dim;
+    size_t token = (size_t)(g->first + number / heads * g->step);
+    const float *class_row = state->wide + column, *q = class_row + 3 * token * width;
+    *ret = (struct attention){.queries = g->queries,
+                              .keys = g->size,
+                              .head_dim = head_dim,
+                              .q = q,
+                              .q_step = 3 * stride,
+                              .k = q + width,
+                              .v = q + 2 * width,
+                              .kv_step = 3 * stride,
+                              .first_k = g->with_class ? class_row + width : NULL,
+                              .first_v = g->with_class ? class_row + 2 * width : NULL,
+                              .out = state->norm + token * width + column,
+                              .out_step = stride};
 }
 
-static void attend_group(struct self *self, const struct group *g, int head)
+/* to += attention of state.norm; patches: their groups, `count` of them. */
+static void attend(struct self *self, const struct block_heads *w, int tokens, int count,
+                   const struct groups *patches, float *to)
 {
-    int width = self->config->blocks.width, head_dim = width / self->config->blocks.heads;
-    size_t column = (size_t)head * (size_t)head_dim, row = 3 * (size_t)width;
-    const float *qkv = self->state.wide + column, *mine = qkv + (size_t)g->first * row;
-    float scale = (float)(1.0 / sqrt((double)head_dim));
-    copy_rows(qkv + width, mine + width, (size_t)g->stride * row, g->count, head_dim, self->keys);
-    copy_rows(qkv + 2 * width, mine + 2 * width, (size_t)g->stride * row, g->count, head_dim, self->values);
-    gemm_nt(g->count, g->count + 1, head_dim, scale, mine, g->stride * 3 * width, self->keys, head_dim,
-            self->scores, g->count + 1);
-    ops_softmax(g->count, g->count + 1, g->count + 1, self->scores);
-    gemm_nn(g->count, head_dim, g->count + 1, self->scores, g->count + 1, self->values, head_dim,
-            self->state.norm + (size_t)g->first * (size_t)width + column, g->stride * width);
-}
-
-static void attend_class(struct self *self, int tokens, int head)
-{
-    int width = self->config->blocks.width, head_dim = width / self->config->blocks.heads;
-    const float *query = self->state.wide + (size_t)head * (size_t)head_dim;
-    float scale = (float)(1.0 / sqrt((double)head_dim));
-    gemm_nt(1, tokens, head_dim, scale, query, 3 * width, query + width, 3 * width, self->scores, tokens);
-    ops_softmax(1, tokens, tokens, self->scores);
-    gemm_nn(1, head_dim, tokens, self->scores, tokens, query + 2 * width, 3 * width,
-            self->state.norm + (size_t)head * (size_t)head_dim, width);
-}
-
-/* to += attention of state.norm; groups: their number, and which tokens each holds. */
-static void attend(struct self *self, const struct attention *w, int tokens, int groups, struct group first,
-                   int step, float *to)
-{
-    int width = self->config->blocks.width;
-    gemm_linear(tokens, 3 * width, width, self->state.norm, w->qkv_weight, w->qkv_bias, self->state.wide);
-    for (int head = 0; head < self->config->blocks.heads; head++) {
-        attend_class(self, tokens, head);
-        for (int i = 0; i < groups; i++) {
-            struct group g = {first.first + i * step, first.stride, first.count};
-            attend_group(self, &g, head);
-        }
-    }
-    gemm_linear_add(tokens, width, width, self->state.norm, w->out_weight, w->out_bias, to);
+    struct block_state *state = &self->state;
+    const struct groups all = {self, 0, 0, 1, tokens, false, 1};
+    int heads = self->config->blocks.heads;
+    linear_run(&w->qkv, state->crew, tokens, state->norm, TILE_PLAIN, false, state->wide);
+    attention_run(state->crew, heads, group, &all, state->room);
+    attention_run(state->crew, heads * count, group, patches, state->room);
+    linear_run(&w->out, state->crew, tokens, state->norm, TILE_PLAIN, true, to);
 }
 
 static void run_layer(struct self *self, int number, int frames, const struct encoder_tap *tap)
@@ -251,20 +223,22 @@ static void run_layer(struct self *self, int number, int frames, const struct en
     const struct encoder_blocks *c = &self->config->blocks;
     const struct layer *layer = &self->layers[number];
     const struct block_weights *w = &layer->block;
-    const struct attention space = {w->qkv_weight, w->qkv_bias, w->out_weight, w->out_bias};
     struct block_state *state = &self->state;
     int cells = self->cells, tokens = 1 + frames * cells;
+    const struct groups places = {self, 1, 1, cells, frames, true, frames};
+    const struct groups pictures = {self, 1, cells, 1, cells, true, cells};
     size_t bytes = (size_t)tokens * (size_t)c->width * sizeof(float);
     memcpy(self->after_time, state->x, bytes);
-    ops_layer_norm(tokens, c->width, state->x, layer->ln_t_weight, layer->ln_t_bias, c->ln_eps, state->norm);
-    attend(self, &layer->time, tokens, cells, (struct group){1, cells, frames}, 1, self->after_time);
+    block_norm(c, state, tokens, layer->ln_t_weight, layer->ln_t_bias);
+    attend(self, &layer->time, tokens, cells, &places, self->after_time);
     encoder_tap(tap, "time", number, self->after_time, tokens, c->width);
-    ops_layer_norm(tokens, c->width, self->after_time, w->ln1_weight, w->ln1_bias, c->ln_eps, state->norm);
+    ops_layer_norm(state->crew, tokens, c->width, self->after_time, w->ln1_weight, w->ln1_bias, c->ln_eps,
+                   state->norm);
     if (self->config->space_residual == ENCODER_RESIDUAL_AFTER_TIME)
         memcpy(state->x, self->after_time, bytes);
-    attend(self, &space, tokens, frames, (struct group){1, 1, cells}, cells, state->x);
+    attend(self, &w->attn, tokens, frames, &pictures, state->x);
     encoder_tap(tap, "attn", number, state->x, tokens, c->width);
-    ops_layer_norm(tokens, c->width, state->x, w->ln2_weight, w->ln2_bias, c->ln_eps, state->norm);
+    block_norm(c, state, tokens, w->ln2_weight, w->ln2_bias);
     block_mlp(c, w, state, tokens, state->norm);
     encoder_tap(tap, "layer", number, state->x, tokens, c->width);
 }
@@ -296,8 +270,9 @@ static bool run(void *opaque, const struct encoder_input *input, struct encoder_
     embed(self, input->values, input->items, tap);
     for (int i = 0; i < c->blocks.depth; i++)
         run_layer(self, i, input->items, tap);
-    block_pool(mean ? input->items * self->cells : 1, width, self->state.x + (mean ? width : 0),
-               self->post_ln_weight, self->post_ln_bias, c->blocks.ln_eps, self->state.norm, pooled);
+    block_pool(self->state.crew, mean ? input->items * self->cells : 1, width,
+               self->state.x + (mean ? width : 0), self->post_ln_weight, self->post_ln_bias, c->blocks.ln_eps,
+               self->state.norm, pooled);
     encoder_tap(tap, "post", -1, pooled, 1, width);
     memcpy(read, pooled, (size_t)width * sizeof *read);
     if (c->proj_pre_relu)

@@ -1,7 +1,6 @@
 #include "encoder/vit.h"
 
 #include "encoder/pos_resize.h"
-#include "tensor/gemm.h"
 #include "tensor/ops.h"
 
 #include <string.h>
@@ -15,12 +14,10 @@ static bool bind_ends(struct weights *weights, const struct vision_config *c, st
 {
     int width = c->blocks.width;
     const int *p = c->patch_zyx, *axes = WEIGHTS_AXES(width), *proj = WEIGHTS_AXES(c->proj_dim);
-    if (!weights_take(weights, "vision.patch.weight", 0, WEIGHTS_AXES(width, c->channels, p[0], p[1], p[2]),
-                      &ret->patch_weight, err))
+    if (!weights_take_linear(weights, "vision.patch.weight", c->patch_bias ? "vision.patch.bias" : NULL, 0,
+                             WEIGHTS_AXES(width, c->channels, p[0], p[1], p[2]), &ret->patch, err))
         return false;
     if (c->cls_token && !weights_take(weights, "vision.cls", 0, axes, &ret->cls, err))
-        return false;
-    if (c->patch_bias && !weights_take(weights, "vision.patch.bias", 0, axes, &ret->patch_bias, err))
         return false;
     if (c->learned_pos &&
         !weights_take(weights, "vision.pos", 0, WEIGHTS_AXES(c->tokens, width), &ret->pos, err))
@@ -48,7 +45,7 @@ bool vit_open(struct vit *vit, const struct vision_config *config, struct weight
 {
     int depth = config->blocks.depth;
     struct vit_weights *ret = &vit->weights;
-    *vit = (struct vit){.config = config};
+    *vit = (struct vit){.config = config, .crew = weights->crew};
     if (!bind_ends(weights, config, ret, err) || !bind_norms(weights, config, ret, err))
         return false;
     ret->layers = ARENA_ARRAY(weights->arena, struct block_weights, (size_t)depth);
@@ -110,7 +107,8 @@ static bool fill_room(struct vit *vit, struct err *err)
     size_t kept = (size_t)vit->tokens * (size_t)c->blocks.width;
     if (!vit->room || !resize_pos(vit))
         return err_fail(err, ERR_NOMEM, "no memory for %d tokens", vit->tokens);
-    if (!block_state_init(&vit->state, &c->blocks, vit->batch, vit->tokens, c->patch_dim, vit->room, err))
+    if (!block_state_init(&vit->state, &c->blocks, vit->batch, vit->tokens, c->patch_dim, vit->crew,
+                          vit->room, err))
         return false;
     for (int i = 0; c->pool == ENCODER_POOL_TOKENS && i <= c->tap_count; i++) {
         vit->kept[i] = ARENA_ARRAY(vit->room, float, kept);
@@ -168,15 +166,13 @@ static float *copy_patch(const struct vit *vit, const float *input, const int ce
 /* A convolution whose stride is its kernel is one product over patches laid out as rows. */
 static void embed_patches(struct vit *vit, const float *input, float *tokens)
 {
-    const struct vision_config *c = vit->config;
     float *row = vit->state.wide;
     int cell[3];
     for (cell[0] = 0; cell[0] < vit->grid_zyx[0]; cell[0]++)
         for (cell[1] = 0; cell[1] < vit->grid_zyx[1]; cell[1]++)
             for (cell[2] = 0; cell[2] < vit->grid_zyx[2]; cell[2]++)
                 row = copy_patch(vit, input, cell, row);
-    gemm_linear(vit->cells, c->blocks.width, c->patch_dim, vit->state.wide, vit->weights.patch_weight,
-                vit->weights.patch_bias, tokens);
+    linear_run(&vit->weights.patch, vit->crew, vit->cells, vit->state.wide, TILE_PLAIN, false, tokens);
 }
 
 /* One item. x: [tokens][W] */
@@ -192,8 +188,8 @@ static void embed(struct vit *vit, const float *input, float *x, const struct en
     if (vit->pos)
         ops_add((size_t)vit->tokens * (size_t)width, vit->pos, x);
     if (w->pre_ln_weight)
-        ops_layer_norm(vit->tokens, width, x, w->pre_ln_weight, w->pre_ln_bias, vit->config->blocks.ln_eps,
-                       x);
+        ops_layer_norm(vit->crew, vit->tokens, width, x, w->pre_ln_weight, w->pre_ln_bias,
+                       vit->config->blocks.ln_eps, x);
     encoder_tap(tap, "embed", -1, x, vit->tokens, width);
 }
 
@@ -203,10 +199,10 @@ static void layer(struct vit *vit, int items, int number, const struct encoder_t
     const struct block_weights *w = &vit->weights.layers[number];
     struct block_state *state = &vit->state;
     int rows = items * vit->tokens;
-    ops_layer_norm(rows, c->width, state->x, w->ln1_weight, w->ln1_bias, c->ln_eps, state->norm);
-    block_attention(c, w, state, items, vit->tokens, false, state->norm);
+    block_norm(c, state, rows, w->ln1_weight, w->ln1_bias);
+    block_attention(c, &w->attn, state, items, vit->tokens, false, state->norm);
     encoder_tap(tap, "attn", number, state->x, vit->tokens, c->width);
-    ops_layer_norm(rows, c->width, state->x, w->ln2_weight, w->ln2_bias, c->ln_eps, state->norm);
+    block_norm(c, state, rows, w->ln2_weight, w->ln2_bias);
     block_mlp(c, w, state, rows, state->norm);
     encoder_tap(tap, "layer", number, state->x, vit->tokens, c->width);
 }
@@ -216,7 +212,8 @@ static void post_norm(const struct vit *vit, int rows, const float *x, float *ou
     const struct vit_weights *w = &vit->weights;
     int width = vit->config->blocks.width;
     if (w->post_ln_weight)
-        ops_layer_norm(rows, width, x, w->post_ln_weight, w->post_ln_bias, vit->config->blocks.ln_eps, out);
+        ops_layer_norm(vit->crew, rows, width, x, w->post_ln_weight, w->post_ln_bias,
+                       vit->config->blocks.ln_eps, out);
     else
         memcpy(out, x, (size_t)rows * (size_t)width * sizeof *out);
 }
@@ -248,6 +245,6 @@ void vit_pool(struct vit *vit, int item, float *pooled)
     size_t width = (size_t)c->blocks.width;
     const float *x = vit->state.x + (size_t)item * (size_t)vit->tokens * width;
     bool mean = c->pool == ENCODER_POOL_MEAN;
-    block_pool(mean ? vit->cells : 1, c->blocks.width, x + (mean && c->cls_token ? width : 0),
+    block_pool(vit->crew, mean ? vit->cells : 1, c->blocks.width, x + (mean && c->cls_token ? width : 0),
                w->post_ln_weight, w->post_ln_bias, c->blocks.ln_eps, vit->state.norm, pooled);
 }

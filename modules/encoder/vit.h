@@ -9,8 +9,7 @@
 
 /* W = width, T = tokens of the configured input, K = patch_dim, D = proj_dim. */
 struct vit_weights {
-    const float *patch_weight;                  /* [W, K]: in the file [W, channels, pz, py, px] */
-    const float *patch_bias;                    /* [W] or NULL */
+    struct linear patch;                        /* K to W: in the file [W, channels, pz, py, px] */
     const float *cls;                           /* [W] or NULL */
     const float *pos;                           /* [T, W], row 0 the class token's if there is one; or NULL */
     const float *pre_ln_weight, *pre_ln_bias;   /* [W] or NULL */
@@ -22,6 +21,7 @@ struct vit_weights {
 
 struct vit {
     const struct vision_config *config; /* borrowed */
+    const struct crew *crew;            /* borrowed; may be NULL */
     struct vit_weights weights;
     /* Room for the forward pass, made by vit_reserve. */
     struct arena *room;

@@ -17,11 +17,13 @@ struct weights_blank {
 };
 
 bool weights_init(struct weights *weights, const struct encoder_sections *sections,
-                  const struct safetensors *file, struct arena *arena, struct err *err)
+                  const struct safetensors *file, const struct crew *crew, struct arena *arena,
+                  struct err *err)
 {
     *weights = (struct weights){.file = file,
                                 .alias = weights_alias_of(sections->family),
                                 .arena = arena,
+                                .crew = crew,
                                 .faults = sections->faults};
     weights->taken = ARENA_ARRAY(arena, bool, (size_t)safetensors_count(file));
     return weights->taken || err_fail(err, ERR_NOMEM, "no memory to bind weights");
@@ -29,6 +31,8 @@ bool weights_init(struct weights *weights, const struct encoder_sections *sectio
 
 void weights_done(struct weights *weights)
 {
+    free(weights->scratch);
+    weights->scratch = NULL;
     while (weights->blanks) {
         struct weights_blank *next = weights->blanks->next;
         free(weights->blanks->values);
@@ -53,6 +57,19 @@ static bool take_blank(struct weights *weights, const int *axes, const float **r
     }
     *ret = weights->blanks->values;
     return true;
+}
+
+/* Room for values that are made: of the arena, or for a moment if they are packed next. */
+static float *room(struct weights *weights, size_t count)
+{
+    if (!weights->packing)
+        return ARENA_ARRAY(weights->arena, float, count);
+    if (count > weights->scratch_count) {
+        free(weights->scratch);
+        weights->scratch = malloc(count * sizeof *weights->scratch);
+        weights->scratch_count = weights->scratch ? count : 0;
+    }
+    return weights->scratch;
 }
 
 /* Replace the first `mark` in `pattern`, if there is one. */
@@ -137,13 +154,15 @@ static bool take_one(struct weights *weights, const struct tensor *tensor, const
     size_t count = (size_t)tensor_count(tensor);
     const float *values = (const float *)(const void *)tensor->data;
     if (!tensor_is_f32(tensor)) {
-        float *copy = ARENA_ARRAY(weights->arena, float, count);
+        float *copy = room(weights, count);
         if (!copy)
             return err_fail(err, ERR_NOMEM, "no memory for tensor %.90s", tensor->name);
         if (!tensor_to_f32(tensor, copy, err))
             return false;
         safetensors_drop(weights->file, tensor);
         values = copy;
+    } else {
+        weights->mapped = tensor;
     }
     if (!check_finite(tensor->name, count, values, err))
         return false;
@@ -172,7 +191,7 @@ static bool take_split(struct weights *weights, const char *canonical, const cha
     int split = split_of(pattern);
     int part_axes[TENSOR_RANK_MAX] = {axes[0] / 3, axes[1]};
     size_t part_count = (size_t)part_axes[0] * (size_t)(axes[1] ? axes[1] : 1);
-    float *joined = ARENA_ARRAY(weights->arena, float, 3 * part_count);
+    float *joined = room(weights, 3 * part_count);
     if (!joined)
         return err_fail(err, ERR_NOMEM, "no memory for tensor %.90s", canonical);
     for (size_t i = 0; i < 3; i++) {
@@ -217,6 +236,34 @@ bool weights_take(struct weights *weights, const char *name, int layer, const in
                   struct err *err)
 {
     return weights_take_at(weights, name, layer, 0, axes, ret, err);
+}
+
+static bool pack(struct weights *weights, const int *axes, const float *values, struct linear *ret,
+                 struct err *err)
+{
+    int k = 1;
+    for (const int *axis = axes + 1; *axis; axis++)
+        k *= *axis;
+    if (weights->faults && weights->faults->count > 0)
+        return true;
+    if (!linear_pack(ret, axes[0], k, values, NULL, weights->crew, weights->arena))
+        return err_fail(err, ERR_NOMEM, "no memory for a matrix of %d x %d", axes[0], k);
+    if (weights->mapped)
+        safetensors_drop(weights->file, weights->mapped);
+    return true;
+}
+
+bool weights_take_linear(struct weights *weights, const char *name, const char *bias_name, int layer,
+                         const int *axes, struct linear *ret, struct err *err)
+{
+    const float *values;
+    *ret = (struct linear){0};
+    weights->packing = true;
+    weights->mapped = NULL;
+    bool ok = weights_take(weights, name, layer, axes, &values, err) && pack(weights, axes, values, ret, err);
+    weights->packing = false;
+    return ok &&
+           (!bias_name || weights_take(weights, bias_name, layer, WEIGHTS_AXES(axes[0]), &ret->bias, err));
 }
 
 bool weights_have(const struct weights *weights, const char *name, int i, int j)

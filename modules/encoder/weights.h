@@ -6,28 +6,38 @@
 #define ENCODER_WEIGHTS_H
 
 #include "base/arena.h"
+#include "base/crew.h"
 #include "encoder/encoder_config.h"
+#include "tensor/linear.h"
 #include "tensor/safetensors.h"
 
 struct weights_alias;
 
 /* Which tensors of a file have been taken. What is not float32, not aligned or split over several tensors is
- * converted into the arena, and its pages of the file are given back; everything else stays where it is
- * mapped. So there is never more than one copy of the weights in memory, and one tensor. */
+ * converted into the arena, what a linear layer needs is packed into it, and their pages of the file are
+ * given back; everything else stays where it is mapped. So there is never more than one copy of the weights
+ * in memory, and one tensor. */
 struct weights {
     const struct safetensors *file;
     const struct weights_alias *alias; /* of the family */
     struct arena *arena;
-    bool *taken;           /* [safetensors_count] */
-    uint64_t values;       /* of all that were taken */
-    struct faults *faults; /* NULL: the first failure stops */
+    bool *taken;             /* [safetensors_count] */
+    uint64_t values;         /* of all that were taken */
+    struct faults *faults;   /* NULL: the first failure stops */
+    const struct crew *crew; /* who packs, and computes later; may be NULL */
+    /* Of the tensor that is being packed: */
+    bool packing;
+    const struct tensor *mapped; /* where it lies in the file as it is needed, or NULL */
+    float *scratch;              /* [scratch_count] */
+    size_t scratch_count;
     struct weights_blank *blanks;
 };
 
 /* in: family and faults of sections. With faults, a tensor that does not fit is told there and zeros stand in
  * for it until weights_done: what is bound is then good for nothing but more checks. errors: ERR_NOMEM. */
 bool weights_init(struct weights *weights, const struct encoder_sections *sections,
-                  const struct safetensors *file, struct arena *arena, struct err *err);
+                  const struct safetensors *file, const struct crew *crew, struct arena *arena,
+                  struct err *err);
 void weights_done(struct weights *weights); /* accepts a zeroed one */
 
 /* A tensor of exactly the given shape (axes of length 1 may be there or not).
@@ -40,6 +50,10 @@ bool weights_take(struct weights *weights, const char *name, int layer, const in
 /* The same with two numbers, for "{i}" and "{j}". */
 bool weights_take_at(struct weights *weights, const char *name, int i, int j, const int *axes,
                      const float **ret, struct err *err);
+/* A linear layer: its matrix packed into the arena, its bias as weights_take takes it. in: axes [n, ...] of
+ * the matrix, whose other axes make up k; bias_name NULL: there is none. */
+bool weights_take_linear(struct weights *weights, const char *name, const char *bias_name, int layer,
+                         const int *axes, struct linear *ret, struct err *err);
 /* Is there a tensor of that name, canonical or published? What is optional asks first. */
 bool weights_have(const struct weights *weights, const char *name, int i, int j);
 

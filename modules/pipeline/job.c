@@ -124,7 +124,7 @@ static struct model *job_model(struct job_bench *bench, const json_t *job, struc
     if (!copy)
         err_fail(err, ERR_NOMEM, "no memory for a path");
     int64_t start_ms = clock_monotonic_ms();
-    struct model *model = copy ? model_open_kept(folder, kept, err) : NULL;
+    struct model *model = copy ? model_open_kept(folder, kept, bench->crew, err) : NULL;
     if (!model) {
         free(copy);
         return NULL;

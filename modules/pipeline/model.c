@@ -29,6 +29,7 @@ enum { FILE_COUNT = sizeof file_names / sizeof *file_names };
 struct model {
     char folder[PATH_MAX];
     const char *text_folder;       /* while it opens; NULL: none */
+    const struct crew *crew;       /* borrowed; may be NULL */
     struct stat files[FILE_COUNT]; /* before any was read; zeroed: not there */
     struct arena *arena;           /* prompts and their embeddings */
     struct faults *faults;         /* of model_check; else NULL */
@@ -127,7 +128,7 @@ static bool load_weights(struct model *model, struct err *err)
     if (!model->weights)
         return false;
     safetensors_digest(model->weights, model->config.identity.weights_sha256);
-    model->encoder = encoder_open(&model->config.sections, model->weights, err);
+    model->encoder = encoder_open(&model->config.sections, model->weights, model->crew, err);
     if (!model->encoder)
         return err->code == ERR_NONE; /* all is among the faults */
     struct score_config *score = &model->config.score;
@@ -294,11 +295,11 @@ static bool load(struct model *model, const char *folder, struct err *err)
 
 struct model *model_open(const char *folder, struct err *err)
 {
-    return model_open_kept(folder, NULL, err);
+    return model_open_kept(folder, NULL, NULL, err);
 }
 
-static struct model *open_with(const char *folder, const char *text_folder, struct faults *faults,
-                               struct err *err)
+static struct model *open_with(const char *folder, const char *text_folder, const struct crew *crew,
+                               struct faults *faults, struct err *err)
 {
     struct model *model = calloc(1, sizeof *model);
     if (!model) {
@@ -306,6 +307,7 @@ static struct model *open_with(const char *folder, const char *text_folder, stru
         return NULL;
     }
     model->text_folder = text_folder;
+    model->crew = crew;
     model->faults = faults;
     bool ok = load(model, folder, err) || faults_pass(faults, err);
     model->text_folder = NULL;
@@ -315,14 +317,15 @@ static struct model *open_with(const char *folder, const char *text_folder, stru
     return NULL;
 }
 
-struct model *model_open_kept(const char *folder, const char *text_folder, struct err *err)
+struct model *model_open_kept(const char *folder, const char *text_folder, const struct crew *crew,
+                              struct err *err)
 {
-    return open_with(folder, text_folder, NULL, err);
+    return open_with(folder, text_folder, crew, NULL, err);
 }
 
 struct model *model_check(const char *folder, struct faults *faults, struct err *err)
 {
-    return open_with(folder, NULL, faults, err);
+    return open_with(folder, NULL, NULL, faults, err);
 }
 
 void model_close(struct model *model)

@@ -23,9 +23,11 @@ struct model;
  * ERR_UNSUPPORTED (a value or a tensor type we do not handle), ERR_IO, ERR_NOMEM. */
 struct model *model_open(const char *folder, struct err *err);
 
-/* The same, with a folder where text embeddings are kept between runs (text_cache.h); NULL: none. What the
- * model folder ships (text_cache.safetensors) comes first, what is kept second, the rest is computed. */
-struct model *model_open_kept(const char *folder, const char *text_folder, struct err *err);
+/* The same, with a crew that packs weights and computes, borrowed until model_close (NULL: the caller alone),
+ * and a folder where text embeddings are kept between runs (text_cache.h; NULL: none). What the model folder
+ * ships (text_cache.safetensors) comes first, what is kept second, the rest is computed. */
+struct model *model_open_kept(const char *folder, const char *text_folder, const struct crew *crew,
+                              struct err *err);
 
 /* Open it as model_open does, but tell everything that is wrong with it: every tensor that is missing, has
  * another shape or type, is not finite or has no place, every label that lacks something; of a file's own

@@ -53,28 +53,34 @@ static bool set_variable(struct launch *launch, const char *name, const char *va
 }
 
 /* OpenBLAS must not start threads before the worker is ready for them: it does so itself. */
-static bool set_environment(struct launch *launch, struct err *err)
+static bool set_environment(struct launch *launch, const char *isa, struct err *err)
 {
     static const char *const kept[] = {"PATH", "LANG", "DCMDICTPATH", "CARDIOSCRIBE_WORKER_FAULT"};
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
         if (!set_variable(launch, kept[i], getenv(kept[i]), err))
             return false;
     }
+    const char *kernels = !isa                           ? NULL
+                          : strcmp(isa, "avx2") == 0     ? "Haswell"
+                          : strcmp(isa, "baseline") == 0 ? "Nehalem"
+                                                         : NULL;
     return set_variable(launch, "OPENBLAS_NUM_THREADS", "1", err) &&
+           set_variable(launch, "OPENBLAS_CORETYPE", kernels, err) &&
            set_variable(launch, "MALLOC_ARENA_MAX", "2", err);
 }
 
 static bool set_arguments(struct launch *launch, const struct worker_options *options, struct err *err)
 {
-    static const char *const fixed[] = {"cardioscribe-worker", "--threads", NULL, "--"};
-    enum { FIXED = sizeof fixed / sizeof *fixed, THREADS = 2 };
+    const char *const fixed[] = {
+        "cardioscribe-worker", "--threads", launch->threads, "--isa", options->isa ? options->isa : "", "--"};
+    enum { FIXED = sizeof fixed / sizeof *fixed };
     size_t roots = (size_t)options->read_root_count;
     launch->arguments = calloc(FIXED + roots + 1, sizeof *launch->arguments);
     if (!launch->arguments)
         return err_fail(err, ERR_NOMEM, "no memory to start a worker");
     snprintf(launch->threads, sizeof launch->threads, "%d", options->threads > 0 ? options->threads : 0);
     for (size_t i = 0; i < FIXED; i++)
-        launch->arguments[i] = i == THREADS ? launch->threads : (char *)fixed[i];
+        launch->arguments[i] = (char *)fixed[i];
     for (size_t i = 0; i < roots; i++)
         launch->arguments[FIXED + i] = (char *)options->read_roots[i];
     return true;
@@ -218,7 +224,7 @@ bool worker_spawn(const char *path, const struct worker_options *options, pid_t 
     launch->data_limit.rlim_cur = launch->data_limit.rlim_max =
         options->data_limit_bytes && !SHADOWED ? options->data_limit_bytes : RLIM_INFINITY;
     snprintf(launch->path, sizeof launch->path, "%s", path);
-    bool ok = set_environment(launch, err) && set_arguments(launch, options, err) &&
+    bool ok = set_environment(launch, options->isa, err) && set_arguments(launch, options, err) &&
               connect_and_spawn(launch, ret_pid, ret_socket, err);
     free(launch->arguments);
     free(launch);

@@ -1,5 +1,7 @@
 #include "tensor/gemm.h"
 
+#include "tensor/tile.h"
+
 #include <cblas.h>
 
 #include <stdio.h>
@@ -22,8 +24,8 @@ const char *gemm_runtime(void)
     const char *config = openblas_get_config();
     const char *space = strchr(config, ' ');
     const char *end = space ? strchr(space + 1, ' ') : NULL;
-    snprintf(text, sizeof text, "%.*s %s", end ? (int)(end - config) : (int)strlen(config), config,
-             openblas_get_corename());
+    snprintf(text, sizeof text, "%s tiles, %.*s %s", tile_isa(),
+             end ? (int)(end - config) : (int)strlen(config), config, openblas_get_corename());
     return text;
 }
 

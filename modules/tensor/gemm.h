@@ -1,4 +1,4 @@
-/* Matrix products. OpenBLAS stays behind this header.
+/* Matrix products that are no linear layer (tensor/linear.h). OpenBLAS stays behind this header.
  * All matrices are row-major float; ld is the distance between rows in floats.
  * threads: OpenBLAS runs its own threads inside a call; one caller at a time. */
 #ifndef TENSOR_GEMM_H
@@ -12,7 +12,7 @@ void gemm_init(int threads);
 /* How many it may use now. */
 int gemm_threads(void);
 
-/* The library and the kernel it chose for this CPU: "OpenBLAS 0.3.21 Zen". Borrowed, static. */
+/* Whose vectors compute here: "avx2 tiles, OpenBLAS 0.3.21 Zen". Borrowed, static. */
 const char *gemm_runtime(void);
 
 /* y[m,n] = x[m,k] w[n,k]^T + bias[n]; bias may be NULL. Dense. */

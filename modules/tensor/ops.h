@@ -3,20 +3,19 @@
 #ifndef TENSOR_OPS_H
 #define TENSOR_OPS_H
 
+#include "base/crew.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
 /* y = (x - mean) / sqrt(variance + eps) * weight + bias, per row; variance over n. y may be x. */
-void ops_layer_norm(int rows, int columns, const float *x, const float *weight, const float *bias, double eps,
-                    float *y);
+void ops_layer_norm(const struct crew *crew, int rows, int columns, const float *x, const float *weight,
+                    const float *bias, double eps, float *y);
 
 /* Softmax over each row, in place. Rows lie ld floats apart. */
 void ops_softmax(int rows, int columns, int ld, float *x);
 
-/* In place: x * sigmoid(1.702 x); 0.5 x (1 + erf(x / sqrt 2)); max(x, 0).
- * source: OpenAI CLIP model.py QuickGELU; torch.nn.GELU(approximate="none"). */
-void ops_quick_gelu(size_t count, float *x);
-void ops_gelu(size_t count, float *x);
+/* max(x, 0), in place. */
 void ops_relu(size_t count, float *x);
 
 /* y += x */

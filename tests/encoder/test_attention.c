@@ -65,14 +65,16 @@ static void check(int items, int tokens, bool causal)
     static float qkv_weight[3 * WIDTH * WIDTH], out_weight[WIDTH * WIDTH], in[ITEMS_MAX * TOKENS_MAX * WIDTH];
     static float qkv[ITEMS_MAX * TOKENS_MAX * 3 * WIDTH];
     const struct encoder_blocks config = {.width = WIDTH, .depth = 1, .heads = HEADS, .mlp_dim = WIDTH};
-    const struct block_weights weights = {.qkv_weight = qkv_weight, .out_weight = out_weight};
+    struct block_heads weights;
     struct err err = ERR_INIT;
     struct arena *arena = arena_new();
     struct block_state state;
     fill(qkv_weight, 3 * WIDTH * WIDTH, 1);
     fill(out_weight, WIDTH * WIDTH, 2);
     fill(in, ITEMS_MAX * TOKENS_MAX * WIDTH, 3);
-    assert_true(block_state_init(&state, &config, items, tokens, 0, arena, &err));
+    assert_true(linear_pack(&weights.qkv, 3 * WIDTH, WIDTH, qkv_weight, NULL, NULL, arena));
+    assert_true(linear_pack(&weights.out, WIDTH, WIDTH, out_weight, NULL, NULL, arena));
+    assert_true(block_state_init(&state, &config, items, tokens, 0, NULL, arena, &err));
     block_attention(&config, &weights, &state, items, tokens, causal, in);
     for (int i = 0; i < items * tokens * 3 * WIDTH; i++)
         qkv[i] = (float)dot(in + i / (3 * WIDTH) * WIDTH, qkv_weight + i % (3 * WIDTH) * WIDTH, WIDTH);

@@ -16,6 +16,7 @@
 #include "pipeline/model_config.h"
 #include "tensor/gemm.h"
 #include "text/wordpiece.h"
+#include "threads.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,10 +56,10 @@ static bool open_files(const char *folder, struct opened *ret, struct err *err)
     return ret->weights;
 }
 
-static bool open_encoder(const char *folder, struct opened *ret, struct err *err)
+static bool open_encoder(const char *folder, const struct crew *crew, struct opened *ret, struct err *err)
 {
     ret->encoder =
-        open_files(folder, ret, err) ? encoder_open(&ret->config.sections, ret->weights, err) : NULL;
+        open_files(folder, ret, err) ? encoder_open(&ret->config.sections, ret->weights, crew, err) : NULL;
     return ret->encoder;
 }
 
@@ -118,8 +119,22 @@ static int image(const char *model, const char *input_path, char *out_folder, co
 {
     struct err err = ERR_INIT;
     struct opened opened = {0};
-    bool ok = open_encoder(model, &opened, &err) && run_image(&opened, input_path, zyx, out_folder, &err);
+    bool ok =
+        open_encoder(model, NULL, &opened, &err) && run_image(&opened, input_path, zyx, out_folder, &err);
     close_encoder(&opened);
+    return ok ? 0 : fail(&err);
+}
+
+/* As image, without stages. */
+static int timed(const char *model, const char *input_path, int threads)
+{
+    struct err err = ERR_INIT;
+    struct opened opened = {0};
+    struct threads *pool = threads_start(threads, &err);
+    bool ok = pool && open_encoder(model, threads_crew(pool), &opened, &err) &&
+              run_image(&opened, input_path, NULL, NULL, &err);
+    close_encoder(&opened);
+    threads_stop(pool);
     return ok ? 0 : fail(&err);
 }
 
@@ -133,7 +148,7 @@ static bool run_tokens(const struct opened *opened, const char *input_path, cons
     const struct encoder_tap tap = {write_stage, out_folder};
     struct encoder_input input = {0};
     bool ok = encoder_config_read(&opened->config.sections, &config, err) &&
-              weights_init(&weights, &opened->config.sections, opened->weights, arena, err) &&
+              weights_init(&weights, &opened->config.sections, opened->weights, NULL, arena, err) &&
               vit_open(&vit, &config.vision, &weights, err);
     if (ok)
         input = read_input(&config.vision, zyx, input_path, err);
@@ -166,8 +181,8 @@ static int text(const char *model, char *out_folder, char **words, int count)
     int ids[8192];
     for (int i = 0; i < count && i < 8192; i++)
         ids[i] = atoi(words[i]);
-    bool ok =
-        open_encoder(model, &opened, &err) && encoder_text(opened.encoder, ids, count, embedding, &tap, &err);
+    bool ok = open_encoder(model, NULL, &opened, &err) &&
+              encoder_text(opened.encoder, ids, count, embedding, &tap, &err);
     close_encoder(&opened);
     return ok ? 0 : fail(&err);
 }
@@ -242,9 +257,10 @@ int main(int argc, char **argv)
     if (strcmp(what, "score") == 0 && argc == 4)
         return score(argv[2], argv[3]);
     if (strcmp(what, "time") == 0 && argc >= 4) {
-        gemm_init(argc > 4 ? atoi(argv[4]) : 0);
+        int threads = argc > 4 ? atoi(argv[4]) : 1;
+        gemm_init(threads);
         fprintf(stderr, "%s\n", gemm_runtime());
-        return image(argv[2], argv[3], NULL, NULL);
+        return timed(argv[2], argv[3], threads);
     }
     if (strcmp(what, "tokenize") == 0 && argc == 5)
         return tokenize(argv[2], atoi(argv[3]) != 0, atoi(argv[4]));

@@ -154,7 +154,7 @@ static void open_unet(const char *folder, struct opened *o)
         !weights_init(
             &weights,
             &(struct encoder_sections){.family = json_string_value(json_object_get(o->config, "family"))},
-            o->file, o->arena, &err) ||
+            o->file, NULL, o->arena, &err) ||
         !unet_open(&o->unet, json_object_get(o->config, "unet"),
                    channels ? (int)json_integer_value(channels) : 1, &weights, &err) ||
         !weights_check_all_taken(&weights, &err))
@@ -251,7 +251,7 @@ static int run_organs(const char *how, char **words)
                                               .vision = json_object_get(config, "vision"),
                                               .unet = json_object_get(config, "unet"),
                                               .organ = json_object_get(config, "organ")};
-    struct encoder *encoder = file ? encoder_open(&sections, file, &err) : NULL;
+    struct encoder *encoder = file ? encoder_open(&sections, file, NULL, &err) : NULL;
     if (!encoder)
         stop(&err);
     const struct vision_config *vision = &encoder_config(encoder)->vision;

@@ -250,7 +250,7 @@ static void copy_model(void)
 static struct model *open_copy(const char *folder)
 {
     struct err err = ERR_INIT;
-    struct model *model = model_open_kept(copy, folder, &err);
+    struct model *model = model_open_kept(copy, folder, NULL, &err);
     if (!model)
         fail_msg("%s", err.text);
     return model;

@@ -29,10 +29,11 @@ class Network(nn.Module):
         if self.image.relu:  # that what a mean of tokens says is not cut off before it is learned
             nn.init.ones_(self.image.post_ln.bias)
         self.bias = nn.Parameter(torch.zeros(label_count))  # of the prompts' odds, in training only
-        # What tells studies apart is little of a pooled vector: all that learns from one sees it at mean 0, deviation 1. In
-        # the folder this is part of the projection (`folded`).
+        # What tells studies apart is little of a pooled vector, and the least of it lies where vectors vary least: all that
+        # learns from one sees it whitened. In the folder this is part of the projection (`folded`).
         self.register_buffer("mean", torch.zeros(width))
-        self.register_buffer("deviation", torch.ones(width))
+        self.register_buffer("covariance", torch.eye(width))
+        self.register_buffer("whitening", torch.eye(width))
 
     def see(self, patches, keep=None, weights=None):
         """(tokens without the class token, the pooled vector, what is read from it); keep, weights: ImageTower.tokens."""
@@ -41,7 +42,7 @@ class Network(nn.Module):
         return tokens[:, 1:], pooled, self.standard(pooled)
 
     def standard(self, pooled):
-        return (self.rectified(pooled) - self.mean.clone()) / self.deviation.clone()
+        return (self.rectified(pooled) - self.mean.clone()) @ self.whitening.clone()
 
     def rectified(self, pooled):
         return F.relu(pooled) if self.image.relu else pooled
@@ -50,17 +51,20 @@ class Network(nn.Module):
         return F.normalize(self.image.proj(standard), dim=-1)
 
     @torch.no_grad()
-    def follow(self, pooled, share=0.02):
-        """The mean and deviation of late; share 1: of these alone."""
+    def follow(self, pooled, share=0.01):
+        """The mean and covariance of late; share 1: of these alone."""
         pooled = self.rectified(pooled)
         self.mean.lerp_(pooled.mean(0), share)
-        self.deviation.copy_((self.deviation ** 2).lerp(((pooled - self.mean) ** 2).mean(0) + 1e-6, share).sqrt())
+        away = pooled - self.mean
+        self.covariance.lerp_(away.T @ away / len(away), share)
+        sizes, axes = torch.linalg.eigh(self.covariance)
+        self.whitening.copy_(axes / (sizes.clamp(min=0) + 1e-3 * sizes.mean()).sqrt() @ axes.T)
 
     @torch.no_grad()
     def folded(self):
         """The image tower whose projection takes pooled vectors as they are."""
         tower = copy.deepcopy(self.image)
-        tower.proj.weight.copy_(self.image.proj.weight / self.deviation)
+        tower.proj.weight.copy_(self.image.proj.weight @ self.whitening)
         tower.proj.bias.copy_(self.image.proj.bias - tower.proj.weight @ self.mean)
         return tower
 
@@ -70,12 +74,18 @@ class Network(nn.Module):
 
 # Rarer than this a part counts less: of CT calcium is to be seen, of CMR nothing so small is.
 RARE = {"ct": 1e-5, "cmr": 1e-4}
+# Small, hard to see, and what a finding is read from.
+DEAR = {"ct": {}, "cmr": {"scar_ischemic": 6, "scar_patchy": 12, "aorta": 4}}
 
 
 def part_weights(targets, kind):
     """So that rare parts count as much as common ones. targets: kept.Studies.targets"""
     variance = targets.flatten(0, -2).var(0)
-    return (variance > 0) / (variance + RARE[kind])
+    weights = (variance > 0) / (variance + RARE[kind])
+    blocks = len(weights) // (len(labels.PARTS) + len(labels.SWINGS[kind]))
+    for name, factor in DEAR[kind].items():
+        weights[labels.PARTS.index(name):blocks * len(labels.PARTS):len(labels.PARTS)] *= factor
+    return weights
 
 
 def parts_loss(predicted, targets, weights):

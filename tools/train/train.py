@@ -219,7 +219,7 @@ class Optimizer:
 def losses(net, batch, norm, weights, step):
     x, targets, keep, share, severity, measures, texts = batch
     tokens, pooled, _ = net.see(x, keep, share)
-    net.follow(pooled.detach(), max(0.02, 1 / (2 + 0.5 * step)))
+    net.follow(pooled.detach(), max(0.01, 1 / (2 + 0.5 * step)))
     read = net.standard(pooled)
     unit = net.embed(read)
     present = (severity > 0).float()

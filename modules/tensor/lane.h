@@ -1,0 +1,101 @@
+/* What a compiler turns into vector code: functions of one float without branch or library call, and what it
+ * may not reorder by itself. threads: any. */
+#ifndef TENSOR_LANE_H
+#define TENSOR_LANE_H
+
+#include "tensor/cpu.h"
+
+#include <stdint.h>
+#include <string.h>
+
+/* exp to 2 units in the last place; clamped where float has no normal result; what is not finite gives not a
+ * number, so that an overflow anywhere reaches the embedding and is refused there.
+ * source: Cephes mathematical library, expf (range reduction by ln 2 in two parts, polynomial of degree 5).
+ */
+INLINE float lane_exp(float in)
+{
+    float x = in > -87.0f ? in : -87.0f;
+    x = x < 88.0f ? x : 88.0f;
+    float whole = (x * 1.44269504f + 12582912.0f) - 12582912.0f; /* 1.5 * 2^23: rounds to nearest */
+    float rest = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * rest + 1.3981999507e-3f;
+    p = p * rest + 8.3334519073e-3f;
+    p = p * rest + 4.1665795894e-2f;
+    p = p * rest + 1.6666665459e-1f;
+    p = p * rest + 5.0000001201e-1f;
+    p = p * rest * rest + rest + 1.0f;
+    int32_t bits = ((int32_t)whole + 127) << 23;
+    float scale;
+    memcpy(&scale, &bits, sizeof scale);
+    return p * scale + (in - in);
+}
+
+/* x * sigmoid(1.702 x). source: OpenAI CLIP model.py QuickGELU */
+INLINE float lane_quick_gelu(float x)
+{
+    return x / (1.0f + lane_exp(-1.702f * x));
+}
+
+/* x * 0.5 (1 + erf(x / sqrt 2)), to one unit in the last place of max(1, |x|).
+ * source: torch.nn.GELU(approximate="none"). log(erfc(t)) / t as a polynomial of degree 9, fitted on [0, 5]
+ * for the smallest largest error of the whole. */
+INLINE float lane_gelu(float x)
+{
+    float t = (x < 0 ? -x : x) * 0.70710678f;
+    float at = t < 5.0f ? t : 5.0f;
+    float p = -4.5820175387e-7f;
+    p = p * at + 1.0431920601e-5f;
+    p = p * at - 1.0033104627e-4f;
+    p = p * at + 5.1773426821e-4f;
+    p = p * at - 1.3617002405e-3f;
+    p = p * at - 2.6923374389e-4f;
+    p = p * at + 1.9492423162e-2f;
+    p = p * at - 1.0292479396e-1f;
+    p = p * at - 6.3658791780e-1f;
+    p = p * at - 1.1283816099f;
+    float tail = t < 5.0f ? lane_exp(p * at) : 0;
+    return 0.5f * x * (x < 0 ? tail : 2.0f - tail);
+}
+
+/* Eight lanes at once, explicitly: the compiler may not reorder a sum or a maximum by itself. */
+enum { LANE_WIDE = 8 };
+typedef float lane_floats __attribute__((vector_size(LANE_WIDE * sizeof(float))));
+typedef int32_t lane_ints __attribute__((vector_size(LANE_WIDE * sizeof(int32_t))));
+
+INLINE float lane_max(int columns, const float *x)
+{
+    float max = x[0];
+    int i = 0;
+    lane_floats best = {max, max, max, max, max, max, max, max};
+    for (; i + LANE_WIDE <= columns; i += LANE_WIDE) {
+        lane_floats v;
+        memcpy(&v, x + i, sizeof v);
+        lane_ints take = v > best;
+        best = (lane_floats)(((lane_ints)v & take) | ((lane_ints)best & ~take));
+    }
+    for (int j = 0; j < LANE_WIDE; j++)
+        max = best[j] > max ? best[j] : max;
+    for (; i < columns; i++)
+        max = x[i] > max ? x[i] : max;
+    return max;
+}
+
+INLINE float lane_sum(int columns, const float *x)
+{
+    lane_floats lanes = {0};
+    int i = 0;
+    for (; i + LANE_WIDE <= columns; i += LANE_WIDE) {
+        lane_floats v;
+        memcpy(&v, x + i, sizeof v);
+        lanes += v;
+    }
+    double sum = 0;
+    for (int j = 0; j < LANE_WIDE; j++)
+        sum += (double)lanes[j];
+    for (; i < columns; i++)
+        sum += (double)x[i];
+    return (float)sum;
+}
+
+#endif
