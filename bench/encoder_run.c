@@ -1,10 +1,10 @@
 /* One model folder's image side, kept open over the rounds of bench/encoder.
  *
- *   encoder_run MODEL INPUT.f32 ITEMS THREADS
+ *   encoder_run MODEL INPUT.f32 ITEMS THREADS [ISA]
  *
- * INPUT.f32 is [items][channels][z][y][x] of the configured size. Of config.json only family and the
- * encoder's sections are read. "ready {...}" comes first, after one pass; then a line for each line on
- * standard input:
+ * INPUT.f32 is [items][channels][z][y][x] of the configured size. ISA: no wider vectors than these. Of
+ * config.json only family and the encoder's sections are read. "ready {...}" comes first, after one pass;
+ * then a line for each line on standard input:
  *
  *   go SECONDS   the seconds of each of as many passes as fill SECONDS, at least one
  *   out FILE     writes what the last pass gave: the unit vector; of a U-Net, in order of its projections and
@@ -15,6 +15,7 @@
 #include "encoder/unet.h"
 #include "tensor/gemm.h"
 #include "tensor/section.h"
+#include "tensor/tile.h"
 #include "threads.h"
 
 #include <stdio.h>
@@ -204,7 +205,7 @@ int main(int argc, char **argv)
     struct err err = ERR_INIT;
     struct subject subject = {0};
     char line[4096];
-    if (argc != 5) {
+    if ((argc != 5 && argc != 6) || (argc == 6 && !tile_limit(argv[5]))) {
         fprintf(stderr, "usage: see the top of encoder_run.c\n");
         return 2;
     }
