@@ -1,7 +1,6 @@
 #include "encoder/block.h"
 
 #include "tensor/attention.h"
-#include "tensor/gemm.h"
 #include "tensor/ops.h"
 
 #include <stdio.h>
@@ -140,10 +139,9 @@ void block_pool(const struct crew *crew, int rows, int width, const float *x, co
         out[j] /= (float)rows;
 }
 
-bool block_project(const float *pooled, int width, const float *weight, const float *bias, int proj_dim,
-                   float *out, struct err *err)
+bool block_project(const struct linear *proj, const float *pooled, float *out, struct err *err)
 {
-    gemm_linear(1, proj_dim, width, pooled, weight, bias, out);
-    return ops_unit((size_t)proj_dim, out) ||
+    linear_run(proj, NULL, 1, pooled, TILE_PLAIN, false, out);
+    return ops_unit((size_t)proj->n, out) ||
            err_decline(err, "embedding_not_finite", "the embedding is zero or not finite");
 }

@@ -60,8 +60,7 @@ void block_mlp(const struct encoder_blocks *config, const struct block_weights *
 void block_pool(const struct crew *crew, int rows, int width, const float *x, const float *weight,
                 const float *bias, double eps, float *scratch, float *out);
 
-/* out[proj_dim] = pooled W^T + bias, scaled to unit length. errors: ERR_INPUT when it has no length. */
-bool block_project(const float *pooled, int width, const float *weight, const float *bias, int proj_dim,
-                   float *out, struct err *err);
+/* out = proj(pooled), scaled to unit length. errors: ERR_INPUT when it has no length. */
+bool block_project(const struct linear *proj, const float *pooled, float *out, struct err *err);
 
 #endif

@@ -100,16 +100,15 @@ static bool bind_queries(struct weights *weights, const struct organ_config *con
                          struct organ_weights *ret, struct err *err)
 {
     int w = ret->width;
-    const int *proj = WEIGHTS_AXES(ret->proj_dim, w), *bias = WEIGHTS_AXES(ret->proj_dim);
     if (!weights_take(weights, "organ.query", 0, WEIGHTS_AXES(config->count, w), &ret->query, err) ||
         !weights_take(weights, "organ.attn.qkv.weight", 0, WEIGHTS_AXES(3 * w, w), &ret->qkv_weight, err) ||
         !weights_take(weights, "organ.attn.qkv.bias", 0, WEIGHTS_AXES(3 * w), &ret->qkv_bias, err) ||
-        !weights_take(weights, "organ.attn.out.weight", 0, WEIGHTS_AXES(w, w), &ret->out_weight, err) ||
-        !weights_take(weights, "organ.attn.out.bias", 0, WEIGHTS_AXES(w), &ret->out_bias, err))
+        !weights_take_linear(weights, "organ.attn.out.weight", "organ.attn.out.bias", 0, WEIGHTS_AXES(w, w),
+                             &ret->out, err))
         return false;
     for (int i = 0; i < config->count; i++)
-        if (!weights_take(weights, "organ.proj.{i}.weight", i, proj, &ret->proj_weight[i], err) ||
-            !weights_take(weights, "organ.proj.{i}.bias", i, bias, &ret->proj_bias[i], err))
+        if (!weights_take_linear(weights, "organ.proj.{i}.weight", "organ.proj.{i}.bias", i,
+                                 WEIGHTS_AXES(ret->proj_dim, w), &ret->proj[i], err))
             return false;
     return true;
 }
@@ -119,19 +118,16 @@ static bool bind_mean(struct weights *weights, const struct organ_config *config
 {
     const char *weight = "vision.proj.weight", *bias = "vision.proj.bias";
     if (!weights_have(weights, weight, 0, 0)) {
-        ret->proj_weight = NULL;
+        ret->proj = NULL;
         return ret->width == ret->proj_dim ||
                err_fail(err, ERR_INPUT, "%s is missing, and features of %d are not vision.proj_dim %d",
                         weight, ret->width, ret->proj_dim);
     }
-    if (!weights_take(weights, weight, 0, WEIGHTS_AXES(ret->proj_dim, ret->width), ret->proj_weight, err) ||
-        (weights_have(weights, bias, 0, 0) &&
-         !weights_take(weights, bias, 0, WEIGHTS_AXES(ret->proj_dim), ret->proj_bias, err)))
+    if (!weights_take_linear(weights, weight, weights_have(weights, bias, 0, 0) ? bias : NULL, 0,
+                             WEIGHTS_AXES(ret->proj_dim, ret->width), &ret->proj[0], err))
         return false;
-    for (int i = 1; i < config->count; i++) {
-        ret->proj_weight[i] = ret->proj_weight[0];
-        ret->proj_bias[i] = ret->proj_bias[0];
-    }
+    for (int i = 1; i < config->count; i++)
+        ret->proj[i] = ret->proj[0];
     return true;
 }
 
@@ -143,10 +139,9 @@ bool organ_bind(struct weights *weights, const struct organ_config *config, int 
     if (config->pool == ORGAN_POOL_QUERIES && width % config->query_heads != 0)
         return err_fail(err, ERR_INPUT, "organ.query_heads: %d heads do not divide width %d",
                         config->query_heads, width);
-    ret->proj_weight = ARENA_ARRAY(weights->arena, const float *, count);
-    ret->proj_bias = ARENA_ARRAY(weights->arena, const float *, count);
+    ret->proj = ARENA_ARRAY(weights->arena, struct linear, count);
     ret->state = ARENA_ARRAY(weights->arena, float, rows *(size_t)width);
-    if (!ret->proj_weight || !ret->proj_bias || !ret->state)
+    if (!ret->proj || !ret->state)
         return err_fail(err, ERR_NOMEM, "no memory for organs");
     if (config->pool == ORGAN_POOL_QUERIES)
         return bind_queries(weights, config, ret, err);
@@ -240,17 +235,15 @@ bool organ_attend(const struct organ_config *config, const struct organ_weights 
         gemm_linear(1, d, w, mixed + (size_t)h * width, weights->qkv_weight + 2 * square + row * width,
                     weights->qkv_bias + 2 * width + row, joined + row);
     }
-    gemm_linear(1, w, w, joined, weights->out_weight, weights->out_bias, out);
-    return block_project(out, w, weights->proj_weight[organ], weights->proj_bias[organ], weights->proj_dim,
-                         unit, err);
+    linear_run(&weights->out, NULL, 1, joined, TILE_PLAIN, false, out);
+    return block_project(&weights->proj[organ], out, unit, err);
 }
 
 bool organ_project(const struct organ_weights *weights, int organ, const float *mean, float *unit,
                    struct err *err)
 {
-    if (weights->proj_weight)
-        return block_project(mean, weights->width, weights->proj_weight[organ], weights->proj_bias[organ],
-                             weights->proj_dim, unit, err);
+    if (weights->proj)
+        return block_project(&weights->proj[organ], mean, unit, err);
     memcpy(unit, mean, (size_t)weights->width * sizeof *unit);
     return ops_unit((size_t)weights->width, unit) ||
            err_decline(err, "embedding_not_finite", "an organ's mean is zero or not finite");

@@ -36,12 +36,12 @@ bool organ_config_read(const json_t *section, struct arena *arena, struct organ_
 
 /* W = width of a feature, D = proj_dim, O = organs. */
 struct organ_weights {
-    int width, proj_dim;                    /* W, D */
-    const float *query;                     /* [O, W]; NULL with pool mean */
-    const float *qkv_weight, *qkv_bias;     /* [3W, W], [3W] */
-    const float *out_weight, *out_bias;     /* [W, W], [W] */
-    const float **proj_weight, **proj_bias; /* [O] of [D, W], [D]; pool mean: all one, or NULL (D = W) */
-    float *state;                           /* room for organ_attend */
+    int width, proj_dim;                /* W, D */
+    const float *query;                 /* [O, W]; NULL with pool mean */
+    const float *qkv_weight, *qkv_bias; /* [3W, W], [3W] */
+    struct linear out;                  /* W to W */
+    struct linear *proj;                /* [O], W to D; pool mean: all one, or NULL (D = W) */
+    float *state;                       /* room for organ_attend */
 };
 
 /* Canonical names: organ.query, organ.attn.{qkv,out}.*, organ.proj.{o}.*; with pool mean vision.proj.*,

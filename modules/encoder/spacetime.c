@@ -22,7 +22,7 @@ struct self {
     const float *time_pos;                      /* [F, W] or NULL */
     const float *pre_ln_weight, *pre_ln_bias;   /* [W] or NULL */
     const float *post_ln_weight, *post_ln_bias; /* [W] or NULL */
-    const float *proj_weight, *proj_bias;       /* [D, W], [D] or NULL */
+    struct linear proj;                         /* W to D */
     struct layer *layers;                       /* [depth] */
     int cells;                                  /* N */
     struct block_state state;                   /* for all frames */
@@ -53,8 +53,6 @@ static bool bind_ends(struct self *self, struct weights *weights, struct err *er
         {"vision.pre_ln.bias",    {w},                  &self->pre_ln_bias,    c->pre_ln},
         {"vision.post_ln.weight", {w},                  &self->post_ln_weight, c->post_ln},
         {"vision.post_ln.bias",   {w},                  &self->post_ln_bias,   c->post_ln},
-        {"vision.proj.weight",    {c->proj_dim, w},     &self->proj_weight,    true},
-        {"vision.proj.bias",      {c->proj_dim},        &self->proj_bias,      c->proj_bias},
     };
     // clang-format on
     for (size_t i = 0; i < sizeof wants / sizeof *wants; i++)
@@ -62,7 +60,9 @@ static bool bind_ends(struct self *self, struct weights *weights, struct err *er
             return false;
     return weights_take_linear(weights, "vision.patch.weight", c->patch_bias ? "vision.patch.bias" : NULL, 0,
                                WEIGHTS_AXES(w, c->channels, c->patch_zyx[1], c->patch_zyx[2]), &self->patch,
-                               err);
+                               err) &&
+           weights_take_linear(weights, "vision.proj.weight", c->proj_bias ? "vision.proj.bias" : NULL, 0,
+                               WEIGHTS_AXES(c->proj_dim, w), &self->proj, err);
 }
 
 static bool bind_layer(struct layer *layer, int number, const struct vision_config *c,
@@ -277,7 +277,7 @@ static bool run(void *opaque, const struct encoder_input *input, struct encoder_
     memcpy(read, pooled, (size_t)width * sizeof *read);
     if (c->proj_pre_relu)
         ops_relu((size_t)width, read);
-    if (!block_project(read, width, self->proj_weight, self->proj_bias, c->proj_dim, self->vector, err))
+    if (!block_project(&self->proj, read, self->vector, err))
         return false;
     encoder_tap(tap, "unit", -1, self->vector, 1, c->proj_dim);
     ret->vector = self->vector;

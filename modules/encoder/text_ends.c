@@ -11,11 +11,8 @@ bool text_ends_bind(struct weights *weights, const struct text_config *c, struct
     *ret = (struct text_weights){0};
     if (!weights_take(weights, "text.tok.weight", 0, WEIGHTS_AXES(c->vocab, width), &ret->tok, err) ||
         !weights_take(weights, "text.pos.weight", 0, WEIGHTS_AXES(c->max_pos, width), &ret->pos, err) ||
-        !weights_take(weights, "text.proj.weight", 0, WEIGHTS_AXES(c->proj_dim, width), &ret->proj_weight,
-                      err))
-        return false;
-    if (c->proj_bias &&
-        !weights_take(weights, "text.proj.bias", 0, WEIGHTS_AXES(c->proj_dim), &ret->proj_bias, err))
+        !weights_take_linear(weights, "text.proj.weight", c->proj_bias ? "text.proj.bias" : NULL, 0,
+                             WEIGHTS_AXES(c->proj_dim, width), &ret->proj, err))
         return false;
     ret->layers = ARENA_ARRAY(weights->arena, struct block_weights, (size_t)c->blocks.depth);
     if (!ret->layers)
@@ -86,7 +83,7 @@ bool text_ends_finish(const struct text_config *c, const struct text_weights *w,
     encoder_tap(tap, "pool", -1, pooled, 1, width);
     if (c->proj_pre_relu)
         ops_relu((size_t)width, pooled);
-    if (!block_project(pooled, width, w->proj_weight, w->proj_bias, c->proj_dim, embedding, err))
+    if (!block_project(&w->proj, pooled, embedding, err))
         return false;
     encoder_tap(tap, "unit", -1, embedding, 1, c->proj_dim);
     return true;

@@ -11,8 +11,7 @@ struct text_weights {
     const float *tok;             /* [V, W] */
     const float *pos;             /* [P, W] */
     struct block_weights *layers; /* [depth] */
-    const float *proj_weight;     /* [D, W] */
-    const float *proj_bias;       /* [D] or NULL */
+    struct linear proj;           /* W to D */
 };
 
 /* errors: those of weights_take. */

@@ -13,7 +13,7 @@ static bool bind_ends(struct weights *weights, const struct vision_config *c, st
                       struct err *err)
 {
     int width = c->blocks.width;
-    const int *p = c->patch_zyx, *axes = WEIGHTS_AXES(width), *proj = WEIGHTS_AXES(c->proj_dim);
+    const int *p = c->patch_zyx, *axes = WEIGHTS_AXES(width);
     if (!weights_take_linear(weights, "vision.patch.weight", c->patch_bias ? "vision.patch.bias" : NULL, 0,
                              WEIGHTS_AXES(width, c->channels, p[0], p[1], p[2]), &ret->patch, err))
         return false;
@@ -24,9 +24,8 @@ static bool bind_ends(struct weights *weights, const struct vision_config *c, st
         return false;
     if (c->pool == ENCODER_POOL_TOKENS)
         return true;
-    return weights_take(weights, "vision.proj.weight", 0, WEIGHTS_AXES(c->proj_dim, width), &ret->proj_weight,
-                        err) &&
-           (!c->proj_bias || weights_take(weights, "vision.proj.bias", 0, proj, &ret->proj_bias, err));
+    return weights_take_linear(weights, "vision.proj.weight", c->proj_bias ? "vision.proj.bias" : NULL, 0,
+                               WEIGHTS_AXES(c->proj_dim, width), &ret->proj, err);
 }
 
 static bool bind_norms(struct weights *weights, const struct vision_config *c, struct vit_weights *ret,

@@ -15,8 +15,7 @@ struct vit_weights {
     const float *pre_ln_weight, *pre_ln_bias;   /* [W] or NULL */
     struct block_weights *layers;               /* [depth] */
     const float *post_ln_weight, *post_ln_bias; /* [W] or NULL */
-    const float *proj_weight;                   /* [D, W]; NULL with pool tokens */
-    const float *proj_bias;                     /* [D] or NULL */
+    struct linear proj;                         /* W to D; none with pool tokens */
 };
 
 struct vit {

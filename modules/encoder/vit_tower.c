@@ -2,7 +2,6 @@
 
 #include "encoder/slice_pool.h"
 #include "encoder/vit.h"
-#include "tensor/gemm.h"
 #include "tensor/ops.h"
 
 #include <string.h>
@@ -96,13 +95,6 @@ static void mean_tower(struct self *self, int items)
         self->tower[j] /= (float)items;
 }
 
-static void project(const struct self *self, int rows, const float *in, float *out)
-{
-    const struct vision_config *c = self->vit.config;
-    gemm_linear(rows, c->proj_dim, c->blocks.width, in, self->vit.weights.proj_weight,
-                self->vit.weights.proj_bias, out);
-}
-
 /* Slices weigh the same, unless attention weighs them. */
 static bool pool_slices(struct self *self, float *vectors, int slices, float *pooled, struct err *err)
 {
@@ -119,16 +111,18 @@ static bool pool_slices(struct self *self, float *vectors, int slices, float *po
 static bool join(struct self *self, int items, const struct encoder_tap *tap, struct err *err)
 {
     const struct vision_config *c = self->vit.config;
+    const struct linear *proj = &self->vit.weights.proj;
+    const struct crew *crew = self->vit.crew;
     if (c->proj_pre_relu)
         ops_relu((size_t)items * (size_t)c->blocks.width, self->pooled);
     if (items == 1) {
-        project(self, 1, self->pooled, self->vector);
+        linear_run(proj, crew, 1, self->pooled, TILE_PLAIN, false, self->vector);
     } else if (self->pool.before_projection) {
         if (!pool_slices(self, self->pooled, items, self->joined, err))
             return false;
-        project(self, 1, self->joined, self->vector);
+        linear_run(proj, crew, 1, self->joined, TILE_PLAIN, false, self->vector);
     } else {
-        project(self, items, self->pooled, self->vectors);
+        linear_run(proj, crew, items, self->pooled, TILE_PLAIN, false, self->vectors);
         if (!pool_slices(self, self->vectors, items, self->vector, err))
             return false;
         encoder_tap(tap, "slices", -1, self->vectors, items, c->proj_dim);

@@ -140,7 +140,7 @@ static void the_arguments_say_threads_and_what_may_be_read(void **state)
     struct worker_process *worker = worker_process_start(&options, &err);
     assert_non_null(worker);
     assert_true(call(worker, "x", 5000, text, &err));
-    assert_string_equal(text, "<--threads><3><--></a b><--c><d>");
+    assert_string_equal(text, "<--threads><3><--isa><><--></a b><--c><d>");
     worker_process_stop(worker);
 }
 

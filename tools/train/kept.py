@@ -126,17 +126,20 @@ class Studies:
         return values, torch.stack(counts), *(torch.stack(one) for one in zip(*chosen))
 
     def targets(self, counts):
-        """What the tokens learn to say of their blocks, [..][patches][blocks of a patch * (PARTS + SWINGS)]: roots of
-        fractions, for a patch that holds little of something says so too; and of a cine what comes and goes there."""
+        """What the tokens learn to say of their blocks, [..][patches][blocks of a patch * SAID]: roots of fractions, for a
+        patch that holds little of something says so too; of a cine what comes and goes there; of late enhancement LATE."""
         held = (counts.float() / math.prod(labels.BLOCK[self.kind])).sqrt()
-        if not labels.SWINGS[self.kind]:
+        if self.kind == "ct":
             return held
-        parts = held.unflatten(-1, (-1, len(labels.PARTS)))[..., [labels.PARTS.index(name) for name in labels.SWINGS[self.kind]]]
-        frames = parts.flatten(-2).unflatten(-2, (self.size[0], -1))
-        swings = torch.zeros_like(frames)
+        frames = held.unflatten(-1, (-1, len(labels.PARTS))).unflatten(-3, (self.size[0], -1))
+        swings, late = (frames[..., [labels.PARTS.index(name) for name in names[self.kind]]]
+                        for names in (labels.SWINGS, labels.LATE))
+        swings, late = torch.zeros_like(swings), late.clone()
         for cine in self.cines:
-            swings[..., cine, :, :] = (frames[..., cine, :, :].amax(-3) - frames[..., cine, :, :].amin(-3)).unsqueeze(-3)
-        return torch.cat([held, swings.flatten(-3, -2)], -1)
+            moving = frames[..., cine, :, :, :][..., [labels.PARTS.index(name) for name in labels.SWINGS[self.kind]]]
+            swings[..., cine, :, :, :] = (moving.amax(-4) - moving.amin(-4)).unsqueeze(-4)
+            late[..., cine, :, :, :] = 0
+        return torch.cat([held, *(one.flatten(-4, -3).flatten(-2) for one in (swings, late))], -1)
 
 
 def choose(parts, count, rng):

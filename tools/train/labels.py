@@ -71,6 +71,8 @@ PARTS = ["nothing", "fat", "fluid", "lv_wall", "other_wall", "lv_blood", "left_b
          "cava", "coronary", "soft_plaque", "coronary_calcium", "aortic_calcium", "scar_diffuse", "scar_ischemic",
          "scar_patchy"]
 SWINGS = {"ct": [], "cmr": ["lv_blood", "right_blood"]}  # how much more of it a block holds at one time than at another
+LATE = {"ct": [], "cmr": ["aorta"]}  # what is asked of late enhancement alone: there the ascending aorta is seen
+SAID = {kind: len(PARTS) + len(SWINGS[kind]) + len(LATE[kind]) for kind in SWINGS}
 
 
 def contraction_at(part):

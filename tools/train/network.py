@@ -20,9 +20,10 @@ class Network(nn.Module):
         width, step = config["vision"]["width"], labels.BLOCK[kind]
         patch = ([1] if kind == "cmr" else []) + config["vision"]["patch"]
         blocks = math.prod(p // s for p, s in zip(patch, step))
-        self.parts = nn.Linear(width, blocks * (len(labels.PARTS) + len(labels.SWINGS[kind])))
+        self.parts = nn.Linear(width, blocks * labels.SAID[kind])
         self.measures = nn.Linear(width, measure_count)
         self.findings = nn.Linear(width, 2 * label_count)  # log odds; severity
+        self.words = nn.Linear(config["text"]["proj_dim"], 2 * label_count)  # which label, and whether for or against it
         for head in (self.parts, self.measures, self.findings):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
@@ -82,7 +83,7 @@ def part_weights(targets, kind):
     """So that rare parts count as much as common ones. targets: kept.Studies.targets"""
     variance = targets.flatten(0, -2).var(0)
     weights = (variance > 0) / (variance + RARE[kind])
-    blocks = len(weights) // (len(labels.PARTS) + len(labels.SWINGS[kind]))
+    blocks = len(weights) // labels.SAID[kind]
     for name, factor in DEAR[kind].items():
         weights[labels.PARTS.index(name):blocks * len(labels.PARTS):len(labels.PARTS)] *= factor
     return weights

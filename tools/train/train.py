@@ -225,7 +225,8 @@ def losses(net, batch, norm, weights, step):
     present = (severity > 0).float()
     odds, grades = net.findings(read).chunk(2, -1)
     spoken = net.text(torch.cat([F.pad(ids, (0, 192 - ids.shape[1]))[:, :max(i.shape[1] for i in texts)] for ids in texts]))
-    pairs = spoken[:2 * severity.shape[1]].view(-1, 2, spoken.shape[-1])
+    prompts = spoken[:2 * severity.shape[1]]
+    pairs = prompts.view(-1, 2, spoken.shape[-1])
     cosines = net.scale() * unit @ spoken[2 * severity.shape[1]:].T
     vectors = 2 * present - 1
     return {
@@ -234,6 +235,8 @@ def losses(net, batch, norm, weights, step):
         "grades": 1.0 * F.mse_loss(grades, severity) * 4,
         "findings": 0.5 * F.binary_cross_entropy_with_logits(odds, present),
         "prompts": 1.0 * network.prompt_loss(net.scale() * unit @ (pairs[:, 0] - pairs[:, 1]).T + net.bias, present),
+        # Sentences of a label that images do not yet tell apart would fall together, and then nothing moves either.
+        "words": 0.3 * F.cross_entropy(net.words(prompts), torch.arange(len(prompts))),
         "contrast": 0.2 * (network.soft_contrastive(cosines, vectors) if net.kind == "ct" else network.info_nce(cosines)),
     }
 
