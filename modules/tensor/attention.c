@@ -1,6 +1,6 @@
 #include "tensor/attention.h"
 
-#include "tensor/lane.h"
+#include "tensor/cpu.h"
 #include "tensor/tile.h"
 
 #include <math.h>
@@ -73,20 +73,6 @@ static void pack(const struct attention *a, int from, int count, const struct se
     }
 }
 
-/* A row's scores become weights of which the query sees the first `seen`. out: by what all that came before
- * shrinks. */
-FOR_EACH_CPU static float weigh(int seen, float *scores, float *m, float *l)
-{
-    float before = *m, largest = lane_max(seen, scores);
-    largest = largest > before ? largest : before;
-    for (int i = 0; i < seen; i++)
-        scores[i] = lane_exp(scores[i] - largest);
-    float shrink = before > -INFINITY ? lane_exp(before - largest) : 0;
-    *m = largest;
-    *l = *l * shrink + lane_sum(seen, scores);
-    return shrink;
-}
-
 FOR_EACH_CPU static void scale_row(int count, float factor, float *x)
 {
     for (int i = 0; i < count; i++)
@@ -124,7 +110,7 @@ static void attend_tile(const struct attention *a, int row, int rows, int from, 
     for (int i = 0; i < rows; i++) {
         float *scores = r->scores + (size_t)i * KEYS;
         int seen = seen_keys(a, row + i, from, count);
-        float shrink = seen ? weigh(seen, scores, &r->m[row + i], &r->l[row + i]) : 1;
+        float shrink = seen ? tile_weigh(seen, scores, &r->m[row + i], &r->l[row + i]) : 1;
         memset(scores + seen, 0, (size_t)(count - seen) * sizeof *scores);
         if (from > 0 && !(shrink >= 1))
             scale_row(a->head_dim, shrink, out + (size_t)i * a->out_step);

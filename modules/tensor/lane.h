@@ -8,15 +8,15 @@
 #include <stdint.h>
 #include <string.h>
 
-/* exp to 2 units in the last place; clamped where float has no normal result; what is not finite gives not a
- * number, so that an overflow anywhere reaches the embedding and is refused there.
- * source: Cephes mathematical library, expf (range reduction by ln 2 in two parts, polynomial of degree 5).
- */
-INLINE float lane_exp(float in)
+/* exp of 0 or less, to 2 units in the last place; below -87, where float has no normal result, that of -87.
+ * What is not finite gives not a number, so that an overflow anywhere reaches the embedding and is refused
+ * there. source: Cephes mathematical library, expf (range reduction by ln 2 in two parts, polynomial of
+ * degree 5). */
+INLINE float lane_exp_low(float in)
 {
     float x = in > -87.0f ? in : -87.0f;
-    x = x < 88.0f ? x : 88.0f;
-    float whole = (x * 1.44269504f + 12582912.0f) - 12582912.0f; /* 1.5 * 2^23: rounds to nearest */
+    float shifted = x * 1.44269504f + 12582912.0f; /* 1.5 * 2^23: rounds to nearest, and the low bits count */
+    float whole = shifted - 12582912.0f;
     float rest = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;
     float p = 1.9875691500e-4f;
     p = p * rest + 1.3981999507e-3f;
@@ -25,10 +25,18 @@ INLINE float lane_exp(float in)
     p = p * rest + 1.6666665459e-1f;
     p = p * rest + 5.0000001201e-1f;
     p = p * rest * rest + rest + 1.0f;
-    int32_t bits = ((int32_t)whole + 127) << 23;
+    uint32_t bits;
+    memcpy(&bits, &shifted, sizeof bits);
+    bits = (bits << 23) + 0x3f800000u;
     float scale;
     memcpy(&scale, &bits, sizeof scale);
     return p * scale + (in - in);
+}
+
+/* The same of any number; above 88, that of 88. */
+INLINE float lane_exp(float in)
+{
+    return lane_exp_low(in < 88.0f ? in : 88.0f) + (in - in);
 }
 
 /* x * sigmoid(1.702 x). source: OpenAI CLIP model.py QuickGELU */
@@ -54,12 +62,14 @@ INLINE float lane_gelu(float x)
     p = p * at - 1.0292479396e-1f;
     p = p * at - 6.3658791780e-1f;
     p = p * at - 1.1283816099f;
-    float tail = t < 5.0f ? lane_exp(p * at) : 0;
+    float tail = t < 5.0f ? lane_exp_low(p * at) : 0;
     return 0.5f * x * (x < 0 ? tail : 2.0f - tail);
 }
 
-/* Eight lanes at once, explicitly: the compiler may not reorder a sum or a maximum by itself. */
-enum { LANE_WIDE = 8 };
+/* Eight lanes at once, and four of these, explicitly: the compiler may not reorder a sum or a maximum by
+ * itself.
+ */
+enum { LANE_WIDE = 8, LANE_CHAINS = 4, LANE_STEP = LANE_WIDE * LANE_CHAINS };
 typedef float lane_floats __attribute__((vector_size(LANE_WIDE * sizeof(float))));
 typedef int32_t lane_ints __attribute__((vector_size(LANE_WIDE * sizeof(int32_t))));
 
@@ -67,15 +77,24 @@ INLINE float lane_max(int columns, const float *x)
 {
     float max = x[0];
     int i = 0;
-    lane_floats best = {max, max, max, max, max, max, max, max};
-    for (; i + LANE_WIDE <= columns; i += LANE_WIDE) {
-        lane_floats v;
-        memcpy(&v, x + i, sizeof v);
-        lane_ints take = v > best;
-        best = (lane_floats)(((lane_ints)v & take) | ((lane_ints)best & ~take));
+    lane_floats chains[LANE_CHAINS];
+#pragma GCC unroll 4
+    for (int j = 0; j < LANE_CHAINS; j++)
+        chains[j] = (lane_floats){0} + max;
+    for (; i + LANE_STEP <= columns; i += LANE_STEP)
+#pragma GCC unroll 4
+        for (int j = 0; j < LANE_CHAINS; j++) {
+            lane_floats v;
+            memcpy(&v, x + i + j * LANE_WIDE, sizeof v);
+            lane_ints take = v > chains[j];
+            chains[j] = (lane_floats)(((lane_ints)v & take) | ((lane_ints)chains[j] & ~take));
+        }
+    for (int j = 1; j < LANE_CHAINS; j++) {
+        lane_ints take = chains[j] > chains[0];
+        chains[0] = (lane_floats)(((lane_ints)chains[j] & take) | ((lane_ints)chains[0] & ~take));
     }
     for (int j = 0; j < LANE_WIDE; j++)
-        max = best[j] > max ? best[j] : max;
+        max = chains[0][j] > max ? chains[0][j] : max;
     for (; i < columns; i++)
         max = x[i] > max ? x[i] : max;
     return max;
@@ -83,13 +102,16 @@ INLINE float lane_max(int columns, const float *x)
 
 INLINE float lane_sum(int columns, const float *x)
 {
-    lane_floats lanes = {0};
+    lane_floats chains[LANE_CHAINS] = {{0}};
     int i = 0;
-    for (; i + LANE_WIDE <= columns; i += LANE_WIDE) {
-        lane_floats v;
-        memcpy(&v, x + i, sizeof v);
-        lanes += v;
-    }
+    for (; i + LANE_STEP <= columns; i += LANE_STEP)
+#pragma GCC unroll 4
+        for (int j = 0; j < LANE_CHAINS; j++) {
+            lane_floats v;
+            memcpy(&v, x + i + j * LANE_WIDE, sizeof v);
+            chains[j] += v;
+        }
+    lane_floats lanes = (chains[0] + chains[1]) + (chains[2] + chains[3]);
     double sum = 0;
     for (int j = 0; j < LANE_WIDE; j++)
         sum += (double)lanes[j];

@@ -41,7 +41,6 @@ bool linear_pack(struct linear *linear, int n, int k, const float *weight, const
 /* ---- running ---- */
 
 struct running {
-    const struct linear *linear;
     struct tile tile; /* of all rows and columns */
     int block_rows, block_columns, column_blocks;
 };
@@ -82,8 +81,7 @@ void linear_run(const struct linear *linear, const struct crew *crew, int rows, 
 {
     size_t k = (size_t)linear->k;
     struct err none = ERR_INIT;
-    struct running running = {.linear = linear,
-                              .tile = {.rows = rows,
+    struct running running = {.tile = {.rows = rows,
                                        .columns = linear->n,
                                        .k = linear->k,
                                        .x = x,

@@ -10,7 +10,7 @@ FOR_EACH_CPU static void softmax_row(int columns, float *x)
 {
     float max = lane_max(columns, x);
     for (int i = 0; i < columns; i++)
-        x[i] = lane_exp(x[i] - max);
+        x[i] = lane_exp_low(x[i] - max);
     float scale = 1.0f / lane_sum(columns, x);
     for (int i = 0; i < columns; i++)
         x[i] *= scale;

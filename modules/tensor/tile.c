@@ -2,6 +2,8 @@
 
 #include "tensor/lane.h"
 
+#include <math.h>
+
 enum { MOST_COLUMNS = 32 };
 
 /* Unaligned, and they may alias floats. */
@@ -54,7 +56,8 @@ INLINE void finish(const struct tile *t, int row, int rows, int column, int colu
     }
 }
 
-#define KERNEL_NAME run_baseline
+#define KERNEL_NAME  run_baseline
+#define KERNEL_WEIGH weigh_baseline
 #define KERNEL_CPU
 #define KERNEL_VECTOR v4
 #define KERNEL_ROWS   4
@@ -62,12 +65,16 @@ INLINE void finish(const struct tile *t, int row, int rows, int column, int colu
 
 #ifdef __x86_64__
 #define KERNEL_NAME   run_avx2
+#define KERNEL_WEIGH  weigh_avx2
+#define KERNEL_WEIGH  weigh_avx2
 #define KERNEL_CPU    __attribute__((target("avx2,fma")))
 #define KERNEL_VECTOR v8
 #define KERNEL_ROWS   6
 #include "tensor/tile_kernel.h"
 
 #define KERNEL_NAME   run_avx512
+#define KERNEL_WEIGH  weigh_avx512
+#define KERNEL_WEIGH  weigh_avx512
 #define KERNEL_CPU    __attribute__((target("avx512f,fma")))
 #define KERNEL_VECTOR v16
 #define KERNEL_ROWS   12
@@ -78,12 +85,13 @@ enum { BASELINE, AVX2, AVX512 };
 static const struct kind {
     const char *name;
     void (*run)(const struct tile *tile);
+    float (*weigh)(int count, float *scores, float *largest, float *sum);
     int rows;
 } kinds[] = {
-    [BASELINE] = {"baseline", run_baseline, 4},
+    [BASELINE] = {"baseline", run_baseline, weigh_baseline, 4},
 #ifdef __x86_64__
-    [AVX2] = {"avx2", run_avx2, 6},
-    [AVX512] = {"avx512", run_avx512, 12},
+    [AVX2] = {"avx2", run_avx2, weigh_avx2, 6},
+    [AVX512] = {"avx512", run_avx512, weigh_avx512, 12},
 #endif
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
@@ -104,6 +112,11 @@ static const struct kind *chosen(void)
 void tile_run(const struct tile *tile)
 {
     chosen()->run(tile);
+}
+
+float tile_weigh(int count, float *scores, float *largest, float *sum)
+{
+    return chosen()->weigh(count, scores, largest, sum);
 }
 
 int tile_rows(void)

@@ -33,6 +33,10 @@ struct tile {
 
 void tile_run(const struct tile *tile);
 
+/* Some of a row's scores become weights exp(score - largest). in: *largest and *sum of those that came
+ * before, -INFINITY and 0 at first. out: both with these; by what the weights that came before shrink. */
+float tile_weigh(int count, float *scores, float *largest, float *sum);
+
 /* Columns first to first + PANEL - 1 of w, given as w[column][k] with step floats between columns, as a
  * panel; columns from `columns` on are zeros. out: panel[k][PANEL] */
 void tile_pack(const float *w, size_t step, int columns, int k, float *panel);

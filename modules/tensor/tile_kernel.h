@@ -5,6 +5,7 @@ KERNEL_CPU static void KERNEL_NAME(const struct tile *t)
 {
     enum { LANES = sizeof(KERNEL_VECTOR) / sizeof(float), WIDE = 2 * LANES };
     float sums[KERNEL_ROWS * WIDE] __attribute__((aligned(64)));
+    bool bare = !t->bias && t->act == TILE_PLAIN;
     for (int column = 0; column < t->columns; column += WIDE) {
         int columns = t->columns - column < WIDE ? t->columns - column : WIDE;
         const float *panel = t->panels + (size_t)(column / TILE_PANEL) * t->panel_step + column % TILE_PANEL;
@@ -38,11 +39,33 @@ KERNEL_CPU static void KERNEL_NAME(const struct tile *t)
                     sum[1] = right[i];
                 }
             }
-            finish(t, row, rows, column, columns, sums, WIDE);
+            if (!bare || columns < WIDE) {
+                finish(t, row, rows, column, columns, sums, WIDE);
+                continue;
+            }
+            for (int i = 0; i < rows; i++) {
+                const KERNEL_VECTOR *sum = (const KERNEL_VECTOR *)(sums + i * WIDE);
+                KERNEL_VECTOR *y = (KERNEL_VECTOR *)(t->y + (size_t)(row + i) * t->y_step + column);
+                y[0] = t->add ? sum[0] * t->scale + y[0] : sum[0] * t->scale;
+                y[1] = t->add ? sum[1] * t->scale + y[1] : sum[1] * t->scale;
+            }
         }
     }
 }
+
+KERNEL_CPU static float KERNEL_WEIGH(int count, float *scores, float *largest, float *sum)
+{
+    float before = *largest, now = lane_max(count, scores);
+    now = now > before ? now : before;
+    for (int i = 0; i < count; i++)
+        scores[i] = lane_exp_low(scores[i] - now);
+    float shrink = before > -INFINITY ? lane_exp_low(before - now) : 0;
+    *largest = now;
+    *sum = *sum * shrink + lane_sum(count, scores);
+    return shrink;
+}
 #undef KERNEL_NAME
+#undef KERNEL_WEIGH
 #undef KERNEL_CPU
 #undef KERNEL_VECTOR
 #undef KERNEL_ROWS

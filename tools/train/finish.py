@@ -61,7 +61,7 @@ def kept_vectors(run, net, split, studies, moved, step):
 def speak(net, sentences, pooled, studies, steps, seed):
     """Text tower, projections and scale learn from pooled vectors. pooled: [turns][studies][width]"""
     tower, rng, words = net.image, np.random.default_rng(seed), random.Random(seed)
-    learn = [*tower.proj.parameters(), *net.text.parameters(), net.logit_scale, net.bias]
+    learn = [*tower.proj.parameters(), *net.text.parameters(), *net.words.parameters(), net.logit_scale, net.bias]
     optimizer = torch.optim.AdamW([{"params": [p for p in learn if p.ndim > 1], "weight_decay": 0.05},
                                    {"params": [p for p in learn if p.ndim <= 1], "weight_decay": 0}], lr=2e-3)
     pooled = torch.from_numpy(pooled)
@@ -72,13 +72,15 @@ def speak(net, sentences, pooled, studies, steps, seed):
             group["lr"] = 2e-3 * min(1, (step + 1) / 50) * min(1, 2.5 * (1 - step / steps) + 0.01)
         indices = rng.choice(len(studies.seeds), min(192, len(studies.seeds)), replace=False)
         unit = net.embed(net.standard(pooled[rng.integers(0, len(pooled), len(indices)), indices]))
-        pairs = net.text(sentences.drawn(words)).view(-1, 2, unit.shape[1])
+        prompts = net.text(sentences.drawn(words))
+        pairs = prompts.view(-1, 2, unit.shape[1])
         odds = net.scale() * unit @ (pairs[:, 0] - pairs[:, 1]).T + net.bias
         few = indices[:48]
         told = net.text(sentences.ids([reports.report(studies.kind, studies.truths[i]["findings"], words) for i in few]))
         cosines = net.scale() * unit[:48] @ told.T
         near = network.soft_contrastive(cosines, 2 * present[few] - 1) if studies.kind == "ct" else network.info_nce(cosines)
-        loss = network.prompt_loss(odds, present[indices]) + 0.15 * near
+        apart = F.cross_entropy(net.words(prompts), torch.arange(len(prompts)))
+        loss = network.prompt_loss(odds, present[indices]) + 0.15 * near + 0.1 * apart
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

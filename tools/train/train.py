@@ -248,7 +248,7 @@ def batches(studies, arguments, sentences, step, cells):
     def made(step):
         rng, words = np.random.default_rng([arguments.seed, step]), random.Random(arguments.seed * 10**7 + step)
         indices = rng.choice(len(studies.seeds), arguments.batch, replace=False)
-        x, parts, *chosen = studies.batch(indices, rng, int(arguments.keep * cells) if arguments.keep < 1 and left(step, arguments) > 0.5 else None)
+        x, parts, *chosen = studies.batch(indices, rng, int(arguments.keep * cells) if arguments.keep < 1 and left(step, arguments) > 0.25 else None)
         keep, share = chosen or (None, None)
         said = [reports.report(studies.kind, studies.truths[i]["findings"], words) for i in indices]
         return (x, studies.targets(parts), keep, share, torch.from_numpy(studies.severity[indices]), torch.from_numpy(studies.measures[indices]),
@@ -343,7 +343,7 @@ def main():
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--keep", type=float, default=1.0, help="share of patches looked at in a step; in the last 15 %% of steps all")
+    parser.add_argument("--keep", type=float, default=1.0, help="share of patches looked at in a step; in the last 7.5 %% of steps all")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--config", default="{}", help="changes of the demo's config.json, as JSON")
