@@ -29,8 +29,8 @@ struct worker_options {
     const char *isa;  /* no wider vectors than these (tile_limit); NULL: what the processor has */
     int pass_fd;      /* a descriptor above 2 the child gets as WORKER_PASSED_FD; 0: none */
 
-    /* RLIMIT_DATA of the child (packed weights count, mapped ones do not); 0: none. Not set in builds with the address or
-     * thread sanitizer, whose shadow memory counts. */
+    /* RLIMIT_DATA of the child (packed weights count, mapped ones do not); 0: none. Not set in builds with
+     * the address or thread sanitizer, whose shadow memory counts. */
     uint64_t data_limit_bytes;
 
     /* Files and folders the child may read, with all they hold: what a job names must lie in them. Those that

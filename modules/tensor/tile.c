@@ -61,7 +61,7 @@ INLINE void finish(const struct tile *t, int row, int rows, int column, int colu
 #define KERNEL_CPU
 #define KERNEL_VECTOR v4
 #define KERNEL_ROWS   4
-#include "tensor/tile_kernel.h"
+#include "tensor/tile_kernel.inc"
 
 #ifdef __x86_64__
 #define KERNEL_NAME   run_avx2
@@ -70,7 +70,7 @@ INLINE void finish(const struct tile *t, int row, int rows, int column, int colu
 #define KERNEL_CPU    __attribute__((target("avx2,fma")))
 #define KERNEL_VECTOR v8
 #define KERNEL_ROWS   6
-#include "tensor/tile_kernel.h"
+#include "tensor/tile_kernel.inc"
 
 #define KERNEL_NAME   run_avx512
 #define KERNEL_WEIGH  weigh_avx512
@@ -78,7 +78,7 @@ INLINE void finish(const struct tile *t, int row, int rows, int column, int colu
 #define KERNEL_CPU    __attribute__((target("avx512f,fma")))
 #define KERNEL_VECTOR v16
 #define KERNEL_ROWS   12
-#include "tensor/tile_kernel.h"
+#include "tensor/tile_kernel.inc"
 #endif
 
 enum { BASELINE, AVX2, AVX512 };

@@ -86,8 +86,8 @@ static void name_scars(const double *severity, struct shape *scars, int count)
 {
     int first = severity[LGE_DIFFUSE] > 0 ? 2 : 0;
     for (int i = first; i < count; i++)
-        scars[i].tissue = i == first && severity[LGE_ISCHEMIC] > 0 ? TISSUE_OF_ISCHEMIC_SCAR
-                                                                   : TISSUE_OF_PATCHY_SCAR;
+        scars[i].tissue =
+            i == first && severity[LGE_ISCHEMIC] > 0 ? TISSUE_OF_ISCHEMIC_SCAR : TISSUE_OF_PATCHY_SCAR;
 }
 
 static void build(const struct patient *patient, double contraction, struct scene *scene)
