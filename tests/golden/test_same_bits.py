@@ -1,4 +1,4 @@
-"""Same input, same bits: run to run, alone or beside processes that take every core."""
+"""Same input, same bits: run to run, on any number of threads, alone or beside processes that take every core."""
 import multiprocessing
 import os
 
@@ -34,16 +34,34 @@ SIZES = dict(clip.SMALL, vision=dict(clip.SMALL["vision"], hidden_size=192, inte
                                      num_attention_heads=6, image_size=140))
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_same_input_same_bits_whatever_else_runs(command, busy, tmp_path, threads):  # noqa: F811
+def test_same_input_same_bits_whatever_else_runs(command, busy, tmp_path):  # noqa: F811
     folder = clip.save(clip.make(SIZES), tmp_path / "m")
     save_file({"input": torch.from_numpy(clip.pixels(24, 140))}, tmp_path / "in.safetensors")
 
-    def run():
+    def run(threads):
         return ask(command, "encode", "--model", folder, "--tensor", tmp_path / "in.safetensors", "--json",
                    "--threads", threads)["embedding"]
 
-    alone = [run(), run()]
+    alone = [run(1), run(2), run(3)]
     busy()
-    beside = [run(), run()]
+    beside = [run(1), run(2)]
     assert all(vector == alone[0] for vector in alone + beside)
+
+
+@pytest.mark.parametrize("isa", ["baseline", "avx2", "avx512"])
+def test_narrower_vectors_say_the_same(command, tmp_path, isa):  # noqa: F811
+    folder = clip.save(clip.make(SIZES), tmp_path / "m")
+    save_file({"input": torch.from_numpy(clip.pixels(2, 140))}, tmp_path / "in.safetensors")
+
+    def run(*words):
+        return ask(command, "encode", "--model", folder, "--tensor", tmp_path / "in.safetensors", "--json", "--stats", *words)
+
+    wide, narrow = run(), run("--isa", isa)
+    known = ["baseline", "avx2", "avx512"]
+    used = narrow["stats"]["gemm"].split()[0]
+    assert known.index(used) <= min(known.index(isa), known.index(wide["stats"]["gemm"].split()[0]))
+    assert max(abs(a - b) for a, b in zip(wide["embedding"], narrow["embedding"])) < 1e-6
+
+
+def test_unknown_vectors_are_refused(command, tmp_path):  # noqa: F811
+    assert "--isa" in ask(command, "encode", "--model", tmp_path, "--tensor", tmp_path / "x", "--isa", "neon", ok=False)
