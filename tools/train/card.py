@@ -11,7 +11,7 @@ TEXT = """# {name}
 | | |
 |---|---|
 | architecture | {family}: `{arch}`, input {input}, patch {patch}, width {width}, depth {depth}, {gflop:.1f} GFLOP a study; text tower `bert`, width {text_width}, depth {text_depth} |
-| trained on | {training} phantoms (`cardioscribe-phantom`, seeds from 100000), {steps} steps, {hours:.2f} hours of one busy core; {declined} phantoms were declined by the service and not used |
+| trained on | {training} phantoms (`cardioscribe-phantom`, seeds from 100000), {steps} steps, {hours:.2f} hours on one or two busy cores; {declined} phantoms were declined by the service and not used |
 | calibrated on | {validation} phantoms, seeds from 400000, used for nothing else |
 | weights | F16, made by `tools/train` (README there has the recipe) |
 | trained: {trained} | {why} |
