@@ -13,7 +13,7 @@ struct local_settings {
     const char *model, *tensor, *nifti, *raw;
     const char *series, *series_rules; /* number or UID; a file */
     const char *input, *picture;       /* where the encoder's input goes, or a picture of it */
-    const char *isa;                   /* no wider vectors than these (tensor/tile.h); NULL: all there are */
+    const char *isa; /* no wider vectors than these in products (tensor/tile.h); NULL: all there are */
     bool json, stats;
     int threads, timeout_s, frame; /* frame from 1; 0: all */
     char *const *rest;             /* what is no option */

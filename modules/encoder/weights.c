@@ -24,7 +24,8 @@ bool weights_init(struct weights *weights, const struct encoder_sections *sectio
                                 .alias = weights_alias_of(sections->family),
                                 .arena = arena,
                                 .crew = crew,
-                                .faults = sections->faults};
+                                .faults = sections->faults,
+                                .faults_before = sections->faults ? sections->faults->count : 0};
     weights->taken = ARENA_ARRAY(arena, bool, (size_t)safetensors_count(file));
     return weights->taken || err_fail(err, ERR_NOMEM, "no memory to bind weights");
 }
@@ -244,7 +245,7 @@ static bool pack(struct weights *weights, const int *axes, const float *values, 
     int k = 1;
     for (const int *axis = axes + 1; *axis; axis++)
         k *= *axis;
-    if (weights->faults && weights->faults->count > 0)
+    if (weights->faults && weights->faults->count > weights->faults_before)
         return true;
     if (!linear_pack(ret, axes[0], k, values, NULL, weights->crew, weights->arena))
         return err_fail(err, ERR_NOMEM, "no memory for a matrix of %d x %d", axes[0], k);

@@ -24,6 +24,7 @@ struct weights {
     bool *taken;             /* [safetensors_count] */
     uint64_t values;         /* of all that were taken */
     struct faults *faults;   /* NULL: the first failure stops */
+    int faults_before;       /* of other parts of the folder */
     const struct crew *crew; /* who packs, and computes later; may be NULL */
     /* Of the tensor that is being packed: */
     bool packing;

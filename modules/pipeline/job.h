@@ -41,7 +41,8 @@
 struct job_bench;
 
 /* The place jobs are done at: it holds the model of the last job. owns: caller closes. NULL: no memory.
- * in: crew decodes frames; borrowed as long as the bench; NULL: the caller alone. threads: one at a time. */
+ * in: crew decodes frames, packs weights and encodes; borrowed as long as the bench; NULL: the caller alone.
+ * threads: one at a time. */
 struct job_bench *job_bench_open(const struct crew *crew);
 void job_bench_close(struct job_bench *bench); /* accepts NULL */
 

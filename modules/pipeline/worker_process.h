@@ -25,8 +25,8 @@ struct worker_process;
 
 struct worker_options {
     const char *path; /* the worker binary; NULL: as worker_process_find */
-    int threads;      /* of the matrix library; 0: one per core */
-    const char *isa;  /* no wider vectors than these (tile_limit); NULL: what the processor has */
+    int threads;      /* that decode and encode; 0: one per core */
+    const char *isa;  /* no wider vectors than these in products (tile_limit); NULL: what the processor has */
     int pass_fd;      /* a descriptor above 2 the child gets as WORKER_PASSED_FD; 0: none */
 
     /* RLIMIT_DATA of the child (packed weights count, mapped ones do not); 0: none. Not set in builds with

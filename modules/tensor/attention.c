@@ -123,7 +123,7 @@ static void attend_tile(const struct attention *a, int row, int rows, int from, 
 /* Queries first .. end - 1. */
 static void attend(const struct attention *a, int first, int end, const struct seat_room *r)
 {
-    int keys = a->keys + (a->first_k ? 1 : 0);
+    int keys = first < end ? a->keys + (a->first_k ? 1 : 0) : 0;
     for (int i = first; i < end; i++) {
         r->m[i] = -INFINITY;
         r->l[i] = 0;

@@ -9,7 +9,7 @@
 
 /* owns: nothing; panels live in the arena they were packed into, bias where the caller has it. */
 struct linear {
-    int n, k;            /* outputs, inputs; panels NULL: none was packed */
+    int n, k;            /* outputs, inputs, at least 1; panels NULL: none was packed */
     const float *panels; /* [n / PANEL, rounded up][k][PANEL] */
     const float *bias;   /* [n] or NULL */
 };
@@ -18,8 +18,8 @@ struct linear {
 bool linear_pack(struct linear *linear, int n, int k, const float *weight, const float *bias,
                  const struct crew *crew, struct arena *arena);
 
-/* x[rows][k], y[rows][n], dense. add: to what y holds; act comes before. threads: one run of the crew at a
- * time. */
+/* x[rows][k], y[rows][n], dense, at least one row. add: to what y holds; act comes before. threads: one run
+ * of the crew at a time. */
 void linear_run(const struct linear *linear, const struct crew *crew, int rows, const float *x,
                 enum tile_act act, bool add, float *y);
 

@@ -25,7 +25,7 @@ void ops_softmax(int rows, int columns, int ld, float *x)
 void ops_relu(size_t count, float *x)
 {
     for (size_t i = 0; i < count; i++)
-        x[i] = x[i] > 0 ? x[i] : 0;
+        x[i] = x[i] < 0 ? 0 : x[i];
 }
 
 /* ---- layer norm ---- */

@@ -15,7 +15,7 @@ void ops_layer_norm(const struct crew *crew, int rows, int columns, const float 
 /* Softmax over each row, in place. Rows lie ld floats apart. */
 void ops_softmax(int rows, int columns, int ld, float *x);
 
-/* max(x, 0), in place. */
+/* max(x, 0), in place; what is not a number stays so. */
 void ops_relu(size_t count, float *x);
 
 /* y += x */

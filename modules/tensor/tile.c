@@ -19,7 +19,7 @@ INLINE float act_lane(enum tile_act act, float x)
     case TILE_QUICK_GELU:
         return lane_quick_gelu(x);
     case TILE_RELU:
-        return x > 0 ? x : 0;
+        return x < 0 ? 0 : x; /* so that what is not a number stays so */
     case TILE_PLAIN:
         break;
     }
@@ -66,14 +66,12 @@ INLINE void finish(const struct tile *t, int row, int rows, int column, int colu
 #ifdef __x86_64__
 #define KERNEL_NAME   run_avx2
 #define KERNEL_WEIGH  weigh_avx2
-#define KERNEL_WEIGH  weigh_avx2
 #define KERNEL_CPU    __attribute__((target("avx2,fma")))
 #define KERNEL_VECTOR v8
 #define KERNEL_ROWS   6
 #include "tensor/tile_kernel.inc"
 
 #define KERNEL_NAME   run_avx512
-#define KERNEL_WEIGH  weigh_avx512
 #define KERNEL_WEIGH  weigh_avx512
 #define KERNEL_CPU    __attribute__((target("avx512f,fma")))
 #define KERNEL_VECTOR v16
@@ -101,7 +99,7 @@ static int most = KINDS - 1;
 static const struct kind *chosen(void)
 {
 #ifdef __x86_64__
-    if (most >= AVX512 && __builtin_cpu_supports("avx512f"))
+    if (most >= AVX512 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("fma"))
         return &kinds[AVX512];
     if (most >= AVX2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         return &kinds[AVX2];

@@ -2,9 +2,8 @@
  *
  * A panel holds PANEL columns: panel[k][PANEL], the missing columns of the last one zero. Every element is
  * one sum over k in rising order, in parts of TILE_SUM that are added up: the same bits however a product is
- * cut into tiles and whoever computes them. Which vectors are used is found out once; 256 bits with fused
- * multiply-add, 512 bits, or what the compiler makes of plain C.
- * threads: any. */
+ * cut into rows and 32 columns at a time, and whoever computes them. Which vectors are used is found out
+ * once; 256 bits with fused multiply-add, 512 bits, or what the compiler makes of plain C. threads: any. */
 #ifndef TENSOR_TILE_H
 #define TENSOR_TILE_H
 
