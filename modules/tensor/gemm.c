@@ -45,13 +45,6 @@ void gemm_linear(int m, int n, int k, const float *x, const float *w, const floa
         add_bias(m, n, bias, y);
 }
 
-void gemm_linear_add(int m, int n, int k, const float *x, const float *w, const float *bias, float *y)
-{
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m, n, k, 1.0f, x, k, w, k, 1.0f, y, n);
-    if (bias)
-        add_bias(m, n, bias, y);
-}
-
 void gemm_nt(int m, int n, int k, float alpha, const float *x, int ldx, const float *w, int ldw, float *y,
              int ldy)
 {

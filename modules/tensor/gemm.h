@@ -17,8 +17,6 @@ const char *gemm_runtime(void);
 
 /* y[m,n] = x[m,k] w[n,k]^T + bias[n]; bias may be NULL. Dense. */
 void gemm_linear(int m, int n, int k, const float *x, const float *w, const float *bias, float *y);
-/* The same, added to what y holds. */
-void gemm_linear_add(int m, int n, int k, const float *x, const float *w, const float *bias, float *y);
 
 /* y[m,n] = alpha * x[m,k] w[n,k]^T */
 void gemm_nt(int m, int n, int k, float alpha, const float *x, int ldx, const float *w, int ldw, float *y,
