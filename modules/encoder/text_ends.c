@@ -64,13 +64,10 @@ static void pool(const struct text_config *c, const struct block_state *state, c
                  float *pooled)
 {
     size_t width = (size_t)c->blocks.width;
-    memcpy(pooled, state->x + (size_t)pooled_position(c, ids, count) * width, width * sizeof *pooled);
-    if (c->pool != ENCODER_POOL_MEAN)
-        return;
-    for (int i = 1; i < count; i++)
-        ops_add(width, state->x + (size_t)i * width, pooled);
-    for (size_t j = 0; j < width; j++)
-        pooled[j] /= (float)count;
+    if (c->pool == ENCODER_POOL_MEAN)
+        block_pool(state->crew, count, c->blocks.width, state->x, NULL, NULL, 0, NULL, pooled);
+    else
+        memcpy(pooled, state->x + (size_t)pooled_position(c, ids, count) * width, width * sizeof *pooled);
 }
 
 bool text_ends_finish(const struct text_config *c, const struct text_weights *w, struct block_state *state,

@@ -87,12 +87,8 @@ static void run_items(struct self *self, const struct encoder_input *input, cons
 /* However slices are joined for the embedding, and however many there are. */
 static void mean_tower(struct self *self, int items)
 {
-    size_t width = (size_t)self->vit.config->blocks.width;
-    memcpy(self->tower, self->pooled, width * sizeof *self->tower);
-    for (int i = 1; i < items; i++)
-        ops_add(width, self->pooled + (size_t)i * width, self->tower);
-    for (size_t j = 0; items > 1 && j < width; j++)
-        self->tower[j] /= (float)items;
+    block_pool(self->vit.crew, items, self->vit.config->blocks.width, self->pooled, NULL, NULL, 0, NULL,
+               self->tower);
 }
 
 /* Slices weigh the same, unless attention weighs them. */

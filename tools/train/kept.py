@@ -132,12 +132,12 @@ class Studies:
         if self.kind == "ct":
             return held
         frames = held.unflatten(-1, (-1, len(labels.PARTS))).unflatten(-3, (self.size[0], -1))
-        swings, late = (frames[..., [labels.PARTS.index(name) for name in names[self.kind]]]
+        moving, late = (frames[..., [labels.PARTS.index(name) for name in names[self.kind]]]
                         for names in (labels.SWINGS, labels.LATE))
-        swings, late = torch.zeros_like(swings), late.clone()
+        swings = torch.zeros_like(moving)
         for cine in self.cines:
-            moving = frames[..., cine, :, :, :][..., [labels.PARTS.index(name) for name in labels.SWINGS[self.kind]]]
-            swings[..., cine, :, :, :] = (moving.amax(-4) - moving.amin(-4)).unsqueeze(-4)
+            beat = moving[..., cine, :, :, :]
+            swings[..., cine, :, :, :] = (beat.amax(-4) - beat.amin(-4)).unsqueeze(-4)
             late[..., cine, :, :, :] = 0
         return torch.cat([held, *(one.flatten(-4, -3).flatten(-2) for one in (swings, late))], -1)
 
