@@ -44,8 +44,8 @@ bool block_bind(struct weights *weights, const char *prefix, int layer, const st
         const struct wanted_linear *l = &linears[i];
         snprintf(name, sizeof name, "%s%s", prefix, l->name);
         snprintf(bias, sizeof bias, "%s%s", prefix, l->bias ? l->bias : "");
-        if (!weights_take_linear(weights, name, l->bias ? bias : NULL, layer, WEIGHTS_AXES(l->n, l->k),
-                                 l->into, err))
+        if (!weights_take_block_linear(weights, name, l->bias ? bias : NULL, layer, WEIGHTS_AXES(l->n, l->k),
+                                       l->into, err))
             return false;
     }
     return true;

@@ -30,6 +30,11 @@ static const struct tower *choose_tower(const struct encoder_sections *sections,
                                         const struct vision_config *vision, struct err *err)
 {
     const char *pool = json_string_value(json_object_get(sections->organ, "pool"));
+    if (vision->arch == ENCODER_UNET && sections->precision != PRECISION_FP32) {
+        err_fail(err, ERR_UNSUPPORTED, "precision %s: a U-Net is computed in fp32 only",
+                 precision_name(sections->precision));
+        return NULL;
+    }
     if (vision->arch == ENCODER_SPACETIME_VIT && !sections->organ)
         return &spacetime_tower;
     if (vision->arch == ENCODER_VIT && sections->organ)
@@ -56,6 +61,7 @@ static bool bind_text(struct encoder *encoder, struct weights *weights, struct e
     const struct text_config *text = &encoder->config.text;
     if (!encoder->config.has_text)
         return true;
+    weights->precision = PRECISION_FP32;
     bool bound = text->arch == ENCODER_CLIP_TEXT ? clip_text_bind(weights, text, &encoder->clip_text, err)
                                                  : bert_bind(weights, text, &encoder->bert, err);
     return bound && block_state_init(&encoder->text_state, &text->blocks, 1, text->max_len, 0, encoder->crew,

@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/faults.h"
+#include "tensor/tile.h"
 
 #include <jansson.h>
 
@@ -14,7 +15,8 @@ struct encoder_sections {
     const char *family;
     const json_t *vision, *text; /* text NULL: no text tower, text vectors are shipped */
     const json_t *slice_pool, *unet, *organ;
-    struct faults *faults; /* where all that is wrong with the weights goes; NULL: the first stops */
+    struct faults *faults;    /* where all that is wrong with the weights goes; NULL: the first stops */
+    enum precision precision; /* of the linear layers in the image tower's blocks; all else is fp32 */
 };
 
 enum encoder_arch { ENCODER_VIT, ENCODER_SPACETIME_VIT, ENCODER_UNET };

@@ -73,12 +73,12 @@ static bool bind_layer(struct layer *layer, int number, const struct vision_conf
                         &layer->ln_t_weight, err) &&
            weights_take(weights, "vision.layers.{i}.ln_t.bias", number, WEIGHTS_AXES(w), &layer->ln_t_bias,
                         err) &&
-           weights_take_linear(weights, "vision.layers.{i}.tattn.qkv.weight",
-                               c->qkv_bias ? "vision.layers.{i}.tattn.qkv.bias" : NULL, number,
-                               WEIGHTS_AXES(3 * w, w), &layer->time.qkv, err) &&
-           weights_take_linear(weights, "vision.layers.{i}.tattn.out.weight",
-                               "vision.layers.{i}.tattn.out.bias", number, WEIGHTS_AXES(w, w),
-                               &layer->time.out, err) &&
+           weights_take_block_linear(weights, "vision.layers.{i}.tattn.qkv.weight",
+                                     c->qkv_bias ? "vision.layers.{i}.tattn.qkv.bias" : NULL, number,
+                                     WEIGHTS_AXES(3 * w, w), &layer->time.qkv, err) &&
+           weights_take_block_linear(weights, "vision.layers.{i}.tattn.out.weight",
+                                     "vision.layers.{i}.tattn.out.bias", number, WEIGHTS_AXES(w, w),
+                                     &layer->time.out, err) &&
            block_bind(weights, "vision.layers.{i}.", number, &c->blocks, c->qkv_bias, &layer->block, err);
 }
 

@@ -24,6 +24,7 @@ bool weights_init(struct weights *weights, const struct encoder_sections *sectio
                                 .alias = weights_alias_of(sections->family),
                                 .arena = arena,
                                 .crew = crew,
+                                .precision = sections->precision,
                                 .faults = sections->faults,
                                 .faults_before = sections->faults ? sections->faults->count : 0};
     weights->taken = ARENA_ARRAY(arena, bool, (size_t)safetensors_count(file));
@@ -239,32 +240,48 @@ bool weights_take(struct weights *weights, const char *name, int layer, const in
     return weights_take_at(weights, name, layer, 0, axes, ret, err);
 }
 
-static bool pack(struct weights *weights, const int *axes, const float *values, struct linear *ret,
-                 struct err *err)
+static bool pack(struct weights *weights, enum precision precision, const int *axes, const float *values,
+                 struct linear *ret, struct err *err)
 {
     int k = 1;
     for (const int *axis = axes + 1; *axis; axis++)
         k *= *axis;
     if (weights->faults && weights->faults->count > weights->faults_before)
         return true;
-    if (!linear_pack(ret, axes[0], k, values, NULL, weights->crew, weights->arena))
+    void *panels = arena_alloc(weights->arena, linear_bytes(precision, axes[0], k), 1);
+    if (!panels)
         return err_fail(err, ERR_NOMEM, "no memory for a matrix of %d x %d", axes[0], k);
+    linear_pack(ret, precision, axes[0], k, values, NULL, weights->crew, panels);
     if (weights->mapped)
         safetensors_drop(weights->file, weights->mapped);
     return true;
 }
 
-bool weights_take_linear(struct weights *weights, const char *name, const char *bias_name, int layer,
-                         const int *axes, struct linear *ret, struct err *err)
+static bool take_linear(struct weights *weights, enum precision precision, const char *name,
+                        const char *bias_name, int layer, const int *axes, struct linear *ret,
+                        struct err *err)
 {
     const float *values;
     *ret = (struct linear){0};
     weights->packing = true;
     weights->mapped = NULL;
-    bool ok = weights_take(weights, name, layer, axes, &values, err) && pack(weights, axes, values, ret, err);
+    bool ok = weights_take(weights, name, layer, axes, &values, err) &&
+              pack(weights, precision, axes, values, ret, err);
     weights->packing = false;
     return ok &&
            (!bias_name || weights_take(weights, bias_name, layer, WEIGHTS_AXES(axes[0]), &ret->bias, err));
+}
+
+bool weights_take_linear(struct weights *weights, const char *name, const char *bias_name, int layer,
+                         const int *axes, struct linear *ret, struct err *err)
+{
+    return take_linear(weights, PRECISION_FP32, name, bias_name, layer, axes, ret, err);
+}
+
+bool weights_take_block_linear(struct weights *weights, const char *name, const char *bias_name, int layer,
+                               const int *axes, struct linear *ret, struct err *err)
+{
+    return take_linear(weights, weights->precision, name, bias_name, layer, axes, ret, err);
 }
 
 bool weights_have(const struct weights *weights, const char *name, int i, int j)

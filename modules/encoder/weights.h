@@ -21,11 +21,12 @@ struct weights {
     const struct safetensors *file;
     const struct weights_alias *alias; /* of the family */
     struct arena *arena;
-    bool *taken;             /* [safetensors_count] */
-    uint64_t values;         /* of all that were taken */
-    struct faults *faults;   /* NULL: the first failure stops */
-    int faults_before;       /* of other parts of the folder */
-    const struct crew *crew; /* who packs, and computes later; may be NULL */
+    bool *taken;              /* [safetensors_count] */
+    uint64_t values;          /* of all that were taken */
+    struct faults *faults;    /* NULL: the first failure stops */
+    int faults_before;        /* of other parts of the folder */
+    const struct crew *crew;  /* who packs, and computes later; may be NULL */
+    enum precision precision; /* of a block's linear layers */
     /* Of the tensor that is being packed: */
     bool packing;
     const struct tensor *mapped; /* where it lies in the file as it is needed, or NULL */
@@ -55,6 +56,9 @@ bool weights_take_at(struct weights *weights, const char *name, int i, int j, co
  * the matrix, whose other axes make up k; bias_name NULL: there is none. */
 bool weights_take_linear(struct weights *weights, const char *name, const char *bias_name, int layer,
                          const int *axes, struct linear *ret, struct err *err);
+/* The same of a transformer block, in weights->precision; all others are fp32. */
+bool weights_take_block_linear(struct weights *weights, const char *name, const char *bias_name, int layer,
+                               const int *axes, struct linear *ret, struct err *err);
 /* Is there a tensor of that name, canonical or published? What is optional asks first. */
 bool weights_have(const struct weights *weights, const char *name, int i, int j);
 

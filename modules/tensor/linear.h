@@ -3,23 +3,33 @@
 #ifndef TENSOR_LINEAR_H
 #define TENSOR_LINEAR_H
 
-#include "base/arena.h"
 #include "base/crew.h"
 #include "tensor/tile.h"
 
-/* owns: nothing; panels live in the arena they were packed into, bias where the caller has it. */
+/* owns: nothing; panels and bias lie where the caller has them. */
 struct linear {
-    int n, k;            /* outputs, inputs, at least 1; panels NULL: none was packed */
-    const float *panels; /* [n / PANEL, rounded up][k][PANEL] */
-    const float *bias;   /* [n] or NULL */
+    int n, k; /* outputs, inputs, at least 1; panels NULL: none was packed */
+    enum precision precision;
+    const void *panels; /* [n / TILE_PANEL, rounded up] of tile_panel_bytes */
+    const float *bias;  /* [n] or NULL */
 };
 
-/* in: weight [n, k], row-major, not needed afterwards; bias borrowed. False when memory is out. */
-bool linear_pack(struct linear *linear, int n, int k, const float *weight, const float *bias,
-                 const struct crew *crew, struct arena *arena);
+/* Rows of more inputs are not made in fewer bits: such a layer is fp32 whatever is asked. */
+enum { LINEAR_K_MOST = 8192 };
+
+/* What panels take. */
+size_t linear_bytes(enum precision precision, int n, int k);
+
+/* in: weight [n, k], row-major, not needed afterwards; panels: linear_bytes, aligned to 64, kept by the
+ * caller; bias borrowed. */
+void linear_pack(struct linear *linear, enum precision precision, int n, int k, const float *weight,
+                 const float *bias, const struct crew *crew, void *panels);
+/* The same of panels that were packed before, by a process on this processor. */
+void linear_take(struct linear *linear, enum precision precision, int n, int k, const float *bias,
+                 const void *panels);
 
 /* x[rows][k], y[rows][n], dense, at least one row. add: to what y holds; act comes before. threads: one run
- * of the crew at a time. */
+ * of the crew at a time; 512 KiB of each seat's stack. */
 void linear_run(const struct linear *linear, const struct crew *crew, int rows, const float *x,
                 enum tile_act act, bool add, float *y);
 

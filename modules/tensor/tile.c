@@ -1,15 +1,25 @@
 #include "tensor/tile.h"
 
 #include "tensor/lane.h"
+#include "tensor/tile_form.h"
 
 #include <math.h>
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
 
-enum { MOST_COLUMNS = 32 };
+enum { MOST_COLUMNS = 32, MOST_ROWS = 240 };
 
 /* Unaligned, and they may alias floats. */
 typedef float v4 __attribute__((vector_size(16), aligned(4), may_alias));
 typedef float v8 __attribute__((vector_size(32), aligned(4), may_alias));
 typedef float v16 __attribute__((vector_size(64), aligned(4), may_alias));
+typedef int32_t i4 __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int32_t i8 __attribute__((vector_size(32), aligned(4), may_alias));
+typedef int32_t i16 __attribute__((vector_size(64), aligned(4), may_alias));
+typedef uint32_t u4 __attribute__((vector_size(16), aligned(4), may_alias));
+typedef uint32_t u8 __attribute__((vector_size(32), aligned(4), may_alias));
+typedef uint32_t u16 __attribute__((vector_size(64), aligned(4), may_alias));
 
 INLINE float act_lane(enum tile_act act, float x)
 {
@@ -56,91 +66,324 @@ INLINE void finish(const struct tile *t, int row, int rows, int column, int colu
     }
 }
 
-#define KERNEL_NAME  run_baseline
-#define KERNEL_WEIGH weigh_baseline
+#define CPU_AVX2   __attribute__((target("avx2,fma")))
+#define CPU_AVX512 __attribute__((target("avx512f,fma")))
+#define CPU_BF16   __attribute__((target("avx512f,avx512bw,avx512bf16,fma")))
+#define CPU_VNNI   __attribute__((target("avx512f,avx512bw,avx512vnni,fma")))
+
+/* ---- float32 ---- */
+
+#define KERNEL_NAME fp32_baseline
 #define KERNEL_CPU
-#define KERNEL_VECTOR v4
-#define KERNEL_ROWS   4
+#define KERNEL_SUM  v4
+#define KERNEL_ROWS 4
 #include "tensor/tile_kernel.inc"
 
 #ifdef __x86_64__
-#define KERNEL_NAME   run_avx2
-#define KERNEL_WEIGH  weigh_avx2
-#define KERNEL_CPU    __attribute__((target("avx2,fma")))
-#define KERNEL_VECTOR v8
-#define KERNEL_ROWS   6
+#define KERNEL_NAME fp32_avx2
+#define KERNEL_CPU  CPU_AVX2
+#define KERNEL_SUM  v8
+#define KERNEL_ROWS 6
 #include "tensor/tile_kernel.inc"
 
-#define KERNEL_NAME   run_avx512
-#define KERNEL_WEIGH  weigh_avx512
-#define KERNEL_CPU    __attribute__((target("avx512f,fma")))
-#define KERNEL_VECTOR v16
-#define KERNEL_ROWS   12
+#define KERNEL_NAME fp32_avx512
+#define KERNEL_CPU  CPU_AVX512
+#define KERNEL_SUM  v16
+#define KERNEL_ROWS 12
 #include "tensor/tile_kernel.inc"
 #endif
 
-enum { BASELINE, AVX2, AVX512 };
-static const struct kind {
-    const char *name;
-    void (*run)(const struct tile *tile);
-    float (*weigh)(int count, float *scores, float *largest, float *sum);
-    int rows;
-} kinds[] = {
-    [BASELINE] = {"baseline", run_baseline, weigh_baseline, 4},
-#ifdef __x86_64__
-    [AVX2] = {"avx2", run_avx2, weigh_avx2, 6},
-    [AVX512] = {"avx512", run_avx512, weigh_avx512, 12},
-#endif
+/* ---- bfloat16 ---- */
+
+struct two_floats {
+    float a, b;
 };
-enum { KINDS = sizeof kinds / sizeof *kinds };
 
-static int most = KINDS - 1;
+struct two_v4 {
+    v4 a, b;
+};
+#define PAIR_LOAD(v, u, at)                                                                                  \
+    {                                                                                                        \
+        (v)(*(const u *)(at) << 16), (v)(*(const u *)(at)&0xffff0000u)                                       \
+    }
+#define PAIR_DOT(sum, x, w) ((sum) += (x).a * (w).a, (sum) += (x).b * (w).b)
 
-static const struct kind *chosen(void)
-{
+#define KERNEL_NAME bf16_baseline
+#define KERNEL_CPU
+#define KERNEL_SUM     v4
+#define KERNEL_ROWS    4
+#define KERNEL_GROUP   2
+#define KERNEL_X       struct two_floats
+#define KERNEL_W       struct two_v4
+#define KERNEL_LOAD(b) PAIR_LOAD(v4, u4, b)
+#define KERNEL_DOT     PAIR_DOT
+#include "tensor/tile_kernel.inc"
+
 #ifdef __x86_64__
-    if (most >= AVX512 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("fma"))
-        return &kinds[AVX512];
-    if (most >= AVX2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return &kinds[AVX2];
+struct two_v8 {
+    v8 a, b;
+};
+#define KERNEL_NAME    bf16_avx2
+#define KERNEL_CPU     CPU_AVX2
+#define KERNEL_SUM     v8
+#define KERNEL_ROWS    6
+#define KERNEL_GROUP   2
+#define KERNEL_X       struct two_floats
+#define KERNEL_W       struct two_v8
+#define KERNEL_LOAD(b) PAIR_LOAD(v8, u8, b)
+#define KERNEL_DOT     PAIR_DOT
+#include "tensor/tile_kernel.inc"
+
+struct two_v16 {
+    v16 a, b;
+};
+#define KERNEL_NAME    bf16_avx512
+#define KERNEL_CPU     CPU_AVX512
+#define KERNEL_SUM     v16
+#define KERNEL_ROWS    12
+#define KERNEL_GROUP   2
+#define KERNEL_X       struct two_floats
+#define KERNEL_W       struct two_v16
+#define KERNEL_LOAD(b) PAIR_LOAD(v16, u16, b)
+#define KERNEL_DOT     PAIR_DOT
+#include "tensor/tile_kernel.inc"
+
+#define KERNEL_NAME    bf16_avx512bf16
+#define KERNEL_CPU     CPU_BF16
+#define KERNEL_SUM     v16
+#define KERNEL_ROWS    12
+#define KERNEL_GROUP   2
+#define KERNEL_X       int
+#define KERNEL_W       __m512i
+#define KERNEL_LOAD(b) _mm512_loadu_si512(b)
+#define KERNEL_DOT(sum, x, w)                                                                                \
+    ((sum) = (v16)_mm512_dpbf16_ps((__m512)(sum), (__m512bh)_mm512_set1_epi32(x), (__m512bh)(w)))
+#include "tensor/tile_kernel.inc"
 #endif
-    return &kinds[BASELINE];
+
+/* ---- int8 ---- */
+
+/* What a sum of whole numbers is worth, columns `first` and on of a panel. x: a row, after its head. */
+#define INT8_END(v, i, sum, x, panel, first)                                                                 \
+    (__builtin_convertvector(                                                                                \
+         (sum) - *(const i *)(((const struct tile_panel_head *)(panel))->excess + (first)), v) *             \
+     (*(const v *)(((const struct tile_panel_head *)(panel))->scale + (first)) *                             \
+      ((const struct tile_row_head *)(const void *)(x))[-1].scale))
+#define INT8_HEAD         sizeof(struct tile_panel_head)
+#define INT8_ROW_HEAD     sizeof(struct tile_row_head)
+#define INT8_PART(groups) ((groups) > 0 ? (groups) : 1)
+
+struct two_shorts {
+    int16_t a, b;
+};
+
+struct two_i4 {
+    i4 a, b;
+};
+#define KERNEL_NAME int8_baseline
+#define KERNEL_CPU
+#define KERNEL_SUM    i4
+#define KERNEL_FLOATS v4
+#define KERNEL_ROWS   4
+#define KERNEL_GROUP  2
+#define KERNEL_BYTES  2
+#define KERNEL_X      struct two_shorts
+#define KERNEL_W      struct two_i4
+#define KERNEL_LOAD(at)                                                                                      \
+    {                                                                                                        \
+        {((const int8_t *)(at))[0], ((const int8_t *)(at))[2], ((const int8_t *)(at))[4],                    \
+         ((const int8_t *)(at))[6]},                                                                         \
+        {                                                                                                    \
+            ((const int8_t *)(at))[1], ((const int8_t *)(at))[3], ((const int8_t *)(at))[5],                 \
+                ((const int8_t *)(at))[7]                                                                    \
+        }                                                                                                    \
+    }
+#define KERNEL_DOT(sum, x, w)            ((sum) += (int32_t)(x).a * (w).a + (int32_t)(x).b * (w).b)
+#define KERNEL_END(sum, x, panel, first) INT8_END(v4, i4, sum, x, panel, first)
+#define KERNEL_HEAD                      INT8_HEAD
+#define KERNEL_ROW_HEAD                  INT8_ROW_HEAD
+#define KERNEL_PART                      INT8_PART
+#include "tensor/tile_kernel.inc"
+
+#ifdef __x86_64__
+#define KERNEL_NAME    int8_avx2
+#define KERNEL_CPU     CPU_AVX2
+#define KERNEL_SUM     i8
+#define KERNEL_FLOATS  v8
+#define KERNEL_ROWS    6
+#define KERNEL_GROUP   2
+#define KERNEL_BYTES   2
+#define KERNEL_X       int
+#define KERNEL_W       __m256i
+#define KERNEL_LOAD(b) _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(b)))
+#define KERNEL_DOT(sum, x, w)                                                                                \
+    ((sum) = (i8)_mm256_add_epi32((__m256i)(sum), _mm256_madd_epi16(_mm256_set1_epi32(x), w)))
+#define KERNEL_END(sum, x, panel, first) INT8_END(v8, i8, sum, x, panel, first)
+#define KERNEL_HEAD                      INT8_HEAD
+#define KERNEL_ROW_HEAD                  INT8_ROW_HEAD
+#define KERNEL_PART                      INT8_PART
+#include "tensor/tile_kernel.inc"
+
+#define KERNEL_NAME                      int8_avx512vnni
+#define KERNEL_CPU                       CPU_VNNI
+#define KERNEL_SUM                       i16
+#define KERNEL_FLOATS                    v16
+#define KERNEL_ROWS                      12
+#define KERNEL_GROUP                     4
+#define KERNEL_X                         int
+#define KERNEL_W                         __m512i
+#define KERNEL_LOAD(b)                   _mm512_loadu_si512(b)
+#define KERNEL_DOT(sum, x, w)            ((sum) = (i16)_mm512_dpbusd_epi32((__m512i)(sum), _mm512_set1_epi32(x), w))
+#define KERNEL_END(sum, x, panel, first) INT8_END(v16, i16, sum, x, panel, first)
+#define KERNEL_HEAD                      INT8_HEAD
+#define KERNEL_ROW_HEAD                  INT8_ROW_HEAD
+#define KERNEL_PART                      INT8_PART
+#include "tensor/tile_kernel.inc"
+#endif
+
+/* ---- weights of attention ---- */
+
+INLINE float weigh(int count, float *scores, float *largest, float *sum)
+{
+    float before = *largest, now = lane_max(count, scores);
+    now = now > before ? now : before;
+    for (int i = 0; i < count; i++)
+        scores[i] = lane_exp_low(scores[i] - now);
+    float shrink = before > -INFINITY ? lane_exp_low(before - now) : 0;
+    *largest = now;
+    *sum = *sum * shrink + lane_sum(count, scores);
+    return shrink;
+}
+
+#define WEIGH(name, cpu)                                                                                     \
+    cpu static float name(int count, float *scores, float *largest, float *sum)                              \
+    {                                                                                                        \
+        return weigh(count, scores, largest, sum);                                                           \
+    }
+WEIGH(weigh_baseline, )
+#ifdef __x86_64__
+WEIGH(weigh_avx2, CPU_AVX2)
+WEIGH(weigh_avx512, CPU_AVX512)
+#endif
+
+/* ---- choice ---- */
+
+enum isa { BASELINE, AVX2, AVX512, ISAS };
+static const char *const isas[ISAS] = {"baseline", "avx2", "avx512"};
+static enum isa most = AVX512;
+
+struct kernel {
+    const char *name;
+    enum isa isa;
+    bool (*there)(void);
+    void (*run)(const struct tile *tile);
+    int rows;
+    enum tile_form form;
+};
+
+static bool always(void)
+{
+    return true;
+}
+
+#ifdef __x86_64__
+static bool has_avx2(void)
+{
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+
+static bool has_avx512(void)
+{
+    return __builtin_cpu_supports("avx512f") && has_avx2();
+}
+
+static bool has_bf16(void)
+{
+    return has_avx512() && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512bf16");
+}
+
+static bool has_vnni(void)
+{
+    return has_avx512() && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vnni");
+}
+#endif
+
+/* The best first. */
+static const struct kernel fp32[] = {
+#ifdef __x86_64__
+    {"avx512", AVX512, has_avx512, fp32_avx512, 12, FORM_FP32},
+    {"avx2", AVX2, has_avx2, fp32_avx2, 6, FORM_FP32},
+#endif
+    {"baseline", BASELINE, always, fp32_baseline, 4, FORM_FP32},
+};
+static const struct kernel bf16[] = {
+#ifdef __x86_64__
+    {"avx512bf16", AVX512, has_bf16, bf16_avx512bf16, 12, FORM_BF16_PAIRS},
+    {"avx512", AVX512, has_avx512, bf16_avx512, 12, FORM_BF16_FLOATS},
+    {"avx2", AVX2, has_avx2, bf16_avx2, 6, FORM_BF16_FLOATS},
+#endif
+    {"baseline", BASELINE, always, bf16_baseline, 4, FORM_BF16_FLOATS},
+};
+static const struct kernel int8[] = {
+#ifdef __x86_64__
+    {"avx512vnni", AVX512, has_vnni, int8_avx512vnni, 12, FORM_INT8_FOURS},
+    {"avx2", AVX2, has_avx2, int8_avx2, 6, FORM_INT8_PAIRS},
+#endif
+    {"baseline", BASELINE, always, int8_baseline, 4, FORM_INT8_PAIRS},
+};
+
+static const struct kernel *chosen(enum precision precision)
+{
+    static const struct kernel *const all[] = {fp32, bf16, int8};
+    const struct kernel *kernel = all[precision];
+    while (kernel->isa > most || !kernel->there())
+        kernel++;
+    return kernel;
 }
 
 void tile_run(const struct tile *tile)
 {
-    chosen()->run(tile);
+    chosen(tile->precision)->run(tile);
 }
 
 float tile_weigh(int count, float *scores, float *largest, float *sum)
 {
-    return chosen()->weigh(count, scores, largest, sum);
+#ifdef __x86_64__
+    enum isa isa = chosen(PRECISION_FP32)->isa;
+    if (isa == AVX512)
+        return weigh_avx512(count, scores, largest, sum);
+    if (isa == AVX2)
+        return weigh_avx2(count, scores, largest, sum);
+#endif
+    return weigh_baseline(count, scores, largest, sum);
 }
 
-int tile_rows(void)
+enum tile_form tile_form(enum precision precision)
 {
-    return chosen()->rows;
+    return chosen(precision)->form;
+}
+
+int tile_rows(enum precision precision)
+{
+    return chosen(precision)->rows;
 }
 
 const char *tile_isa(void)
 {
-    return chosen()->name;
+    return chosen(PRECISION_FP32)->name;
+}
+
+const char *tile_products(enum precision precision)
+{
+    return chosen(precision)->name;
 }
 
 bool tile_limit(const char *isa)
 {
-    for (int i = 0; i < KINDS; i++)
-        if (strcmp(isa, kinds[i].name) == 0) {
-            most = i;
+    for (int i = 0; i < ISAS; i++)
+        if (strcmp(isa, isas[i]) == 0) {
+            most = (enum isa)i;
             return true;
         }
     return false;
-}
-
-void tile_pack(const float *w, size_t step, int columns, int k, float *panel)
-{
-    int count = columns < TILE_PANEL ? columns : TILE_PANEL;
-    for (int at = 0; at < k; at++, panel += TILE_PANEL)
-        for (int j = 0; j < TILE_PANEL; j++)
-            panel[j] = j < count ? w[(size_t)j * step + (size_t)at] : 0;
 }

@@ -72,8 +72,10 @@ static void check(int items, int tokens, bool causal)
     fill(qkv_weight, 3 * WIDTH * WIDTH, 1);
     fill(out_weight, WIDTH * WIDTH, 2);
     fill(in, ITEMS_MAX * TOKENS_MAX * WIDTH, 3);
-    assert_true(linear_pack(&weights.qkv, 3 * WIDTH, WIDTH, qkv_weight, NULL, NULL, arena));
-    assert_true(linear_pack(&weights.out, WIDTH, WIDTH, out_weight, NULL, NULL, arena));
+    linear_pack(&weights.qkv, PRECISION_FP32, 3 * WIDTH, WIDTH, qkv_weight, NULL, NULL,
+                arena_alloc(arena, linear_bytes(PRECISION_FP32, 3 * WIDTH, WIDTH), 1));
+    linear_pack(&weights.out, PRECISION_FP32, WIDTH, WIDTH, out_weight, NULL, NULL,
+                arena_alloc(arena, linear_bytes(PRECISION_FP32, WIDTH, WIDTH), 1));
     assert_true(block_state_init(&state, &config, items, tokens, 0, NULL, arena, &err));
     block_attention(&config, &weights, &state, items, tokens, causal, in);
     for (int i = 0; i < items * tokens * 3 * WIDTH; i++)

@@ -48,14 +48,14 @@ static double acted(enum tile_act act, double x)
 }
 
 struct layer {
-    struct arena *arena;
+    char panels[(N + TILE_PANEL) * (K + 32) * sizeof(float)] __attribute__((aligned(64)));
     float x[M * K], weight[N * K], bias[N], y[M * N];
     struct linear linear;
 };
 
 static void check(struct layer *l, const struct crew *crew, int m, int n, int k, enum tile_act act, bool add)
 {
-    assert_true(linear_pack(&l->linear, n, k, l->weight, l->bias, crew, l->arena));
+    linear_pack(&l->linear, PRECISION_FP32, n, k, l->weight, l->bias, crew, l->panels);
     for (int i = 0; i < m * n; i++)
         l->y[i] = 0.25f;
     linear_run(&l->linear, crew, m, l->x, act, add, l->y);
@@ -76,8 +76,8 @@ static void every_size_and_activation_is_right(void **state)
     static const int sizes[][3] = {{1, 1, 1},    {1, N, K},      {M, 1, 7},    {5, 16, 3},
                                    {6, 17, 512}, {7, 32, 513},   {12, 33, 64}, {13, 48, 5},
                                    {M, N, K},    {24, 64, 1024}, {M, 31, 300}};
-    struct layer *l = calloc(1, sizeof *l);
-    l->arena = arena_new();
+    struct layer *l = aligned_alloc(64, sizeof *l);
+    memset(l, 0, sizeof *l);
     fill(l->x, M * K, 1);
     fill(l->weight, N * K, 2);
     fill(l->bias, N, 3);
@@ -90,18 +90,136 @@ static void every_size_and_activation_is_right(void **state)
                       (i + act) % 2);
     }
     assert_false(tile_limit("avx"));
-    arena_free(l->arena);
     free(l);
+}
+
+/* ---- fewer bits ---- */
+
+/* To 8 bits of significand, ties to even. */
+static float rounded(float x)
+{
+    int exponent;
+    double part = frexp((double)x, &exponent) * 256;
+    return (float)ldexp(nearbyint(part), exponent - 8);
+}
+
+static void narrow(struct layer *l, const struct crew *crew, enum precision precision, int m, int n, int k)
+{
+    linear_pack(&l->linear, precision, n, k, l->weight, l->bias, crew, l->panels);
+    for (int i = 0; i < m * n; i++)
+        l->y[i] = 0.25f;
+    linear_run(&l->linear, crew, m, l->x, TILE_PLAIN, true, l->y);
+}
+
+static double dot(const struct layer *l, int k, int row, int column)
+{
+    double sum = 0.25 + (double)l->bias[column];
+    for (int at = 0; at < k; at++)
+        sum += (double)l->x[row * k + at] * (double)l->weight[column * k + at];
+    return sum;
+}
+
+/* Rounded already, or whole numbers up to 127: then nothing is lost. */
+static void what_fits_into_fewer_bits_is_computed_as_it_is(void **state)
+{
+    static const int sizes[][3] = {{1, 1, 1}, {M, N, 1}, {5, 16, 3}, {13, 33, 7}, {7, 48, 514}, {M, N, K}};
+    struct layer *l = aligned_alloc(64, sizeof *l);
+    for (size_t kind = 0; kind < 3 * sizeof sizes / sizeof *sizes; kind++) {
+        int m = sizes[kind / 3][0], n = sizes[kind / 3][1], k = sizes[kind / 3][2];
+        tile_limit(isas[kind % 3]);
+        fill(l->bias, N, 3);
+        fill(l->x, M * K, 1);
+        fill(l->weight, N * K, 2);
+        for (int i = 0; i < M * K; i++)
+            l->x[i] = rounded(l->x[i]);
+        for (int i = 0; i < N * K; i++)
+            l->weight[i] = rounded(l->weight[i]);
+        narrow(l, kind % 2 ? &backwards : NULL, PRECISION_BF16, m, n, k);
+        for (int i = 0; i < m * n; i++)
+            assert_true(fabs((double)l->y[i] - dot(l, k, i / n, i % n)) < 2e-6 * (1 + sqrt(k)));
+        for (int i = 0; i < M * K; i++)
+            l->x[i] = i % k ? roundf(l->x[i] * 127) : 127;
+        for (int i = 0; i < N * K; i++)
+            l->weight[i] = i % k ? roundf(l->weight[i] * 127) : -127;
+        for (int i = 0; i < N; i++)
+            l->bias[i] = (float)i;
+        narrow(l, kind % 2 ? &backwards : NULL, PRECISION_INT8, m, n, k);
+        for (int i = 0; i < m * n; i++)
+            if (fabs((double)l->y[i] - dot(l, k, i / n, i % n)) > 0.13) /* of up to 2^21 */
+                fail_msg("%s, %d x %d x %d, %d: %.9g, wanted %.9g", tile_products(PRECISION_INT8), m, n, k, i,
+                         (double)l->y[i], dot(l, k, i / n, i % n));
+    }
+    free(l);
+}
+
+static void what_does_not_fit_is_near(void **state)
+{
+    struct layer *l = aligned_alloc(64, sizeof *l);
+    static float apart[M * N];
+    memset(l, 0, sizeof *l);
+    fill(l->x, M * K, 4);
+    fill(l->weight, N * K, 5);
+    for (size_t kind = 0; kind < 6; kind++) {
+        enum precision precision = kind % 2 ? PRECISION_BF16 : PRECISION_INT8;
+        double error = 0, size = 0;
+        tile_limit(isas[kind / 2]);
+        narrow(l, NULL, precision, M, N, K);
+        for (int i = 0; i < M * N; i++) {
+            double wanted = dot(l, K, i / N, i % N);
+            error += pow((double)l->y[i] - wanted, 2);
+            size += wanted * wanted;
+        }
+        error = sqrt(error / size);
+        assert_true(error < (kind % 2 ? 4e-3 : 1e-2) && error > 1e-4); /* 2^-9 and 1 / 254, of each factor */
+        memcpy(apart, l->y, sizeof apart);
+        narrow(l, &backwards, precision, M, N, K);
+        assert_memory_equal(apart, l->y, sizeof apart);
+    }
+    free(l);
+}
+
+static void what_is_not_finite_stays_so_in_fewer_bits(void **state)
+{
+    const float bad[] = {NAN, INFINITY, -INFINITY, 3.4e38f};
+    struct layer *l = aligned_alloc(64, sizeof *l);
+    memset(l, 0, sizeof *l);
+    fill(l->weight, N * K, 6);
+    for (int i = 0; i < N * K; i++)
+        l->weight[i] = l->weight[i] > 0 ? 1.5f : -1.5f;
+    for (size_t kind = 0; kind < 24; kind++) {
+        tile_limit(isas[kind / 8]);
+        l->x[K / 2] = bad[kind / 2 % 4];
+        narrow(l, NULL, kind % 2 ? PRECISION_BF16 : PRECISION_INT8, 1, N, K);
+        if (isfinite(l->y[0]) || isfinite(l->y[N - 1]))
+            fail_msg("%s, %g: %g", tile_products(l->linear.precision), (double)l->x[K / 2], (double)l->y[0]);
+    }
+    free(l);
+}
+
+static void a_layer_too_wide_for_fewer_bits_is_fp32(void **state)
+{
+    static float x[LINEAR_K_MOST + 1], weight[LINEAR_K_MOST + 1], y;
+    static char panels[(LINEAR_K_MOST + 1) * TILE_PANEL * sizeof(float)] __attribute__((aligned(64)));
+    struct linear linear;
+    x[0] = 0.7f;
+    weight[0] = 0.9f;
+    for (int k = LINEAR_K_MOST; k <= LINEAR_K_MOST + 1; k++) {
+        tile_limit("avx512");
+        assert_true(linear_bytes(PRECISION_BF16, 1, k) <= sizeof panels);
+        linear_pack(&linear, PRECISION_BF16, 1, k, weight, NULL, NULL, panels);
+        linear_run(&linear, NULL, 1, x, TILE_PLAIN, false, &y);
+        assert_true((fabsf(y - 0.63f) < 1e-7f) == (k > LINEAR_K_MOST));
+    }
 }
 
 static void bits_depend_neither_on_crew_nor_on_rows_at_once(void **state)
 {
-    struct layer *l = calloc(1, sizeof *l);
+    struct layer *l = aligned_alloc(64, sizeof *l);
+    memset(l, 0, sizeof *l);
     static float apart[M * N];
-    l->arena = arena_new();
     fill(l->x, M * K, 4);
     fill(l->weight, N * K, 5);
-    assert_true(linear_pack(&l->linear, N, K, l->weight, NULL, NULL, l->arena));
+    linear_pack(&l->linear, PRECISION_FP32, N, K, l->weight, NULL, NULL, l->panels);
     for (size_t isa = 0; isa < 3; isa++) {
         tile_limit(isas[isa]);
         linear_run(&l->linear, NULL, M, l->x, TILE_GELU, false, l->y);
@@ -111,17 +229,16 @@ static void bits_depend_neither_on_crew_nor_on_rows_at_once(void **state)
             linear_run(&l->linear, NULL, 1, l->x + i * K, TILE_GELU, false, apart + i * N);
         assert_memory_equal(apart, l->y, sizeof apart);
     }
-    arena_free(l->arena);
     free(l);
 }
 
 static void what_is_not_finite_stays_so(void **state)
 {
     const float bad[] = {NAN, INFINITY, -INFINITY};
-    struct layer *l = calloc(1, sizeof *l);
-    l->arena = arena_new();
+    struct layer *l = aligned_alloc(64, sizeof *l);
+    memset(l, 0, sizeof *l);
     fill(l->weight, N * K, 6);
-    assert_true(linear_pack(&l->linear, N, K, l->weight, NULL, NULL, l->arena));
+    linear_pack(&l->linear, PRECISION_FP32, N, K, l->weight, NULL, NULL, l->panels);
     for (size_t i = 0; i < 3; i++) {
         l->x[K / 2] = bad[i];
         linear_run(&l->linear, NULL, 1, l->x, TILE_PLAIN, false, l->y);
@@ -133,7 +250,6 @@ static void what_is_not_finite_stays_so(void **state)
         ops_relu(1, &l->x[K / 2]);
         assert_true(i == 2 ? l->x[K / 2] <= 0 : !isfinite(l->x[K / 2]));
     }
-    arena_free(l->arena);
     free(l);
 }
 
@@ -251,6 +367,10 @@ int main(void)
     printf("# vectors here: %s\n", tile_isa());
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_size_and_activation_is_right),
+        cmocka_unit_test(what_fits_into_fewer_bits_is_computed_as_it_is),
+        cmocka_unit_test(what_does_not_fit_is_near),
+        cmocka_unit_test(what_is_not_finite_stays_so_in_fewer_bits),
+        cmocka_unit_test(a_layer_too_wide_for_fewer_bits_is_fp32),
         cmocka_unit_test(bits_depend_neither_on_crew_nor_on_rows_at_once),
         cmocka_unit_test(what_is_not_finite_stays_so),
         cmocka_unit_test(attention_is_right_for_every_kind_of_group),
