@@ -32,6 +32,7 @@ static const struct option known[] = {
     {"frame", required_argument, NULL, 'f'},   {"series", required_argument, NULL, 'S'},
     {"series-rules", required_argument, NULL, 'R'}, {"dump-input", required_argument, NULL, 'd'},
     {"picture", required_argument, NULL, 'p'}, {"isa", required_argument, NULL, 'i'},
+    {"precision", required_argument, NULL, 'P'},
     {NULL, 0, NULL, 0},
 };
 // clang-format on
@@ -51,6 +52,8 @@ static bool read_option(int which, const char *value, struct local_settings *to)
         to->input = value;
     else if (which == 'p')
         to->picture = value;
+    else if (which == 'P' && precision_read(value, &(enum precision){0}))
+        to->precision = value;
     else if (which == 'i' && tile_limit(value))
         to->isa = value;
     else if (which == 'S')
@@ -101,8 +104,8 @@ static bool find_roots(const struct local_settings *settings, const json_t *job,
     return ok;
 }
 
-static struct worker_process *start_worker(const struct local_settings *settings, const json_t *job,
-                                           int pass_fd, struct err *err)
+struct worker_process *local_worker(const struct local_settings *settings, const json_t *job, int pass_fd,
+                                    struct err *err)
 {
     struct roots roots = {0};
     struct worker_process *worker = NULL;
@@ -126,7 +129,7 @@ static json_t *do_job(const struct local_settings *settings, json_t *job, int pa
     if (!job)
         err_fail(err, ERR_INPUT, "an argument is not UTF-8");
     else
-        worker = start_worker(settings, job, pass_fd, err);
+        worker = local_worker(settings, job, pass_fd, err);
     if (worker && !worker_process_call(worker, job, settings->timeout_s * 1000, &answer, err))
         answer = NULL;
     json_object_del(answer, "ok");

@@ -13,6 +13,7 @@ struct local_settings {
     const char *model, *tensor, *nifti, *raw;
     const char *series, *series_rules; /* number or UID; a file */
     const char *input, *picture;       /* where the encoder's input goes, or a picture of it */
+    const char *precision;             /* of the image tower (tensor/tile.h); NULL: fp32 */
     const char *isa; /* no wider vectors than these in products (tensor/tile.h); NULL: all there are */
     bool json, stats;
     int threads, timeout_s, frame; /* frame from 1; 0: all */
@@ -33,6 +34,12 @@ json_t *local_list(char *const *texts, int count);
  * read and checked here. NULL with err set on failure. */
 json_t *local_study_job(const struct local_settings *settings, const char *name, struct err *err);
 
+/* A worker that may read what the settings and the job name. in: pass_fd 0: none; job NULL: what the settings
+ * name alone. owns: the caller stops it. */
+struct worker_process;
+struct worker_process *local_worker(const struct local_settings *settings, const json_t *job, int pass_fd,
+                                    struct err *err);
+
 /* One job in a fresh worker; takes `job`. NULL with err set on failure. */
 json_t *local_job(const struct local_settings *settings, json_t *job, struct err *err);
 
@@ -44,5 +51,8 @@ json_t *local_job_into(const struct local_settings *settings, json_t *job, const
 enum cli_exit local_end(const struct local_settings *settings, json_t *answer,
                         void (*show)(const struct local_settings *settings, const json_t *answer),
                         const struct err *err);
+
+/* "model measure", whose arguments are in settings->rest: how far the model in fewer bits is from fp32. */
+enum cli_exit local_measure(struct local_settings *settings);
 
 #endif

@@ -145,6 +145,8 @@ static json_t *job_of(const struct local_settings *settings, struct err *err)
     json_t *job = settings->tensor ? json_pack("{s:s,s:s}", "job", "tensor", "file", settings->tensor)
                                    : local_study_job(settings, "study", err);
     if (job && json_object_set_new(job, "model", json_string(settings->model)) == 0 &&
+        (!settings->precision ||
+         json_object_set_new(job, "precision", json_string(settings->precision)) == 0) &&
         (!settings->stats || json_object_set_new(job, "stats", json_true()) == 0) &&
         (!settings->input || json_object_set_new(job, "input_fd", json_integer(WORKER_PASSED_FD)) == 0) &&
         (!settings->picture || json_object_set_new(job, "picture_fd", json_integer(WORKER_PASSED_FD)) == 0))
@@ -159,7 +161,7 @@ enum cli_exit local_encode(int count, char **arguments)
 {
     struct err err = ERR_INIT;
     struct local_settings settings = {0};
-    if (!local_options(count, arguments, "mtjsTlSRdpi", &settings))
+    if (!local_options(count, arguments, "mtjsTlSRdpiP", &settings))
         return cli_usage("encode", "an option is wrong");
     if (!settings.model)
         return cli_usage("encode", "--model is missing");

@@ -50,10 +50,14 @@ enum cli_exit local_model(int count, char **arguments)
 {
     struct err err = ERR_INIT;
     struct local_settings settings = {0};
-    if (!local_options(count, arguments, "jTl", &settings))
+    if (!local_options(count, arguments, "jTlSRiP", &settings))
         return cli_usage("model", "an option is wrong");
+    if (settings.rest_count >= 3 && strcmp(settings.rest[0], "measure") == 0)
+        return local_measure(&settings);
+    if (settings.precision || settings.isa || settings.series || settings.series_rules)
+        return cli_usage("model", "\"check\" takes no such option");
     if (settings.rest_count != 2 || strcmp(settings.rest[0], "check") != 0)
-        return cli_usage("model", "give \"check\" and one path");
+        return cli_usage("model", "give \"check\" and one path, or \"measure\", a model folder and studies");
     settings.paths = settings.rest + 1;
     settings.path_count = 1;
     json_t *job = json_pack("{s:s,s:s}", "job", "check", "path", settings.rest[1]);

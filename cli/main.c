@@ -10,13 +10,15 @@ static const struct command {
     const char *name, *arguments, *help;
     cli_run run;
 } commands[] = {
-    {"encode",   "--model DIR [--series N|UID] [--series-rules FILE] [--dump-input OUT | --picture OUT.png] [--json] [--stats] [--threads N] [--isa ISA] [--timeout S] PATH...",
+    {"encode",   "--model DIR [--series N|UID] [--series-rules FILE] [--dump-input OUT | --picture OUT.png] [--json] [--stats] [--threads N] [--precision P] [--isa ISA] [--timeout S] PATH...",
                  "one study's files or folders in, embedding and findings out", local_encode},
-    {"encode",   "--model DIR --tensor FILE.safetensors [--json] [--stats] [--threads N] [--isa ISA] [--timeout S]",
+    {"encode",   "--model DIR --tensor FILE.safetensors [--json] [--stats] [--threads N] [--precision P] [--isa ISA] [--timeout S]",
                  "the same from a preprocessed tensor named \"input\"", local_encode},
     {"text",     "--model DIR [--json] TEXT...", "embeddings of texts", local_text},
     {"tokenize", "--model DIR [--json] TEXT", "token ids of a text", local_tokenize},
     {"model",    "check [--json] PATH", "check a model folder or one .safetensors file", local_model},
+    {"model",    "measure --precision bf16|int8 [--json] [--threads N] [--isa ISA] DIR STUDY...",
+                 "how far the model in fewer bits is from fp32; writes DIR/precision.json", local_model},
     {"volume",   "PATH... --nifti OUT.nii [--series N|UID] [--series-rules FILE] [--json]", "the chosen series as it lies in space", local_volume},
     {"pixels",   "FILE [--frame N] --raw OUT [--json] [--threads N] [--timeout S]",
                  "stored values of one frame (from 1) or all, decoded", local_pixels},

@@ -20,10 +20,11 @@ double show_number(const json_t *object, const char *key)
 
 void show_model(const json_t *model)
 {
-    printf("model      %s %s, %s; weights %.12s, prompts %.12s\n", show_text(model, "name"),
+    printf("model      %s %s, %s, %s; weights %.12s, prompts %.12s\n", show_text(model, "name"),
            show_text(model, "version"),
            json_is_true(json_object_get(model, "trained")) ? "trained" : "UNTRAINED (decides nothing)",
-           show_text(model, "weights_sha256"), show_text(model, "prompts_sha256"));
+           show_text(model, "precision"), show_text(model, "weights_sha256"),
+           show_text(model, "prompts_sha256"));
 }
 
 void show_domain(const json_t *domain)

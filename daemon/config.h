@@ -73,6 +73,7 @@ struct config_model {
     char folder[CONFIG_TEXT];
     char description_match[CONFIG_TEXT]; /* words, any of which the series or study description must have; ""
                                             all */
+    char precision[5];                   /* fp32, bf16, int8: of the image tower */
     bool live;
     char modality[17];   /* filled at start from the model folder; "" when it does not open */
     bool needs_mask;     /* likewise: a study must bring its organs' masks */

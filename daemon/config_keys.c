@@ -197,6 +197,8 @@ const struct config_key config_keys[] = {
     {"model", "folder", TEXT, MODEL_AT(folder), RESTART, "", 0, 0, NULL, "model folder, see docs/model-folder.md"},
     {"model", "description_match", TEXT, MODEL_AT(description_match), RELOAD, "", 0, 0, NULL,
      "words separated by |; a study is taken when a series description has one, any case; empty: every study"},
+    {"model", "precision", CHOICE, MODEL_AT(precision), RESTART, "fp32", 0, 0, "fp32|bf16|int8",
+     "arithmetic of the image tower; for fewer bits the folder must hold precision.json (cardioscribe model measure)"},
     {"model", "live", BOOL, MODEL_AT(live), RELOAD, "yes", 0, 0, NULL,
      "no: shadow, computed and kept but sent nowhere"},
 };

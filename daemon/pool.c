@@ -80,7 +80,8 @@ static void drop_worker(struct slot *slot)
 static bool ask_model(const struct service *service, struct worker_process *worker,
                       const struct config_model *model, json_t **ret_answer, struct err *err)
 {
-    json_t *job = json_pack("{s:s,s:s}", "job", "model", "model", model->folder);
+    json_t *job =
+        json_pack("{s:s,s:s,s:s}", "job", "model", "model", model->folder, "precision", model->precision);
     if (!job)
         return err_fail(err, ERR_NOMEM, "no memory for a job");
     embeddings_offer(service, job);
@@ -178,7 +179,8 @@ static json_t *study_job(const struct pool *pool, const struct config_model *mod
         spool_path(pool->service->spool, inputs->items[i].path, path);
         json_array_append_new(files, json_string(path));
     }
-    json_t *job = json_pack("{s:s,s:s,s:o}", "job", "study", "model", model->folder, "files", files);
+    json_t *job = json_pack("{s:s,s:s,s:s,s:o}", "job", "study", "model", model->folder, "precision",
+                            model->precision, "files", files);
     if (job) {
         embeddings_offer(pool->service, job);
         rulebook_offer(pool->service->rulebook, job);
@@ -447,9 +449,11 @@ static bool learn_model(struct pool *pool, struct worker_process *worker, struct
         known->text_digest = arena_strdup(pool->arena, digest ? digest : "");
         pool->model_count++;
         pool->service->models_ready++;
-        log_event(LOG_INFO, "model_ready", "model=%s modality=%s version=%s trained=%s weights_sha256=%.12s",
+        log_event(LOG_INFO, "model_ready",
+                  "model=%s modality=%s version=%s trained=%s precision=%s weights_sha256=%.12s",
                   log_text(model->name), modality, log_text(known->blank->model.version),
-                  known->blank->model.trained ? "yes" : "no", known->blank->model.weights_sha256);
+                  known->blank->model.trained ? "yes" : "no", known->blank->model.precision,
+                  known->blank->model.weights_sha256);
     }
     json_decref(answer);
     return ok || err_prefix(err, "model \"%s\"", model->name);

@@ -50,6 +50,7 @@ struct model_identity {
                           "cosine_mean_half" (0..1). None is a probability */
     const char *calibration; /* "none" or its identifier */
     bool trained;
+    const char *precision; /* the image tower's arithmetic: "fp32", "bf16", "int8" */
     char weights_sha256[DIGEST_HEX_SIZE], prompts_sha256[DIGEST_HEX_SIZE];
     char config_sha256[DIGEST_HEX_SIZE]; /* config.json, vocabulary, domain: thresholds, preprocessing, tokens
                                           */

@@ -26,6 +26,7 @@ struct job_bench {
     const struct crew *crew;
     struct model *model;
     char *folder;
+    enum precision precision;
     double open_s; /* what opening a model took in this job */
 };
 
@@ -111,25 +112,39 @@ static bool job_study(const json_t *job, struct arena *arena, struct pipeline_st
                  : series_rules_read(NULL, arena, &ret->rules, err);
 }
 
+static bool job_options(const struct job_bench *bench, const json_t *job, struct model_options *ret,
+                        struct err *err)
+{
+    const json_t *precision = json_object_get(job, "precision");
+    const char *name = json_string_value(precision);
+    *ret = (struct model_options){.text_folder = json_string_value(json_object_get(job, "text_cache")),
+                                  .crew = bench->crew,
+                                  .unvouched = json_is_true(json_object_get(job, "unvouched"))};
+    return !precision || (name && precision_read(name, &ret->precision)) ||
+           err_fail(err, ERR_INPUT, "the job's \"precision\" is none of fp32, bf16, int8");
+}
+
 static struct model *job_model(struct job_bench *bench, const json_t *job, struct err *err)
 {
+    struct model_options options;
     const char *folder = job_text(job, "model", err);
-    const char *kept = json_string_value(json_object_get(job, "text_cache"));
-    if (!folder)
+    if (!folder || !job_options(bench, job, &options, err))
         return NULL;
-    if (bench->folder && strcmp(bench->folder, folder) == 0 && !model_changed(bench->model))
+    if (bench->folder && strcmp(bench->folder, folder) == 0 && bench->precision == options.precision &&
+        !model_changed(bench->model))
         return bench->model;
     drop_model(bench);
     char *copy = strdup(folder);
     if (!copy)
         err_fail(err, ERR_NOMEM, "no memory for a path");
     int64_t start_ms = clock_monotonic_ms();
-    struct model *model = copy ? model_open_kept(folder, kept, bench->crew, err) : NULL;
+    struct model *model = copy ? model_open(folder, &options, err) : NULL;
     if (!model) {
         free(copy);
         return NULL;
     }
-    *bench = (struct job_bench){bench->crew, model, copy, (double)(clock_monotonic_ms() - start_ms) / 1000};
+    *bench = (struct job_bench){bench->crew, model, copy, options.precision,
+                                (double)(clock_monotonic_ms() - start_ms) / 1000};
     return model;
 }
 

@@ -26,6 +26,8 @@
  * is built in), and "series": the number or UID of the only series whose images are looked at.
  * A job with a model may hold "text_cache": DIR, a folder where text embeddings are kept between workers. The
  * answer to "model" has "text_vectors" when some had to be computed, for the daemon to keep (text_cache.h).
+ * It may also hold "precision": "fp32" (without it), "bf16" or "int8", for which the model folder must vouch
+ * (model_precision.h) unless "unvouched" is true.
  * Any job may hold "stats": true; its answer then has "stats" (job_stats.h).
  *
  * An answer has "ok": true and the members above, or "ok": false and "error" {code, reason, text} in the

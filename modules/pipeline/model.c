@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "findings/domain.h"
 #include "pipeline/model_config.h"
+#include "pipeline/model_precision.h"
 #include "pipeline/questions.h"
 #include "pipeline/segments.h"
 #include "pipeline/text_cache.h"
@@ -21,18 +22,18 @@
 #include <sys/stat.h>
 
 /* Not every model has all. */
-static const char *const file_names[] = {
-    "config.json", SAFETENSORS_NAME, SAFETENSORS_INDEX_NAME, "vocab.txt",   "vocab.json",
-    "merges.txt",  "prompts.json",   TEXT_CACHE_SHIPPED,     SEGMENTS_FILE, DOMAIN_FILE};
+static const char *const file_names[] = {"config.json",  SAFETENSORS_NAME,    SAFETENSORS_INDEX_NAME,
+                                         "vocab.txt",    "vocab.json",        "merges.txt",
+                                         "prompts.json", TEXT_CACHE_SHIPPED,  SEGMENTS_FILE,
+                                         DOMAIN_FILE,    MODEL_PRECISION_FILE};
 enum { FILE_COUNT = sizeof file_names / sizeof *file_names };
 
 struct model {
     char folder[PATH_MAX];
-    const char *text_folder;       /* while it opens; NULL: none */
-    const struct crew *crew;       /* borrowed; may be NULL */
-    struct stat files[FILE_COUNT]; /* before any was read; zeroed: not there */
-    struct arena *arena;           /* prompts and their embeddings */
-    struct faults *faults;         /* of model_check; else NULL */
+    const struct model_options *options; /* while it opens */
+    struct stat files[FILE_COUNT];       /* before any was read; zeroed: not there */
+    struct arena *arena;                 /* prompts and their embeddings */
+    struct faults *faults;               /* of model_check; else NULL */
     struct model_config config;
     struct encoder_config setup; /* its sections vision and text */
     struct safetensors *weights;
@@ -119,7 +120,18 @@ static bool load_config(struct model *model, struct err *err)
         !digest_setup(model, model->config.identity.config_sha256, err))
         return false;
     model->config.sections.faults = model->faults;
+    model->config.sections.precision = model->options->precision;
+    model->config.identity.precision = precision_name(model->options->precision);
     return encoder_config_read(&model->config.sections, &model->setup, err) && load_organs(model, err);
+}
+
+static bool vouched(const struct model *model, struct err *err)
+{
+    char path[PATH_MAX];
+    const struct model_options *options = model->options;
+    return options->precision == PRECISION_FP32 || options->unvouched ||
+           (path_in(model->folder, MODEL_PRECISION_FILE, path, err) &&
+            model_precision_check(path, options->precision, model->config.identity.weights_sha256, err));
 }
 
 static bool load_weights(struct model *model, struct err *err)
@@ -128,7 +140,9 @@ static bool load_weights(struct model *model, struct err *err)
     if (!model->weights)
         return false;
     safetensors_digest(model->weights, model->config.identity.weights_sha256);
-    model->encoder = encoder_open(&model->config.sections, model->weights, model->crew, err);
+    if (!vouched(model, err))
+        return false;
+    model->encoder = encoder_open(&model->config.sections, model->weights, model->options->crew, err);
     if (!model->encoder)
         return err->code == ERR_NONE; /* all is among the faults */
     struct score_config *score = &model->config.score;
@@ -191,7 +205,7 @@ static bool open_texts(struct model *model, struct err *err)
     if (!model->tokenizer || model->prompts.count == 0)
         return true;
     digest_texts(model);
-    text_cache_open_kept(model->texts, model->text_folder, model->text_digest);
+    text_cache_open_kept(model->texts, model->options->text_folder, model->text_digest);
     return true;
 }
 
@@ -293,39 +307,33 @@ static bool load(struct model *model, const char *folder, struct err *err)
     return true;
 }
 
-struct model *model_open(const char *folder, struct err *err)
+static struct model *open_with(const char *folder, const struct model_options *options, struct faults *faults,
+                               struct err *err)
 {
-    return model_open_kept(folder, NULL, NULL, err);
-}
-
-static struct model *open_with(const char *folder, const char *text_folder, const struct crew *crew,
-                               struct faults *faults, struct err *err)
-{
+    static const struct model_options none;
     struct model *model = calloc(1, sizeof *model);
     if (!model) {
         err_fail(err, ERR_NOMEM, "no memory for a model");
         return NULL;
     }
-    model->text_folder = text_folder;
-    model->crew = crew;
+    model->options = options ? options : &none;
     model->faults = faults;
     bool ok = load(model, folder, err) || faults_pass(faults, err);
-    model->text_folder = NULL;
+    model->options = NULL;
     if (ok && (!faults || faults->count == 0))
         return model;
     model_close(model);
     return NULL;
 }
 
-struct model *model_open_kept(const char *folder, const char *text_folder, const struct crew *crew,
-                              struct err *err)
+struct model *model_open(const char *folder, const struct model_options *options, struct err *err)
 {
-    return open_with(folder, text_folder, crew, NULL, err);
+    return open_with(folder, options, NULL, err);
 }
 
 struct model *model_check(const char *folder, struct faults *faults, struct err *err)
 {
-    return open_with(folder, NULL, NULL, faults, err);
+    return open_with(folder, NULL, faults, err);
 }
 
 void model_close(struct model *model)

@@ -15,23 +15,28 @@
 
 struct model;
 
+/* All zero: the caller alone computes, in fp32. */
+struct model_options {
+    const char *text_folder; /* where text embeddings are kept between runs (text_cache.h); NULL: nowhere */
+    const struct crew *crew; /* packs weights and computes; borrowed until model_close */
+    enum precision
+        precision;  /* of the image tower's blocks; the folder must vouch for it (model_precision.h) */
+    bool unvouched; /* it need not: to measure what it may vouch for */
+};
+
 /* Open and check a model folder: config.json, model.safetensors, vocab.txt or vocab.json and merges.txt,
  * prompts.json, domain.safetensors where config.json has a domain; or a stock Hugging Face CLIP folder, which
  * has no prompts and asks none. Weights are mapped read-only; every tensor's shape is checked against the
- * configuration; text embeddings of all prompts are computed here, once. owns: caller closes. threads: one
- * job at a time per handle. errors: ERR_INPUT (what is wrong, by file, key or tensor name with both shapes),
- * ERR_UNSUPPORTED (a value or a tensor type we do not handle), ERR_IO, ERR_NOMEM. */
-struct model *model_open(const char *folder, struct err *err);
+ * configuration; text embeddings of all prompts are there afterwards: what the folder ships
+ * (text_cache.safetensors) comes first, what is kept second, the rest is computed, in fp32. in: options NULL:
+ * all zero. owns: caller closes. threads: one job at a time per handle. errors: ERR_INPUT (what is wrong, by
+ * file, key or tensor name with both shapes), ERR_UNSUPPORTED (a value or a tensor type we do not handle),
+ * ERR_IO, ERR_NOMEM. */
+struct model *model_open(const char *folder, const struct model_options *options, struct err *err);
 
-/* The same, with a crew that packs weights and computes, borrowed until model_close (NULL: the caller alone),
- * and a folder where text embeddings are kept between runs (text_cache.h; NULL: none). What the model folder
- * ships (text_cache.safetensors) comes first, what is kept second, the rest is computed. */
-struct model *model_open_kept(const char *folder, const char *text_folder, const struct crew *crew,
-                              struct err *err);
-
-/* Open it as model_open does, but tell everything that is wrong with it: every tensor that is missing, has
- * another shape or type, is not finite or has no place, every label that lacks something; of a file's own
- * form only the first. NULL when there are faults, or err says what kept it from looking. */
+/* Open it as model_open does without options, but tell everything that is wrong with it: every tensor that is
+ * missing, has another shape or type, is not finite or has no place, every label that lacks something; of a
+ * file's own form only the first. NULL when there are faults, or err says what kept it from looking. */
 struct model *model_check(const char *folder, struct faults *faults, struct err *err);
 
 /* What must be kept of it: text_cache_told. owns: the caller drops the reference. */

@@ -23,9 +23,11 @@ void report_device_uid(const struct result *result, char uid[UID_SIZE])
 {
     char name[1024];
     const struct model_identity *model = &result->model;
+    bool narrow = result->has_model && strcmp(model->precision, "fp32") != 0; /* fp32's UID is as ever */
     if (result->has_model)
-        snprintf(name, sizeof name, "device %.256s|%.256s|%s|%s|%s", model->name, model->version,
-                 model->weights_sha256, model->prompts_sha256, model->config_sha256);
+        snprintf(name, sizeof name, "device %.256s|%.256s|%s|%s|%s%s%.16s", model->name, model->version,
+                 model->weights_sha256, model->prompts_sha256, model->config_sha256, narrow ? "|" : "",
+                 narrow ? model->precision : "");
     else
         snprintf(name, sizeof name, "device " REPORT_PRODUCT "|" CARDIOSCRIBE_VERSION);
     uid_named(name, uid);

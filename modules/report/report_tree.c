@@ -203,10 +203,11 @@ static void add_algorithm(const struct build *b, struct dicom_sr_item *parent,
     add_text(b, parent, relation, dcm("122405", "Algorithm Manufacturer"), model->manufacturer);
     add_text(b, parent, relation, dcm("111002", "Algorithm Parameters"),
              arena_printf(b->arena,
-                          "family=%s; score=%s; calibration=%s; trained=%s; weights sha256=%s; "
+                          "family=%s; score=%s; calibration=%s; trained=%s; precision=%s; weights sha256=%s; "
                           "prompts sha256=%s; config sha256=%s",
                           model->family, model->score, model->calibration, model->trained ? "yes" : "no",
-                          model->weights_sha256, model->prompts_sha256, model->config_sha256));
+                          model->precision, model->weights_sha256, model->prompts_sha256,
+                          model->config_sha256));
 }
 
 static void add_threshold(const struct build *b, struct dicom_sr_item *parent,

@@ -87,12 +87,13 @@ static json_t *model_json(const struct result *result)
     const struct model_identity *model = &result->model;
     if (!result->has_model)
         return json_null();
-    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:s,s:s,s:s}", "name", text_json(model->name),
+    return json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:o,s:s,s:s,s:s}", "name", text_json(model->name),
                      "version", text_json(model->version), "manufacturer", text_json(model->manufacturer),
                      "family", text_json(model->family), "score", text_json(model->score), "calibration",
                      text_json(model->calibration), "calibration_on", text_json(model->calibration_on),
-                     "trained", model->trained, "weights_sha256", model->weights_sha256, "prompts_sha256",
-                     model->prompts_sha256, "config_sha256", model->config_sha256);
+                     "trained", model->trained, "precision", text_json(model->precision), "weights_sha256",
+                     model->weights_sha256, "prompts_sha256", model->prompts_sha256, "config_sha256",
+                     model->config_sha256);
 }
 
 static json_t *series_json(const struct result_series *series)

@@ -293,6 +293,7 @@ static void read_model(struct reader *in, const json_t *json, struct result *out
     if (json_object_get(model, "calibration_on"))
         to->calibration_on = get_text_or_null(in, model, "calibration_on");
     to->trained = get_bool(in, model, "trained");
+    to->precision = json_object_get(model, "precision") ? get_text(in, model, "precision") : "fp32";
     get_digest(in, model, "weights_sha256", to->weights_sha256);
     get_digest(in, model, "prompts_sha256", to->prompts_sha256);
     get_digest(in, model, "config_sha256", to->config_sha256);

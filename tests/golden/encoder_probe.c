@@ -207,7 +207,7 @@ static int score(const char *folder, const char *input_path)
 {
     struct err err = ERR_INIT;
     struct arena *arena = arena_new();
-    struct model *model = model_open(folder, &err);
+    struct model *model = model_open(folder, NULL, &err);
     bool ok = model && print_scores(model, input_path, arena, &err);
     model_close(model);
     arena_free(arena);

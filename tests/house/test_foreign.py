@@ -13,6 +13,7 @@ FOREIGN = [
     (r"cblas\.h", ["modules/tensor/gemm.c"]),
     (r"openssl/.*", ["modules/base/digest.c"]),
     (r"uuid/uuid\.h", ["modules/base/uid.c"]),
+    (r"immintrin\.h", ["modules/tensor/tile.c"]),
     (r"png\.h", ["modules/base/picture.c"]),
     (r"utf8proc\.h", ["modules/text/*"]),
     (r"microhttpd\.h", ["daemon/api.c"]),

@@ -105,7 +105,7 @@ static int drop_domain(void **state)
 static struct model *open_copy(void)
 {
     struct err err = ERR_INIT;
-    struct model *model = model_open(copy, &err);
+    struct model *model = model_open(copy, NULL, &err);
     if (!model)
         fail_msg("%s", err.text);
     return model;
@@ -114,7 +114,7 @@ static struct model *open_copy(void)
 static void refused(enum err_code code, const char *words)
 {
     struct err err = ERR_INIT;
-    assert_null(model_open(copy, &err));
+    assert_null(model_open(copy, NULL, &err));
     assert_int_equal(err.code, code);
     if (!strstr(err.text, words))
         fail_msg("\"%s\" does not say \"%s\"", err.text, words);
@@ -157,7 +157,7 @@ static bool encode(struct model *model, const float *values, float *embedding, s
 static void states_its_identity(void **state)
 {
     struct err err = ERR_INIT;
-    struct model *model = model_open(demo, &err);
+    struct model *model = model_open(demo, NULL, &err);
     char path[4096], hex[DIGEST_HEX_SIZE];
     int zyx[3];
     const struct model_identity *id = model_identity(model);
@@ -183,7 +183,7 @@ static void states_its_identity(void **state)
 static void config_digest(char hex[DIGEST_HEX_SIZE])
 {
     struct err err = ERR_INIT;
-    struct model *model = model_open(copy, &err);
+    struct model *model = model_open(copy, NULL, &err);
     assert_non_null(model);
     memcpy(hex, model_identity(model)->config_sha256, DIGEST_HEX_SIZE);
     model_close(model);
@@ -214,7 +214,7 @@ static void a_folder_written_to_is_noticed(void **state)
 {
     struct err err = ERR_INIT;
     size_t size;
-    struct model *model = model_open(copy, &err);
+    struct model *model = model_open(copy, NULL, &err);
     assert_false(model_changed(model));
     char *bytes = read_demo("model.safetensors", &size);
     bytes[size - 1] ^= 1;
@@ -227,7 +227,7 @@ static void a_folder_written_to_is_noticed(void **state)
 static void embeds_to_unit_length_and_the_same_every_time(void **state)
 {
     struct err err = ERR_INIT;
-    struct model *model = model_open(demo, &err);
+    struct model *model = model_open(demo, NULL, &err);
     float *input = new_input(model, 0), *other = new_input(model, 0.25f), one[64], two[64], three[64];
     double length = 0, difference = 0;
     assert_int_equal(model_dim(model), 64);
@@ -453,7 +453,7 @@ static void several_prompts_are_averaged_and_renormalised(void **state)
 static void not_assessed_lists_every_label(void **state)
 {
     struct err err = ERR_INIT;
-    struct model *model = model_open(demo, &err);
+    struct model *model = model_open(demo, NULL, &err);
     struct arena *arena = arena_new();
     struct finding *findings;
     int count;
@@ -469,7 +469,7 @@ static void not_assessed_lists_every_label(void **state)
 static void tokenizes_with_special_tokens(void **state)
 {
     struct err err = ERR_INIT;
-    struct model *model = model_open(demo, &err);
+    struct model *model = model_open(demo, NULL, &err);
     struct arena *arena = arena_new();
     int *ids, count;
     float embedding[64];

@@ -250,7 +250,7 @@ static void copy_model(void)
 static struct model *open_copy(const char *folder)
 {
     struct err err = ERR_INIT;
-    struct model *model = model_open_kept(copy, folder, NULL, &err);
+    struct model *model = model_open(copy, &(struct model_options){.text_folder = folder}, &err);
     if (!model)
         fail_msg("%s", err.text);
     return model;
@@ -373,7 +373,7 @@ static void shipped_vectors_come_first(void **state)
     model_close(model);
     vector[dim - 1] = 2;
     ship(label, vector, dim);
-    assert_null(model_open(copy, &err));
+    assert_null(model_open(copy, NULL, &err));
     assert_int_equal(err.code, ERR_INPUT);
     assert_non_null(strstr(err.text, "text_cache.safetensors: tensor labels."));
     assert_non_null(strstr(err.text, "is 2 long, not 1"));

@@ -109,7 +109,7 @@ static inline struct result analysed(struct finding *findings, int count)
     struct result result = {
         .analysed = true,
         .has_model = true,
-        .model = {"demo", "1", "nobody", "cardiac-clip", "pair_softmax", "none", true, "", ""},
+        .model = {"demo", "1", "nobody", "cardiac-clip", "pair_softmax", "none", true, "fp32", "", ""},
         .findings = findings,
         .finding_count = count,
         .modality = "CT",

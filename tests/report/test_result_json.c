@@ -85,6 +85,7 @@ static struct result sample(void)
                                       .score = "pair_softmax",
                                       .calibration = "platt-1",
                                       .trained = true,
+                                      .precision = "int8",
                                       .calibration_on = "200 phantoms"},
                             .embedding = embedding,
                             .embedding_dim = 2,

@@ -1,0 +1,212 @@
+#include "base/file.h"
+#include "local.h"
+#include "pipeline/model_precision.h"
+#include "pipeline/worker_process.h"
+#include "show.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef CARDIOSCRIBE_VERSION
+#define CARDIOSCRIBE_VERSION "unknown"
+#endif
+
+/* What is found of one study and of all. */
+struct apart {
+    double cosine_least, probability_most;
+    int studies, findings, states_changed;
+    json_t *weights_sha256;
+};
+
+/* ---- two results of one study ---- */
+
+static void compare_vectors(const json_t *a, const json_t *b, struct apart *apart)
+{
+    double dot = 0, aa = 0, bb = 0;
+    for (size_t i = 0; i < json_array_size(a); i++) {
+        double x = json_number_value(json_array_get(a, i)), y = json_number_value(json_array_get(b, i));
+        dot += x * y;
+        aa += x * x;
+        bb += y * y;
+    }
+    double cosine = json_array_size(a) == json_array_size(b) && aa > 0 && bb > 0 ? dot / sqrt(aa * bb) : -1;
+    apart->cosine_least = fmin(apart->cosine_least, cosine);
+}
+
+static void compare_findings(const json_t *a, const json_t *b, struct apart *apart)
+{
+    for (size_t i = 0; i < json_array_size(a); i++) {
+        const json_t *one = json_array_get(a, i), *other = json_array_get(b, i);
+        apart->findings++;
+        apart->states_changed += strcmp(show_text(one, "state"), show_text(other, "state")) != 0;
+        apart->probability_most = fmax(apart->probability_most, fabs(show_number(one, "probability") -
+                                                                     show_number(other, "probability")));
+    }
+}
+
+/* Of an organ-grounded model every organ has a vector. */
+static void compare(const json_t *a, const json_t *b, struct apart *apart)
+{
+    const json_t *organs = json_object_get(a, "organs"), *others = json_object_get(b, "organs");
+    if (json_is_array(json_object_get(a, "embedding")))
+        compare_vectors(json_object_get(a, "embedding"), json_object_get(b, "embedding"), apart);
+    for (size_t i = 0; i < json_array_size(organs); i++) {
+        const json_t *vector = json_object_get(json_array_get(organs, i), "embedding");
+        if (vector)
+            compare_vectors(vector, json_object_get(json_array_get(others, i), "embedding"), apart);
+    }
+    compare_findings(json_object_get(a, "findings"), json_object_get(b, "findings"), apart);
+    apart->studies++;
+}
+
+/* ---- the studies ---- */
+
+static bool is_tensor(const char *path)
+{
+    const char *end = strrchr(path, '.');
+    return end && strcmp(end, ".safetensors") == 0;
+}
+
+static json_t *job_on(const struct local_settings *settings, char *const *path, const char *precision,
+                      struct err *err)
+{
+    struct local_settings one = *settings;
+    one.paths = path;
+    one.path_count = 1;
+    json_t *job = is_tensor(*path) ? json_pack("{s:s,s:s}", "job", "tensor", "file", *path)
+                                   : local_study_job(&one, "study", err);
+    if (job && json_object_set_new(job, "model", json_string(settings->model)) == 0 &&
+        json_object_set_new(job, "precision", json_string(precision)) == 0)
+        json_object_set_new(job, "unvouched", json_true());
+    else if (err->code == ERR_NONE)
+        err_fail(err, ERR_INPUT, "an argument is not UTF-8");
+    return job;
+}
+
+static json_t *result_of(const struct local_settings *settings, struct worker_process *worker,
+                         char *const *path, const char *precision, struct err *err)
+{
+    json_t *answer = NULL, *job = job_on(settings, path, precision, err);
+    bool ok = job && err->code == ERR_NONE &&
+              worker_process_call(worker, job, settings->timeout_s * 1000, &answer, err);
+    json_decref(job);
+    json_t *result = ok ? json_incref(json_object_get(answer, "result")) : NULL;
+    json_decref(answer);
+    return result;
+}
+
+/* What is not analysed is told and not counted. */
+static bool measure_one(const struct local_settings *settings, struct worker_process *const workers[2],
+                        char *const *path, struct apart *apart, struct err *err)
+{
+    json_t *exact = result_of(settings, workers[0], path, "fp32", err);
+    json_t *other = exact ? result_of(settings, workers[1], path, settings->precision, err) : NULL;
+    if (other && json_is_true(json_object_get(exact, "analysed"))) {
+        compare(exact, other, apart);
+        json_decref(apart->weights_sha256);
+        apart->weights_sha256 =
+            json_incref(json_object_get(json_object_get(exact, "model"), "weights_sha256"));
+    } else if (other) {
+        fprintf(stderr, "cardioscribe: %s: not analysed (%s), not counted\n", *path,
+                show_text(exact, "reason"));
+    }
+    json_decref(exact);
+    json_decref(other);
+    return other || err_prefix(err, "%s", *path);
+}
+
+static bool measure(const struct local_settings *settings, struct apart *apart, struct err *err)
+{
+    struct worker_process *workers[2] = {local_worker(settings, NULL, 0, err)};
+    workers[1] = workers[0] ? local_worker(settings, NULL, 0, err) : NULL;
+    bool ok = workers[1];
+    for (int i = 0; ok && i < settings->path_count; i++)
+        ok = measure_one(settings, workers, settings->paths + i, apart, err);
+    worker_process_stop(workers[0]);
+    worker_process_stop(workers[1]);
+    return ok && (apart->studies > 0 || err_fail(err, ERR_INPUT, "none of these studies could be analysed"));
+}
+
+/* ---- what is written ---- */
+
+static json_t *entry_of(const struct apart *apart, enum precision precision)
+{
+    return json_pack("{s:O,s:s,s:s,s:i,s:f,s:f,s:i,s:i,s:f}", "weights_sha256", apart->weights_sha256,
+                     "version", CARDIOSCRIBE_VERSION, "products", tile_products(precision), "studies",
+                     apart->studies, "cosine_least", apart->cosine_least, "cosine_bound",
+                     model_precision_bound(precision), "findings", apart->findings, "states_changed",
+                     apart->states_changed, "probability_most", apart->probability_most);
+}
+
+static bool write_file(const char *path, const json_t *file, struct err *err)
+{
+    char part[PATH_MAX];
+    if (snprintf(part, sizeof part, "%s.part", path) >= (int)sizeof part)
+        return err_fail(err, ERR_INPUT, "the model folder's name is too long");
+    int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return err_errno(err, "create %s", part);
+    char *text = json_dumps(file, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
+    bool ok = text ? file_write(fd, text, strlen(text), err) && file_write(fd, "\n", 1, err)
+                   : err_fail(err, ERR_NOMEM, "no memory for %s", path);
+    free(text);
+    close(fd);
+    return ok && file_commit(part, path, err);
+}
+
+/* Beside what the file says of the other precision. owns: caller drops what was written. */
+static json_t *record(const struct local_settings *settings, enum precision precision,
+                      const struct apart *apart, struct err *err)
+{
+    char path[PATH_MAX];
+    if (snprintf(path, sizeof path, "%s/" MODEL_PRECISION_FILE, settings->model) >= (int)sizeof path) {
+        err_fail(err, ERR_INPUT, "the model folder's name is too long");
+        return NULL;
+    }
+    json_t *file = model_precision_read(path, err), *entry = entry_of(apart, precision);
+    bool ok = file && entry;
+    ok = ok &&
+         (json_object_set(file, settings->precision, entry) == 0 ||
+          err_fail(err, ERR_NOMEM, "no memory for %s", path)) &&
+         write_file(path, file, err);
+    json_decref(file);
+    if (ok)
+        return entry;
+    json_decref(entry);
+    return NULL;
+}
+
+static void show(const struct local_settings *settings, const json_t *entry)
+{
+    printf("precision  %s (%s) against fp32, %d studies\n", settings->precision, show_text(entry, "products"),
+           (int)show_number(entry, "studies"));
+    printf("embedding  cosine at least %.6f, wanted %.6f: %s\n", show_number(entry, "cosine_least"),
+           show_number(entry, "cosine_bound"),
+           show_number(entry, "cosine_least") >= show_number(entry, "cosine_bound") ? "may be used"
+                                                                                    : "REFUSED");
+    printf("findings   %d, of which %d change their state; probabilities at most %.4f apart\n",
+           (int)show_number(entry, "findings"), (int)show_number(entry, "states_changed"),
+           show_number(entry, "probability_most"));
+}
+
+enum cli_exit local_measure(struct local_settings *settings)
+{
+    struct err err = ERR_INIT;
+    struct apart apart = {.cosine_least = 1};
+    enum precision precision = PRECISION_FP32;
+    if (!settings->precision || !precision_read(settings->precision, &precision) ||
+        precision == PRECISION_FP32)
+        return cli_usage("model", "--precision bf16 or int8 is missing");
+    settings->model = settings->rest[1];
+    settings->paths = settings->rest + 2;
+    settings->path_count = settings->rest_count - 2;
+    json_t *entry = measure(settings, &apart, &err) ? record(settings, precision, &apart, &err) : NULL;
+    bool within = entry && apart.cosine_least >= model_precision_bound(precision);
+    json_decref(apart.weights_sha256);
+    enum cli_exit ended = local_end(settings, entry, show, &err);
+    return ended != CLI_OK || within ? ended : CLI_REFUSED;
+}

@@ -1,0 +1,52 @@
+"""A model in fewer bits in the running service: asked for by its section, vouched for by its folder, said in every output."""
+import shutil
+import subprocess
+
+import pydicom
+import pytest
+
+from counterparts import dciodvfy_errors, send, texts
+from service import CLI, MODEL, TIME_FACTOR, wait_for
+from studies import ct_study
+
+
+@pytest.fixture
+def measured(tmp_path):
+    """A copy of the model that vouches for int8, measured on one study."""
+    folder, study = shutil.copytree(MODEL, tmp_path / "model"), tmp_path / "study"
+    study.mkdir()
+    for number, one in enumerate(ct_study(seed=3).objects):
+        one.save_as(study / f"{number}.dcm", write_like_original=False)
+    subprocess.run([CLI, "model", "measure", "--precision", "int8", folder, study], check=True, capture_output=True,
+                   timeout=120 * TIME_FACTOR)
+    return folder
+
+
+def test_every_output_says_in_which_precision_it_was_made(start_daemon, storescp, measured):
+    daemon = start_daemon(peers=[storescp.peer()],
+                          models=[{"name": "exact", "folder": measured},
+                                  {"name": "quick", "folder": measured, "precision": "int8"}])
+    assert [one["precision"] for one in daemon.get("/api/v1/status")["models"]] == ["fp32", "int8"]
+    study = ct_study(seed=4)
+    send(daemon, study.objects)
+    shown = daemon.wait_reported(study.uid, reports=2, limit_s=90)
+    made = {one["model_section"]: one["model"]["precision"] for one in shown["results"]}
+    assert made == {"exact": "fp32", "quick": "int8"}
+    said = set()
+    for path in storescp.files(study.uid):
+        assert dciodvfy_errors(path) == []
+        said |= {precision for precision in ("fp32", "int8")
+                 for text in texts(pydicom.dcmread(path)) if f"precision={precision};" in text}
+    assert said == {"fp32", "int8"}
+
+
+def test_what_the_folder_does_not_vouch_for_is_not_analysed(start_daemon, storescp, measured):
+    daemon = start_daemon(peers=[storescp.peer()], models=[{"name": "quick", "folder": measured, "precision": "bf16"}],
+                          wait=False)
+    daemon.launch()
+    wait_for("the listener", lambda: "event=ready" in daemon.log(), 60)
+    assert not daemon.ready() and "precision bf16 was never measured on these weights" in daemon.log()
+    study = ct_study(seed=5)
+    send(daemon, study.objects)
+    result, = daemon.wait_reported(study.uid, limit_s=90)["results"]
+    assert not result["analysed"] and result["reason"] == "model_unavailable"

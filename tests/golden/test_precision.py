@@ -1,0 +1,146 @@
+"""The image tower in fewer bits: transformers' CLIPModel whose blocks multiply as tensor/tile.h says, in whole numbers or in
+bfloat16, against the service; and what must be measured before it may be used."""
+import json
+import shutil
+
+import numpy
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import clip_reference as clip
+from test_clip import ask, command  # noqa: F401
+
+SIZES = dict(clip.SMALL, vision=dict(clip.SMALL["vision"], hidden_size=192, intermediate_size=768,
+                                     num_attention_heads=6, image_size=140, num_hidden_layers=1))
+ISAS = ("baseline", "avx2", "avx512")
+
+
+def rounded_to_units(x):
+    """Whole numbers up to 127 and the unit of each row, in float32."""
+    largest = x.abs().amax(-1, keepdim=True).float()
+    return (x * (127 / largest)).round().double(), (largest / 127).double()
+
+
+def in_int8(x, weight, bias):
+    (whole_x, unit_x), (whole_w, unit_w) = rounded_to_units(x), rounded_to_units(weight)
+    return ((whole_x @ whole_w.T) * (unit_x * unit_w.T) + bias).float()
+
+
+def in_bf16(x, weight, bias):
+    x, weight = (one.to(torch.bfloat16).double() for one in (x, weight))
+    return (x @ weight.T + bias).float()
+
+
+class Narrow(torch.nn.Module):
+    def __init__(self, linear, multiply):
+        super().__init__()
+        self.linear, self.multiply = linear, multiply
+
+    def forward(self, x):
+        return self.multiply(x, self.linear.weight, self.linear.bias.double())
+
+
+def narrowed(model, multiply):
+    for layer in model.vision_model.encoder.layers:
+        for owner, names in ((layer.self_attn, ("q_proj", "k_proj", "v_proj", "out_proj")), (layer.mlp, ("fc1", "fc2"))):
+            for name in names:
+                setattr(owner, name, Narrow(getattr(owner, name), multiply))
+    return model
+
+
+@torch.no_grad()
+def embedding(model, pixels):
+    unit = torch.nn.functional.normalize(model.get_image_features(pixels).double(), dim=-1).mean(0)
+    return torch.nn.functional.normalize(unit, dim=0).numpy()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return clip.save(clip.make(SIZES), tmp_path / "m")
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    """Tensors of three studies."""
+    made = []
+    for number in range(3):
+        made.append(tmp_path / f"{number}.safetensors")
+        save_file({"input": torch.from_numpy(clip.pixels(4, 140, seed=number))}, made[-1])
+    return made
+
+
+def measure(command, folder, precision, inputs, *words):  # noqa: F811
+    return ask(command, "model", "measure", "--precision", precision, "--json", *words, folder, *inputs)
+
+
+@pytest.mark.parametrize("isa", ISAS)
+@pytest.mark.parametrize("precision, multiply", [("int8", in_int8), ("bf16", in_bf16)])
+def test_the_blocks_multiply_as_stated(command, folder, inputs, precision, multiply, isa):  # noqa: F811
+    path, = inputs[:1]
+    measure(command, folder, precision, [path], "--isa", isa)
+    answer = ask(command, "encode", "--model", folder, "--tensor", path, "--json", "--precision", precision, "--isa", isa)
+    assert answer["model"]["precision"] == precision
+    found = numpy.array(answer["embedding"])
+    pixels = torch.from_numpy(clip.pixels(4, 140, seed=0))
+    exact, narrow = embedding(clip.make(SIZES), pixels), embedding(narrowed(clip.make(SIZES), multiply), pixels)
+    # One block: a value between two units is rounded either way by the last bit of what came before, and what follows with it.
+    assert numpy.linalg.norm(found - narrow) < 0.2 * numpy.linalg.norm(exact - narrow)
+    assert numpy.linalg.norm(exact - narrow) > 1e-4
+
+
+def test_what_is_measured_is_how_far_they_are_apart(command, folder, inputs):  # noqa: F811
+    said = measure(command, folder, "int8", inputs)
+    cosines = []
+    for path in inputs:
+        exact, narrow = (numpy.array(ask(command, "encode", "--model", folder, "--tensor", path, "--json", *words)["embedding"])
+                         for words in ((), ("--precision", "int8")))
+        cosines.append(exact @ narrow / numpy.linalg.norm(exact) / numpy.linalg.norm(narrow))
+    assert said["studies"] == 3 and said["findings"] == 0 and said["states_changed"] == 0
+    assert abs(said["cosine_least"] - min(cosines)) < 1e-7 and 0.99 < min(cosines) < 1 - 1e-7
+    kept = json.loads((folder / "precision.json").read_text())
+    assert kept["int8"]["cosine_least"] == pytest.approx(said["cosine_least"], abs=1e-8)
+    measure(command, folder, "bf16", inputs)
+    assert set(json.loads((folder / "precision.json").read_text())) == {"int8", "bf16"}
+
+
+def test_what_nobody_measured_is_not_opened(command, folder, inputs):  # noqa: F811
+    words = ("encode", "--model", folder, "--tensor", inputs[0], "--json", "--precision")
+    assert "precision_not_measured" in ask(command, *words, "int8", ok=False)
+    assert ask(command, *words, "fp32")["model"]["precision"] == "fp32"
+    measure(command, folder, "int8", inputs)
+    ask(command, *words, "int8")
+    assert "precision_not_measured" in ask(command, *words, "bf16", ok=False)
+    weights = load_file(folder / "model.safetensors")
+    weights["visual_projection.weight"][0, 0] += 1
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    assert "precision_not_measured" in ask(command, *words, "int8", ok=False)
+
+
+def test_what_lies_outside_its_bound_is_not_opened(command, folder, inputs):  # noqa: F811
+    said = measure(command, folder, "int8", inputs)
+    path = folder / "precision.json"
+    for bound, opens in ((said["cosine_least"] - 1e-6, True), (said["cosine_least"] + 1e-6, False)):
+        path.write_text(json.dumps({"int8": dict(said, cosine_bound=bound)}))
+        told = ask(command, "encode", "--model", folder, "--tensor", inputs[0], "--json", "--precision", "int8", ok=opens)
+        assert opens or "precision_out_of_bound" in told
+    path.write_text('{"int8": {"cosine_least": 1}}')
+    assert "precision.json" in ask(command, "encode", "--model", folder, "--tensor", inputs[0], "--precision", "int8", ok=False)
+
+
+def test_a_measurement_outside_the_bound_ends_with_1(command, folder, inputs, tmp_path):  # noqa: F811
+    """The same model, but one input of a layer is a thousand times the others: one scale cannot hold both."""
+    weights = load_file(folder / "model.safetensors")
+    for name, factor in (("layer_norm2.weight", 1000), ("layer_norm2.bias", 1000), ("mlp.fc1.weight", 0.001)):
+        weights[f"vision_model.encoder.layers.0.{name}"][..., 0] *= factor
+    coarse = tmp_path / "coarse"
+    shutil.copytree(folder, coarse)
+    save_file(weights, coarse / "model.safetensors", metadata={"format": "pt"})
+    told = ask(command, "model", "measure", "--precision", "int8", coarse, *inputs, ok=False)
+    assert told == ""
+    assert json.loads((coarse / "precision.json").read_text())["int8"]["cosine_least"] < 0.999
+
+
+@pytest.mark.parametrize("words", [(), ("--precision", "fp32"), ("--precision", "int4")])
+def test_measuring_needs_a_precision(command, folder, inputs, words):  # noqa: F811
+    assert "precision" in ask(command, "model", "measure", *words, folder, *inputs, ok=False)
