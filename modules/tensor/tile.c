@@ -1,3 +1,6 @@
+#ifdef __SANITIZE_ADDRESS__ /* with a check of every access the unrolled loops take minutes to compile */
+#pragma GCC optimize("O1")
+#endif
 #include "tensor/tile.h"
 
 #include "tensor/lane.h"
@@ -19,7 +22,6 @@ typedef int32_t i8 __attribute__((vector_size(32), aligned(4), may_alias));
 typedef int32_t i16 __attribute__((vector_size(64), aligned(4), may_alias));
 typedef uint32_t u4 __attribute__((vector_size(16), aligned(4), may_alias));
 typedef uint32_t u8 __attribute__((vector_size(32), aligned(4), may_alias));
-typedef uint32_t u16 __attribute__((vector_size(64), aligned(4), may_alias));
 
 INLINE float act_lane(enum tile_act act, float x)
 {
@@ -131,20 +133,6 @@ struct two_v8 {
 #define KERNEL_X       struct two_floats
 #define KERNEL_W       struct two_v8
 #define KERNEL_LOAD(b) PAIR_LOAD(v8, u8, b)
-#define KERNEL_DOT     PAIR_DOT
-#include "tensor/tile_kernel.inc"
-
-struct two_v16 {
-    v16 a, b;
-};
-#define KERNEL_NAME    bf16_avx512
-#define KERNEL_CPU     CPU_AVX512
-#define KERNEL_SUM     v16
-#define KERNEL_ROWS    12
-#define KERNEL_GROUP   2
-#define KERNEL_X       struct two_floats
-#define KERNEL_W       struct two_v16
-#define KERNEL_LOAD(b) PAIR_LOAD(v16, u16, b)
 #define KERNEL_DOT     PAIR_DOT
 #include "tensor/tile_kernel.inc"
 
@@ -319,7 +307,6 @@ static const struct kernel fp32[] = {
 static const struct kernel bf16[] = {
 #ifdef __x86_64__
     {"avx512bf16", AVX512, has_bf16, bf16_avx512bf16, 12, FORM_BF16_PAIRS},
-    {"avx512", AVX512, has_avx512, bf16_avx512, 12, FORM_BF16_FLOATS},
     {"avx2", AVX2, has_avx2, bf16_avx2, 6, FORM_BF16_FLOATS},
 #endif
     {"baseline", BASELINE, always, bf16_baseline, 4, FORM_BF16_FLOATS},
