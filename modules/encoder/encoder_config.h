@@ -10,6 +10,8 @@
 
 #include <jansson.h>
 
+struct shelf;
+
 /* Parts of config.json, borrowed. A section that is absent is NULL. */
 struct encoder_sections {
     const char *family;
@@ -17,6 +19,7 @@ struct encoder_sections {
     const json_t *slice_pool, *unet, *organ;
     struct faults *faults;    /* where all that is wrong with the weights goes; NULL: the first stops */
     enum precision precision; /* of the linear layers in the image tower's blocks; all else is fp32 */
+    struct shelf *shelf; /* where packed weights are laid, or lie already; NULL: in memory of their own */
 };
 
 enum encoder_arch { ENCODER_VIT, ENCODER_SPACETIME_VIT, ENCODER_UNET };

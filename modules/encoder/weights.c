@@ -1,5 +1,6 @@
 #include "encoder/weights.h"
 
+#include "base/shelf.h"
 #include "encoder/weights_alias.h"
 #include "tensor/ops.h"
 
@@ -25,6 +26,7 @@ bool weights_init(struct weights *weights, const struct encoder_sections *sectio
                                 .arena = arena,
                                 .crew = crew,
                                 .precision = sections->precision,
+                                .shelf = sections->shelf,
                                 .faults = sections->faults,
                                 .faults_before = sections->faults ? sections->faults->count : 0};
     weights->taken = ARENA_ARRAY(arena, bool, (size_t)safetensors_count(file));
@@ -153,6 +155,8 @@ static bool take_one(struct weights *weights, const struct tensor *tensor, const
 {
     if (!check_shape(tensor, axes, err))
         return false;
+    if (weights->packed)
+        return true;
     size_t count = (size_t)tensor_count(tensor);
     const float *values = (const float *)(const void *)tensor->data;
     if (!tensor_is_f32(tensor)) {
@@ -193,8 +197,8 @@ static bool take_split(struct weights *weights, const char *canonical, const cha
     int split = split_of(pattern);
     int part_axes[TENSOR_RANK_MAX] = {axes[0] / 3, axes[1]};
     size_t part_count = (size_t)part_axes[0] * (size_t)(axes[1] ? axes[1] : 1);
-    float *joined = room(weights, 3 * part_count);
-    if (!joined)
+    float *joined = weights->packed ? NULL : room(weights, 3 * part_count);
+    if (!joined && !weights->packed)
         return err_fail(err, ERR_NOMEM, "no memory for tensor %.90s", canonical);
     for (size_t i = 0; i < 3; i++) {
         char name[NAME_SIZE];
@@ -202,12 +206,16 @@ static bool take_split(struct weights *weights, const char *canonical, const cha
         const struct tensor *tensor = find(weights, name);
         if (!tensor)
             return missing(canonical, name, err);
-        if (!check_shape(tensor, part_axes, err) || !tensor_to_f32(tensor, joined + i * part_count, err))
+        if (!check_shape(tensor, part_axes, err))
+            return false;
+        if (weights->packed)
+            continue;
+        if (!tensor_to_f32(tensor, joined + i * part_count, err))
             return false;
         safetensors_drop(weights->file, tensor);
     }
     *ret = joined;
-    return check_finite(canonical, 3 * part_count, joined, err);
+    return weights->packed || check_finite(canonical, 3 * part_count, joined, err);
 }
 
 static bool take_at(struct weights *weights, const char *name, int i, int j, const int *axes,
@@ -248,10 +256,16 @@ static bool pack(struct weights *weights, enum precision precision, const int *a
         k *= *axis;
     if (weights->faults && weights->faults->count > weights->faults_before)
         return true;
-    void *panels = arena_alloc(weights->arena, linear_bytes(precision, axes[0], k), 1);
+    size_t bytes = linear_bytes(precision, axes[0], k);
+    void *panels = weights->shelf ? shelf_next(weights->shelf, bytes) : arena_alloc(weights->arena, bytes, 1);
+    if (!panels && weights->packed)
+        return err_fail(err, ERR_BUG, "what was packed before has no matrix of %d x %d here", axes[0], k);
     if (!panels)
         return err_fail(err, ERR_NOMEM, "no memory for a matrix of %d x %d", axes[0], k);
-    linear_pack(ret, precision, axes[0], k, values, NULL, weights->crew, panels);
+    if (weights->packed)
+        linear_take(ret, precision, axes[0], k, NULL, panels);
+    else
+        linear_pack(ret, precision, axes[0], k, values, NULL, weights->crew, panels);
     if (weights->mapped)
         safetensors_drop(weights->file, weights->mapped);
     return true;
@@ -261,13 +275,14 @@ static bool take_linear(struct weights *weights, enum precision precision, const
                         const char *bias_name, int layer, const int *axes, struct linear *ret,
                         struct err *err)
 {
-    const float *values;
+    const float *values = NULL;
     *ret = (struct linear){0};
     weights->packing = true;
+    weights->packed = shelf_is_full(weights->shelf);
     weights->mapped = NULL;
     bool ok = weights_take(weights, name, layer, axes, &values, err) &&
               pack(weights, precision, axes, values, ret, err);
-    weights->packing = false;
+    weights->packing = weights->packed = false;
     return ok &&
            (!bias_name || weights_take(weights, bias_name, layer, WEIGHTS_AXES(axes[0]), &ret->bias, err));
 }

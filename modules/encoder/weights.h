@@ -14,9 +14,10 @@
 struct weights_alias;
 
 /* Which tensors of a file have been taken. What is not float32, not aligned or split over several tensors is
- * converted into the arena, what a linear layer needs is packed into it, and their pages of the file are
- * given back; everything else stays where it is mapped. So there is never more than one copy of the weights
- * in memory, and one tensor. */
+ * converted into the arena, what a linear layer needs is packed into it or onto the shelf, and their pages of
+ * the file are given back; everything else stays where it is mapped. So there is never more than one copy of
+ * the weights in memory, and one tensor. Of what lies on a full shelf only name and shape are looked at: who
+ * filled it has read the values of the same file. */
 struct weights {
     const struct safetensors *file;
     const struct weights_alias *alias; /* of the family */
@@ -27,16 +28,19 @@ struct weights {
     int faults_before;        /* of other parts of the folder */
     const struct crew *crew;  /* who packs, and computes later; may be NULL */
     enum precision precision; /* of a block's linear layers */
+    struct shelf *shelf;      /* may be NULL */
     /* Of the tensor that is being packed: */
     bool packing;
+    bool packed;                 /* it lies on the shelf, its values are not needed */
     const struct tensor *mapped; /* where it lies in the file as it is needed, or NULL */
     float *scratch;              /* [scratch_count] */
     size_t scratch_count;
     struct weights_blank *blanks;
 };
 
-/* in: family and faults of sections. With faults, a tensor that does not fit is told there and zeros stand in
- * for it until weights_done: what is bound is then good for nothing but more checks. errors: ERR_NOMEM. */
+/* in: family, faults and shelf of sections. With faults, a tensor that does not fit is told there and zeros
+ * stand in for it until weights_done: what is bound is then good for nothing but more checks. errors:
+ * ERR_NOMEM. */
 bool weights_init(struct weights *weights, const struct encoder_sections *sections,
                   const struct safetensors *file, const struct crew *crew, struct arena *arena,
                   struct err *err);
@@ -52,8 +56,9 @@ bool weights_take(struct weights *weights, const char *name, int layer, const in
 /* The same with two numbers, for "{i}" and "{j}". */
 bool weights_take_at(struct weights *weights, const char *name, int i, int j, const int *axes,
                      const float **ret, struct err *err);
-/* A linear layer: its matrix packed into the arena, its bias as weights_take takes it. in: axes [n, ...] of
- * the matrix, whose other axes make up k; bias_name NULL: there is none. */
+/* A linear layer: its matrix packed into the arena or on the shelf, its bias as weights_take takes it. in:
+ * axes [n, ...] of the matrix, whose other axes make up k; bias_name NULL: there is none. errors: also
+ * ERR_BUG (the shelf holds other layers). */
 bool weights_take_linear(struct weights *weights, const char *name, const char *bias_name, int layer,
                          const int *axes, struct linear *ret, struct err *err);
 /* The same of a transformer block, in weights->precision; all others are fp32. */

@@ -112,6 +112,13 @@ static bool job_study(const json_t *job, struct arena *arena, struct pipeline_st
                  : series_rules_read(NULL, arena, &ret->rules, err);
 }
 
+static bool job_shelf(const json_t *job, struct model_options *options, struct err *err)
+{
+    return (!json_object_get(job, "packed_fd") ||
+            job_number(job, "packed_fd", 3, 1023, &options->packed_fd, err)) &&
+           (!json_object_get(job, "pack_fd") || job_number(job, "pack_fd", 3, 1023, &options->pack_fd, err));
+}
+
 static bool job_options(const struct job_bench *bench, const json_t *job, struct model_options *ret,
                         struct err *err)
 {
@@ -120,8 +127,9 @@ static bool job_options(const struct job_bench *bench, const json_t *job, struct
     *ret = (struct model_options){.text_folder = json_string_value(json_object_get(job, "text_cache")),
                                   .crew = bench->crew,
                                   .unvouched = json_is_true(json_object_get(job, "unvouched"))};
-    return !precision || (name && precision_read(name, &ret->precision)) ||
-           err_fail(err, ERR_INPUT, "the job's \"precision\" is none of fp32, bf16, int8");
+    if (precision && !(name && precision_read(name, &ret->precision)))
+        return err_fail(err, ERR_INPUT, "the job's \"precision\" is none of fp32, bf16, int8");
+    return job_shelf(job, ret, err);
 }
 
 static struct model *job_model(struct job_bench *bench, const json_t *job, struct err *err)
@@ -517,6 +525,14 @@ static json_t *refusal(const struct err *err)
     return answer;
 }
 
+static void tell_packed(const struct job_bench *bench, const json_t *job, json_t *answer)
+{
+    bool offered = json_object_get(job, "packed_fd") || json_object_get(job, "pack_fd");
+    if (offered && bench->model)
+        json_object_set_new(answer, "packed_bytes",
+                            json_integer((json_int_t)model_packed_bytes(bench->model)));
+}
+
 json_t *job_answer(struct job_bench *bench, const char *line)
 {
     struct err err = ERR_INIT;
@@ -532,6 +548,8 @@ json_t *job_answer(struct job_bench *bench, const char *line)
         err_fail(&err, ERR_INPUT, "the line is no JSON object");
     else
         done = do_job(bench, job, arena, &answer, &err);
+    if (done)
+        tell_packed(bench, job, answer);
     if (done && json_is_true(json_object_get(job, "stats")))
         json_object_set_new(
             answer, "stats",

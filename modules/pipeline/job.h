@@ -28,6 +28,10 @@
  * answer to "model" has "text_vectors" when some had to be computed, for the daemon to keep (text_cache.h).
  * It may also hold "precision": "fp32" (without it), "bf16" or "int8", for which the model folder must vouch
  * (model_precision.h) unless "unvouched" is true.
+ * It may hold "packed_fd":N, a sealed shelf (base/shelf.h) of its packed weights on the inherited descriptor
+ * N, or "pack_fd":N, one that they are to be packed onto. Its answer then has "packed_bytes", how many lie
+ * there: 0 when the sealed one is of other files than the folder has now, so that they were packed anew, or
+ * when the other one could not be finished.
  * Any job may hold "stats": true; its answer then has "stats" (job_stats.h).
  *
  * An answer has "ok": true and the members above, or "ok": false and "error" {code, reason, text} in the

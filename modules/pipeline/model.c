@@ -1,6 +1,7 @@
 #include "pipeline/model.h"
 
 #include "base/file.h"
+#include "base/shelf.h"
 #include "findings/domain.h"
 #include "pipeline/model_config.h"
 #include "pipeline/model_precision.h"
@@ -10,6 +11,7 @@
 #include "tensor/gemm.h"
 #include "tensor/ops.h"
 #include "tensor/section.h"
+#include "tensor/tile.h"
 #include "text/prompts.h"
 #include "text/tokenizer.h"
 
@@ -37,6 +39,7 @@ struct model {
     struct model_config config;
     struct encoder_config setup; /* its sections vision and text */
     struct safetensors *weights;
+    struct shelf *shelf; /* where the encoder's packed weights lie; NULL: in its own memory */
     struct encoder *encoder;
     struct tokenizer *tokenizer; /* NULL without a text tower */
     struct prompts prompts;
@@ -134,6 +137,24 @@ static bool vouched(const struct model *model, struct err *err)
             model_precision_check(path, options->precision, model->config.identity.weights_sha256, err));
 }
 
+/* Everything that packed weights and their order depend on. */
+static void open_shelf(struct model *model)
+{
+    char parts[2 * DIGEST_HEX_SIZE + 160], key[DIGEST_HEX_SIZE];
+    const struct model_identity *identity = &model->config.identity;
+    const struct model_options *options = model->options;
+    enum precision precision = model->config.sections.precision;
+    snprintf(parts, sizeof parts, "%s %s %.40s %s %.40s %.40s", identity->weights_sha256,
+             identity->config_sha256, CARDIOSCRIBE_VERSION, precision_name(precision),
+             tile_products(PRECISION_FP32), tile_products(precision));
+    digest_bytes(parts, strlen(parts), key);
+    if (options->pack_fd > 0)
+        model->shelf = shelf_fill(options->pack_fd, key);
+    else if (options->packed_fd > 0)
+        model->shelf = shelf_take(options->packed_fd, key);
+    model->config.sections.shelf = model->shelf;
+}
+
 static bool load_weights(struct model *model, struct err *err)
 {
     model->weights = safetensors_open_folder(model->folder, err);
@@ -142,6 +163,7 @@ static bool load_weights(struct model *model, struct err *err)
     safetensors_digest(model->weights, model->config.identity.weights_sha256);
     if (!vouched(model, err))
         return false;
+    open_shelf(model);
     model->encoder = encoder_open(&model->config.sections, model->weights, model->options->crew, err);
     if (!model->encoder)
         return err->code == ERR_NONE; /* all is among the faults */
@@ -287,10 +309,18 @@ static bool load_domain(struct model *model, struct err *err)
     return ok || err_prefix(err, DOMAIN_FILE);
 }
 
+/* What was packed while a file changed may not be what the key says, and others would read it for long. */
+static bool finish_shelf(struct model *model, struct err *err)
+{
+    if (!model->shelf || (!shelf_is_full(model->shelf) && model_changed(model)))
+        return true;
+    return shelf_finish(model->shelf, err);
+}
+
 /* In order; with faults each goes on where the one before failed. */
-static bool (*const steps[])(struct model *, struct err *) = {load_weights,    load_vocab,   load_prompts,
-                                                              load_domain,     open_texts,   check_questions,
-                                                              embed_questions, load_segments};
+static bool (*const steps[])(struct model *, struct err *) = {load_weights,    load_vocab,    load_prompts,
+                                                              load_domain,     open_texts,    check_questions,
+                                                              embed_questions, load_segments, finish_shelf};
 
 static bool load(struct model *model, const char *folder, struct err *err)
 {
@@ -343,6 +373,7 @@ void model_close(struct model *model)
     tokenizer_close(model->tokenizer);
     text_cache_close(model->texts);
     encoder_close(model->encoder);
+    shelf_close(model->shelf);
     safetensors_close(model->weights);
     model_config_done(&model->config);
     arena_free(model->arena);
@@ -387,6 +418,11 @@ const struct domain *model_domain(const struct model *model)
 const struct preprocess *model_preprocess(const struct model *model)
 {
     return &model->config.preprocess;
+}
+
+uint64_t model_packed_bytes(const struct model *model)
+{
+    return shelf_bytes(model->shelf);
 }
 
 uint64_t model_weights_bytes(const struct model *model)

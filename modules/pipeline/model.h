@@ -22,6 +22,12 @@ struct model_options {
     enum precision
         precision;  /* of the image tower's blocks; the folder must vouch for it (model_precision.h) */
     bool unvouched; /* it need not: to measure what it may vouch for */
+
+    /* Descriptors of a shelf (base/shelf.h), each 0 for none. Of a sealed one packed weights are taken, if
+     * they are those of the folder as it is now; else they are packed into memory of their own. Onto an
+     * empty one they are packed; it is finished when the whole model is open and no file of the folder
+     * changed meanwhile. */
+    int packed_fd, pack_fd;
 };
 
 /* Open and check a model folder: config.json, model.safetensors, vocab.txt or vocab.json and merges.txt,
@@ -31,7 +37,7 @@ struct model_options {
  * (text_cache.safetensors) comes first, what is kept second, the rest is computed, in fp32. in: options NULL:
  * all zero. owns: caller closes. threads: one job at a time per handle. errors: ERR_INPUT (what is wrong, by
  * file, key or tensor name with both shapes), ERR_UNSUPPORTED (a value or a tensor type we do not handle),
- * ERR_IO, ERR_NOMEM. */
+ * ERR_IO, ERR_NOMEM, ERR_BUG (a shelf of the right key holds other pieces). */
 struct model *model_open(const char *folder, const struct model_options *options, struct err *err);
 
 /* Open it as model_open does without options, but tell everything that is wrong with it: every tensor that is
@@ -98,6 +104,8 @@ struct preprocess {
 };
 const struct preprocess *model_preprocess(const struct model *model);
 
+/* Bytes of its weights that lie on a shelf; 0: it has none, or was not finished. */
+uint64_t model_packed_bytes(const struct model *model);
 uint64_t model_weights_bytes(const struct model *model); /* as they are held: float32 */
 /* What the encoder takes. Borrowed. */
 const struct vision_config *model_vision(const struct model *model);

@@ -1,9 +1,10 @@
 /* A worker as its owner sees it: a child process that answers one job at a time, within a time limit.
  *
- * The child starts from a clean table: no descriptor but its line, stderr and at most one more, and room for
- * few; an environment of PATH, LANG and DCMDICTPATH; signals at their defaults; its own process group; no new
- * privileges, no core dumps, no bytes written to files (except with pass_fd, and where stderr is a file). It
- * then closes its own sandbox (docs/sandbox.md). One socket pair carries jobs and answers (job.h).
+ * The child starts from a clean table: no descriptor but its line, stderr, at most one more and its shelves,
+ * and room for few; an environment of PATH, LANG and DCMDICTPATH; signals at their defaults; its own process
+ * group; no new privileges, no core dumps, no bytes written to files (except with pass_fd, and where stderr
+ * is a file). It then closes its own sandbox (docs/sandbox.md). One socket pair carries jobs and answers
+ * (job.h).
  *
  * threads: start, call and stop belong to one thread at a time. The kernel kills the child when the thread
  * that started it ends (PR_SET_PDEATHSIG), so start it from a thread that outlives it. worker_process_kill
@@ -29,8 +30,13 @@ struct worker_options {
     const char *isa;  /* no wider vectors than these in products (tile_limit); NULL: what the processor has */
     int pass_fd;      /* a descriptor above 2 the child gets as WORKER_PASSED_FD; 0: none */
 
-    /* RLIMIT_DATA of the child (packed weights count, mapped ones do not); 0: none. Not set in builds with
-     * the address or thread sanitizer, whose shadow memory counts. */
+    /* Shelves (base/shelf.h): the child gets shelf i as WORKER_SHELF_FD + i. At most WORKER_SHELVES_MOST; 0:
+     * none at that place. Borrowed for the call. */
+    const int *shelf_fds;
+    int shelf_count;
+
+    /* RLIMIT_DATA of the child (weights it packs for itself count, those on a shelf and mapped ones do not);
+     * 0: none. Not set in builds with the address or thread sanitizer, whose shadow memory counts. */
     uint64_t data_limit_bytes;
 
     /* Files and folders the child may read, with all they hold: what a job names must lie in them. Those that
@@ -39,7 +45,7 @@ struct worker_options {
     int read_root_count;
 };
 
-enum { WORKER_PASSED_FD = 3 };
+enum { WORKER_PASSED_FD = 3, WORKER_SHELF_FD = 4, WORKER_SHELVES_MOST = 16 };
 
 /* Where the worker binary is: `option` when given, else the environment's CARDIOSCRIBE_WORKER, else beside
  * the running executable (same folder, ../worker/, ../libexec/cardioscribe/). errors: ERR_IO when none of
@@ -69,10 +75,10 @@ int worker_process_landlock(const struct worker_process *worker);
 
 pid_t worker_process_pid(const struct worker_process *worker);
 
-/* Bytes of memory it holds for itself now, without what is mapped from files (weights, programs); 0 when it
- * is gone. source: proc(5), RssAnon. */
+/* Bytes of memory it holds for itself now, without what is mapped from files (weights, programs) or shared
+ * (packed weights on a shelf); 0 when it is gone. source: proc(5), RssAnon. */
 uint64_t worker_process_memory_bytes(const struct worker_process *worker);
-/* The most it ever held at once, mapped weights included. source: proc(5), VmHWM (ru_maxrss would count what
+/* The most it ever held at once, what is mapped included. source: proc(5), VmHWM (ru_maxrss would count what
  * forked it, too). */
 uint64_t worker_process_peak_bytes(const struct worker_process *worker);
 

@@ -38,6 +38,7 @@ struct launch {
     char **arguments; /* borrowed texts */
     struct rlimit data_limit;
     int socket, pass_fd, failure_fd;
+    int shelf_fds[WORKER_SHELVES_MOST]; /* 0: none */
     pid_t parent;
 };
 
@@ -96,18 +97,29 @@ __attribute__((noreturn)) static void child_fail(const struct launch *launch)
     _exit(127);
 }
 
+enum { ABOVE_TAKEN = WORKER_SHELF_FD + WORKER_SHELVES_MOST };
+
 /* Lift a descriptor out of the way of the low numbers that are about to be taken. */
 static int lift(int fd)
 {
-    return fd > 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 16) : fd;
+    return fd > 0 ? fcntl(fd, F_DUPFD_CLOEXEC, ABOVE_TAKEN) : fd;
+}
+
+/* Put a lifted descriptor, or none, where the child looks for it. */
+static void place(const struct launch *launch, int fd, int number)
+{
+    if (fd == 0)
+        close(number);
+    else if (fd < 0 || dup2(fd, number) < 0)
+        child_fail(launch);
 }
 
 static void close_others_on_exec(void)
 {
-    if (close_range(WORKER_PASSED_FD + 1, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
+    if (close_range(ABOVE_TAKEN, ~0U, CLOSE_RANGE_CLOEXEC) == 0)
         return;
     long most = sysconf(_SC_OPEN_MAX); /* a kernel before 5.11 */
-    for (int fd = WORKER_PASSED_FD + 1; fd < most; fd++)
+    for (int fd = ABOVE_TAKEN; fd < most; fd++)
         fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
@@ -116,13 +128,13 @@ static void child_descriptors(struct launch *launch)
     launch->failure_fd = lift(launch->failure_fd);
     launch->socket = lift(launch->socket);
     launch->pass_fd = lift(launch->pass_fd);
-    if (launch->socket < 0 || launch->pass_fd < 0 || dup2(launch->socket, 0) < 0 ||
-        dup2(launch->socket, 1) < 0)
+    for (int i = 0; i < WORKER_SHELVES_MOST; i++)
+        launch->shelf_fds[i] = lift(launch->shelf_fds[i]);
+    if (launch->socket < 0 || dup2(launch->socket, 0) < 0 || dup2(launch->socket, 1) < 0)
         child_fail(launch);
-    if (launch->pass_fd == 0)
-        close(WORKER_PASSED_FD);
-    else if (dup2(launch->pass_fd, WORKER_PASSED_FD) < 0)
-        child_fail(launch);
+    place(launch, launch->pass_fd, WORKER_PASSED_FD);
+    for (int i = 0; i < WORKER_SHELVES_MOST; i++)
+        place(launch, launch->shelf_fds[i], WORKER_SHELF_FD + i);
     close_others_on_exec();
 }
 
@@ -221,6 +233,8 @@ bool worker_spawn(const char *path, const struct worker_options *options, pid_t 
     if (!launch)
         return err_fail(err, ERR_NOMEM, "no memory to start a worker");
     launch->pass_fd = options->pass_fd > 2 ? options->pass_fd : 0;
+    for (int i = 0; i < options->shelf_count && i < WORKER_SHELVES_MOST; i++)
+        launch->shelf_fds[i] = options->shelf_fds[i];
     launch->data_limit.rlim_cur = launch->data_limit.rlim_max =
         options->data_limit_bytes && !SHADOWED ? options->data_limit_bytes : RLIM_INFINITY;
     snprintf(launch->path, sizeof launch->path, "%s", path);

@@ -181,6 +181,39 @@ static void no_descriptor_leaks_and_one_is_handed_over(void **state)
     assert_string_equal(text, "3");
 }
 
+/* Also where one of them lies where another is to be; and where none is to be, none is. */
+static void shelves_lie_where_they_belong(void **state)
+{
+    struct err err = ERR_INIT;
+    char text[512], names[3][40] = {"", "", ""};
+    int low = dup2(2, WORKER_SHELF_FD + 2), leaky = dup2(2, WORKER_SHELF_FD + 8),
+        fds[WORKER_SHELVES_MOST] = {0};
+    const int places[] = {0, 2, WORKER_SHELVES_MOST - 1};
+    for (int i = 0; i < 3; i++) {
+        snprintf(names[i], sizeof names[i], "%s/shelf%d", folder, i);
+        fds[places[i]] = open(names[i], O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    }
+    struct worker_options options = {
+        .path = write_script("read l; open=; for f in 3 4 5 6 7 12 18 19 20 21 22 23; do "
+                             "test -e /proc/$$/fd/$f && open=\"$open $f:$(readlink /proc/$$/fd/$f)\"; "
+                             "done; echo '{\"ok\":true,\"text\":\"'${open# }'\"}'; read l"),
+        .shelf_fds = fds,
+        .shelf_count = WORKER_SHELVES_MOST};
+    struct worker_process *worker = worker_process_start(&options, &err);
+    assert_non_null(worker);
+    assert_true(call(worker, "x", 5000, text, &err));
+    worker_process_stop(worker);
+    close(low);
+    close(leaky);
+    char wanted[200];
+    snprintf(wanted, sizeof wanted, "4:%s 6:%s 19:%s", names[0], names[1], names[2]);
+    for (int i = 0; i < 3; i++) {
+        close(fds[places[i]]);
+        unlink(names[i]);
+    }
+    assert_string_equal(text, wanted);
+}
+
 static void limits_are_set(void **state)
 {
     struct err err = ERR_INIT;
@@ -541,6 +574,7 @@ int main(void)
         cmocka_unit_test(the_arguments_say_threads_and_what_may_be_read),
         cmocka_unit_test(the_sandbox_is_told_with_the_first_answer),
         cmocka_unit_test(no_descriptor_leaks_and_one_is_handed_over),
+        cmocka_unit_test(shelves_lie_where_they_belong),
         cmocka_unit_test(limits_are_set),
         cmocka_unit_test(a_refusal_passes_through),
         cmocka_unit_test(a_crash_names_its_signal),
