@@ -83,11 +83,11 @@ const struct config_key config_keys[] = {
     {"pool", "job_timeout_s", INT, AT(pool.job_timeout_s), RESTART, "900", 1, 86400, NULL,
      "seconds one attempt may take; then the worker is killed"},
     {"pool", "memory_mb", INT, AT(pool.memory_mb), RESTART, "8192", 256, 1048576, NULL,
-     "data memory one worker may take, its packed weights included"},
+     "data memory one worker may take; packed weights that all workers share do not count"},
     {"pool", "max_jobs", INT, AT(pool.max_jobs), RESTART, "500", 1, 1000000, NULL,
      "jobs after which a worker is replaced"},
     {"pool", "replace_above_mb", INT, AT(pool.replace_above_mb), RESTART, "4096", 0, 1048576, NULL,
-     "memory of its own, its packed weights included, above which a worker is replaced after its job; 0: never"},
+     "memory of its own above which a worker is replaced after its job, without packed weights that are shared; 0: never"},
     {"pool", "worker_file", TEXT, AT(pool.worker_file), RESTART, "", 0, 0, NULL,
      "worker program; empty: found beside the daemon"},
 

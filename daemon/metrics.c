@@ -219,6 +219,8 @@ static void write_gauges(FILE *out, const struct service *service, double free_b
         write_gauge(out, "spool_used_bytes", "Bytes of the objects that are kept.", (double)used_bytes);
     write_gauge(out, "workers_ready", "Worker processes that can take a job.", service->workers_ready);
     write_gauge(out, "models_ready", "Model folders that opened.", service->models_ready);
+    write_gauge(out, "packed_bytes", "Bytes of packed weights that all workers share.",
+                (double)service->packed_bytes);
     write_gauge(out, "spool_free_bytes", "Bytes free where the state folder is.", free_bytes);
     write_gauge(out, "spool_reserve_bytes", "Bytes below which objects are refused.",
                 (double)service->config->storage.reserve_mb * 1048576);

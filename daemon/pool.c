@@ -7,6 +7,7 @@
 #include "daemon/embeddings.h"
 #include "daemon/log.h"
 #include "daemon/metrics.h"
+#include "daemon/packed.h"
 #include "daemon/reporter.h"
 #include "pipeline/worker_process.h"
 #include "report/result_json.h"
@@ -41,11 +42,14 @@ struct pool {
     struct arena *arena;
     struct known_model models[CONFIG_MAX_MODELS];
     int model_count;
+    struct packed packed;
 };
 
-/* It may read what was acknowledged, the models, and the text embeddings that were kept. */
-static struct worker_process *start_worker(const struct service *service, struct err *err)
+/* It may read what was acknowledged, the models, what is packed of them, and the text embeddings that were
+ * kept. */
+static struct worker_process *start_worker(const struct pool *pool, struct err *err)
 {
+    const struct service *service = pool->service;
     char objects[PATH_MAX], texts[PATH_MAX];
     const char *roots[CONFIG_MAX_MODELS + 2] = {objects, texts};
     spool_path(service->spool, "objects", objects);
@@ -55,6 +59,8 @@ static struct worker_process *start_worker(const struct service *service, struct
     struct worker_options options = {.threads = service->config->pool.threads,
                                      .read_roots = roots,
                                      .read_root_count = service->config->model_count + 2,
+                                     .shelf_fds = pool->packed.fds,
+                                     .shelf_count = service->config->model_count,
                                      .data_limit_bytes = (uint64_t)service->config->pool.memory_mb << 20};
     if (service->config->pool.worker_file[0])
         options.path = service->config->pool.worker_file;
@@ -77,19 +83,23 @@ static void drop_worker(struct slot *slot)
 
 /* What a model is, and its text embeddings, which are taken from a worker before its first study only: what a
  * hostile file may have made of it must not outlive it. */
-static bool ask_model(const struct service *service, struct worker_process *worker,
-                      const struct config_model *model, json_t **ret_answer, struct err *err)
+static bool ask_model(struct pool *pool, struct worker_process *worker, const struct config_model *model,
+                      json_t **ret_answer, struct err *err)
 {
+    const struct service *service = pool->service;
     json_t *job =
         json_pack("{s:s,s:s,s:s}", "job", "model", "model", model->folder, "precision", model->precision);
     if (!job)
         return err_fail(err, ERR_NOMEM, "no memory for a job");
     embeddings_offer(service, job);
+    packed_offer(&pool->packed, service->config, model, job);
     bool ok = worker_process_call(worker, job, service->config->pool.job_timeout_s * 1000, ret_answer, err);
     json_decref(job);
-    if (ok)
-        embeddings_take(service, model->name, *ret_answer);
-    return ok;
+    if (!ok)
+        return false;
+    embeddings_take(service, model->name, *ret_answer);
+    packed_note(&pool->packed, service->config, model, *ret_answer);
+    return true;
 }
 
 /* A worker is ready when it has answered, not when it was started: one that cannot load its dictionary or
@@ -104,7 +114,7 @@ static bool first_answer(struct slot *slot, struct err *err)
         if (config->models[i].modality[0])
             model = &config->models[i];
     pulse_beat(slot->pulse, config->pool.job_timeout_s * 1000LL);
-    bool ok = !model || ask_model(slot->pool->service, slot->worker, model, &answer, err);
+    bool ok = !model || ask_model(slot->pool, slot->worker, model, &answer, err);
     pulse_beat(slot->pulse, 0);
     json_decref(answer);
     return ok || strncmp(err->reason, "worker_", 7) != 0;
@@ -139,7 +149,7 @@ static bool ensure_worker(struct slot *slot, struct err *err)
         drop_worn(slot);
     if (slot->worker)
         return true;
-    struct worker_process *worker = start_worker(service, err);
+    struct worker_process *worker = start_worker(slot->pool, err);
     if (!worker)
         return false;
     pthread_mutex_lock(&slot->pool->lock);
@@ -184,6 +194,7 @@ static json_t *study_job(const struct pool *pool, const struct config_model *mod
     if (job) {
         embeddings_offer(pool->service, job);
         rulebook_offer(pool->service->rulebook, job);
+        packed_offer(&pool->packed, pool->service->config, model, job);
     }
     return job;
 }
@@ -191,16 +202,18 @@ static json_t *study_job(const struct pool *pool, const struct config_model *mod
 static bool run_worker(struct slot *slot, const struct config_model *model, const struct store_inputs *inputs,
                        struct arena *arena, struct result **ret, struct err *err)
 {
+    const struct config *config = slot->pool->service->config;
     if (!ensure_worker(slot, err))
         return false;
     json_t *job = study_job(slot->pool, model, inputs), *answer = NULL;
     slot->jobs++;
-    pulse_beat(slot->pulse, slot->pool->service->config->pool.job_timeout_s * 1000LL);
-    bool ok = job ? worker_process_call(slot->worker, job,
-                                        slot->pool->service->config->pool.job_timeout_s * 1000, &answer, err)
+    pulse_beat(slot->pulse, config->pool.job_timeout_s * 1000LL);
+    bool ok = job ? worker_process_call(slot->worker, job, config->pool.job_timeout_s * 1000, &answer, err)
                   : err_fail(err, ERR_NOMEM, "no memory for a job");
     pulse_beat(slot->pulse, 0);
     json_decref(job);
+    if (ok)
+        packed_note(&slot->pool->packed, config, model, answer);
     ok = ok && result_from_json(json_object_get(answer, "result"), arena, ret, err);
     json_decref(answer);
     if (ok)
@@ -437,7 +450,7 @@ static bool learn_model(struct pool *pool, struct worker_process *worker, struct
 {
     struct known_model *known = &pool->models[pool->model_count];
     json_t *answer = NULL;
-    bool ok = ask_model(pool->service, worker, model, &answer, err) &&
+    bool ok = ask_model(pool, worker, model, &answer, err) &&
               result_from_json(json_object_get(answer, "blank"), pool->arena, &known->blank, err);
     const char *modality = json_string_value(json_object_get(answer, "modality"));
     if (ok && modality) {
@@ -480,31 +493,40 @@ static void sweep_embeddings(const struct pool *pool)
         embeddings_sweep(pool->service, digests, pool->model_count);
 }
 
+/* By a worker of its own, which packs the model's weights for all that follow. */
+static bool learn_at(struct pool *pool, struct config *config, int place, int *landlock, struct err *err)
+{
+    struct err cause = ERR_INIT;
+    packed_make(&pool->packed, config, place);
+    struct worker_process *worker = start_worker(pool, err);
+    bool open = worker && learn_model(pool, worker, &config->models[place], &cause);
+    if (worker && !open)
+        log_event(LOG_ERROR, "model_unavailable", "cause=%s", log_text(cause.text));
+    if (worker && worker_process_landlock(worker) >= 0)
+        *landlock = worker_process_landlock(worker);
+    worker_process_stop(worker);
+    pool->service->packed_bytes += packed_seal(&pool->packed, config, place, open);
+    return worker != NULL;
+}
+
 /* A model that does not open makes the service not ready; what arrives is kept and reported as not analysed.
  */
 static bool learn_models(struct pool *pool, struct config *config, struct err *err)
 {
-    struct worker_process *worker = start_worker(pool->service, err);
-    for (int i = 0; worker && i < config->model_count; i++) {
-        struct err cause = ERR_INIT;
-        if (learn_model(pool, worker, &config->models[i], &cause))
-            continue;
-        log_event(LOG_ERROR, "model_unavailable", "cause=%s", log_text(cause.text));
-        if (worker_process_alive(worker))
-            continue;
-        worker_process_stop(worker);
-        worker = start_worker(pool->service, err);
-    }
-    bool ok = worker != NULL;
+    char path[PATH_MAX];
+    int landlock = -1;
+    const char *named = config->pool.worker_file[0] ? config->pool.worker_file : NULL;
+    bool ok = worker_process_find(named, path, err);
+    for (int i = 0; ok && i < config->model_count; i++)
+        ok = learn_at(pool, config, i, &landlock, err);
     sweep_embeddings(pool);
-    if (ok)
-        tell_sandbox(worker_process_landlock(worker));
-    worker_process_stop(worker);
+    tell_sandbox(landlock);
     return ok;
 }
 
 static void pool_free(struct pool *pool)
 {
+    packed_done(&pool->packed);
     arena_free(pool->arena);
     free(pool->slots);
     pthread_mutex_destroy(&pool->lock);

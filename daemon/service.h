@@ -36,6 +36,7 @@ struct service {
     atomic_bool listener_ok;   /* receiver */
     atomic_int workers_ready;  /* pool: slots whose worker answered */
     atomic_int models_ready;   /* main: model folders that opened */
+    atomic_llong packed_bytes; /* main: of memory that all workers share, packed weights */
     int64_t started_ms;
 };
 

@@ -147,6 +147,7 @@ def test_a_family_from_store_to_report(start_daemon, start_pacs, model, family, 
     judge_report(arrived.data_set, result)
     (written,) = daemon.files("reports")
     assert not shutil.which("dciodvfy") or dciodvfy_errors(written) == []
+    assert "event=weights_not_shared" not in daemon.log()
     if full:
         return
     alone = json.loads(subprocess.run([CLI, "encode", "--model", model, "--threads", "1", "--json", *daemon.files("objects")],
