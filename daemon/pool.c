@@ -4,6 +4,7 @@
 #include "daemon/pool.h"
 
 #include "base/clock.h"
+#include "base/turn.h"
 #include "daemon/embeddings.h"
 #include "daemon/log.h"
 #include "daemon/metrics.h"
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { LOOK_MS = 500, MAX_ATTEMPTS = 2, LEASE_MARGIN_MS = 60000, RETRY_MS = 5000 };
 
@@ -43,6 +45,7 @@ struct pool {
     struct known_model models[CONFIG_MAX_MODELS];
     int model_count;
     struct packed packed;
+    int turn; /* to encode in, of several workers (base/turn.h); 0: none */
 };
 
 /* It may read what was acknowledged, the models, what is packed of them, and the text embeddings that were
@@ -61,6 +64,7 @@ static struct worker_process *start_worker(const struct pool *pool, struct err *
                                      .read_root_count = service->config->model_count + 2,
                                      .shelf_fds = pool->packed.fds,
                                      .shelf_count = service->config->model_count,
+                                     .turn_fd = pool->turn,
                                      .data_limit_bytes = (uint64_t)service->config->pool.memory_mb << 20};
     if (service->config->pool.worker_file[0])
         options.path = service->config->pool.worker_file;
@@ -194,6 +198,8 @@ static json_t *study_job(const struct pool *pool, const struct config_model *mod
     if (job) {
         embeddings_offer(pool->service, job);
         rulebook_offer(pool->service->rulebook, job);
+        if (pool->turn)
+            json_object_set_new(job, "turn_fd", json_integer(WORKER_TURN_FD));
         packed_offer(&pool->packed, pool->service->config, model, job);
     }
     return job;
@@ -524,8 +530,21 @@ static bool learn_models(struct pool *pool, struct config *config, struct err *e
     return ok;
 }
 
+/* Without it they encode beside each other, which takes longer and is right. */
+static int make_turn(const struct config *config)
+{
+    struct err err = ERR_INIT;
+    int fd = config->pool.workers > 1 ? turn_make(&err) : 0;
+    if (fd >= 0)
+        return fd;
+    log_event(LOG_WARNING, "no_turns", "cause=%s, workers encode beside each other", log_text(err.text));
+    return 0;
+}
+
 static void pool_free(struct pool *pool)
 {
+    if (pool->turn)
+        close(pool->turn);
     packed_done(&pool->packed);
     arena_free(pool->arena);
     free(pool->slots);
@@ -542,6 +561,7 @@ struct pool *pool_open(struct service *service, struct config *config, struct er
     }
     pool->service = service;
     pthread_mutex_init(&pool->lock, NULL);
+    pool->turn = make_turn(config);
     pool->arena = arena_new();
     pool->slots = calloc((size_t)config->pool.workers, sizeof *pool->slots);
     if (!pool->arena || !pool->slots)

@@ -91,7 +91,7 @@ static int allow_memory(scmp_filter_ctx filter)
 /* What the C library asks of descriptors, of itself, and of the limits it runs under. */
 static int allow_questions(scmp_filter_ctx filter)
 {
-    static const int of_fd[] = {F_GETFD, F_SETFD, F_GETFL};
+    static const int of_fd[] = {F_GETFD, F_SETFD, F_GETFL, F_SETLK}; /* the last: turns */
     int failed = allow_equal(filter, SCMP_SYS(tgkill), 0, (scmp_datum_t)getpid());
     for (size_t i = 0; failed == 0 && i < sizeof of_fd / sizeof *of_fd; i++)
         failed = allow_equal(filter, SCMP_SYS(fcntl), 1, (scmp_datum_t)of_fd[i]);

@@ -106,7 +106,8 @@ static bool job_study(const json_t *job, struct arena *arena, struct pipeline_st
     const char *rules = NULL;
     ret->paths = job_texts(job, "files", MAX_FILES, arena, &ret->count, err);
     if (!ret->paths || (json_object_get(job, "series") && !(ret->series = job_text(job, "series", err))) ||
-        (json_object_get(job, "rules") && !(rules = job_text(job, "rules", err))))
+        (json_object_get(job, "rules") && !(rules = job_text(job, "rules", err))) ||
+        (json_object_get(job, "turn_fd") && !job_number(job, "turn_fd", 3, 1023, &ret->turn, err)))
         return false;
     return rules ? series_rules_parse(rules, strlen(rules), "series rules", arena, &ret->rules, err)
                  : series_rules_read(NULL, arena, &ret->rules, err);

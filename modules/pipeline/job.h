@@ -24,6 +24,7 @@
  * is not analysed is an error with its reason then.
  * "study" and "volume" may hold "rules": the text of a file of series rules (series_rules.h; without it, what
  * is built in), and "series": the number or UID of the only series whose images are looked at.
+ * "study" may hold "turn_fd":N, the inherited descriptor of a turn (base/turn.h) that it is encoded in.
  * A job with a model may hold "text_cache": DIR, a folder where text embeddings are kept between workers. The
  * answer to "model" has "text_vectors" when some had to be computed, for the daemon to keep (text_cache.h).
  * It may also hold "precision": "fp32" (without it), "bf16" or "int8", for which the model folder must vouch

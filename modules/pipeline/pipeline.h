@@ -30,6 +30,7 @@ struct pipeline_study {
     const struct study_rules *rules;    /* that tell its series apart */
     const char *series;                 /* of the images only this series', by number or UID; NULL: all */
     const struct pipeline_watch *watch; /* NULL: nobody */
+    int turn; /* descriptor of the turn it is encoded in (base/turn.h); 0: at once */
 };
 
 /* Analyse one study.
@@ -41,7 +42,8 @@ struct pipeline_study {
  *          grey.h and grounded.h, or are "input" and "unsupported" (pixels that cannot be decoded).
  *          Several phases: the one nearest to 75 % of the RR interval when every frame says its percentage,
  *          else, and when percentages within a phase are more than 5 points apart, the first.
- * timing:  load_s reading heads, volume_s plan to input tensor, encode_s encode and score.
+ * timing:  load_s reading heads, volume_s plan to input tensor, encode_s encode and score, without waiting
+ *          for the turn.
  * errors:  ERR_IO (a file cannot be opened), ERR_NOMEM, ERR_BUG.
  * threads: one job at a time per model.
  * source:  75 %: mid-diastole, the phase with the least motion at resting heart rates, is what coronary CT

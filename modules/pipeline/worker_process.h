@@ -1,10 +1,10 @@
 /* A worker as its owner sees it: a child process that answers one job at a time, within a time limit.
  *
- * The child starts from a clean table: no descriptor but its line, stderr, at most one more and its shelves,
- * and room for few; an environment of PATH, LANG and DCMDICTPATH; signals at their defaults; its own process
- * group; no new privileges, no core dumps, no bytes written to files (except with pass_fd, and where stderr
- * is a file). It then closes its own sandbox (docs/sandbox.md). One socket pair carries jobs and answers
- * (job.h).
+ * The child starts from a clean table: no descriptor but its line, stderr, at most one more, its shelves and
+ * its turn, and room for few; an environment of PATH, LANG and DCMDICTPATH; signals at their defaults; its
+ * own process group; no new privileges, no core dumps, no bytes written to files (except with pass_fd, and
+ * where stderr is a file). It then closes its own sandbox (docs/sandbox.md). One socket pair carries jobs and
+ * answers (job.h).
  *
  * threads: start, call and stop belong to one thread at a time. The kernel kills the child when the thread
  * that started it ends (PR_SET_PDEATHSIG), so start it from a thread that outlives it. worker_process_kill
@@ -34,6 +34,7 @@ struct worker_options {
      * none at that place. Borrowed for the call. */
     const int *shelf_fds;
     int shelf_count;
+    int turn_fd; /* of a turn (base/turn.h), which the child gets as WORKER_TURN_FD; 0: none */
 
     /* RLIMIT_DATA of the child (weights it packs for itself count, those on a shelf and mapped ones do not);
      * 0: none. Not set in builds with the address or thread sanitizer, whose shadow memory counts. */
@@ -45,7 +46,12 @@ struct worker_options {
     int read_root_count;
 };
 
-enum { WORKER_PASSED_FD = 3, WORKER_SHELF_FD = 4, WORKER_SHELVES_MOST = 16 };
+enum {
+    WORKER_PASSED_FD = 3,
+    WORKER_SHELF_FD = 4,
+    WORKER_SHELVES_MOST = 16,
+    WORKER_TURN_FD = WORKER_SHELF_FD + WORKER_SHELVES_MOST
+};
 
 /* Where the worker binary is: `option` when given, else the environment's CARDIOSCRIBE_WORKER, else beside
  * the running executable (same folder, ../worker/, ../libexec/cardioscribe/). errors: ERR_IO when none of

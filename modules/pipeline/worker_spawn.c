@@ -37,7 +37,7 @@ struct launch {
     char threads[16];
     char **arguments; /* borrowed texts */
     struct rlimit data_limit;
-    int socket, pass_fd, failure_fd;
+    int socket, pass_fd, turn_fd, failure_fd;
     int shelf_fds[WORKER_SHELVES_MOST]; /* 0: none */
     pid_t parent;
 };
@@ -97,7 +97,7 @@ __attribute__((noreturn)) static void child_fail(const struct launch *launch)
     _exit(127);
 }
 
-enum { ABOVE_TAKEN = WORKER_SHELF_FD + WORKER_SHELVES_MOST };
+enum { ABOVE_TAKEN = WORKER_TURN_FD + 1 };
 
 /* Lift a descriptor out of the way of the low numbers that are about to be taken. */
 static int lift(int fd)
@@ -128,11 +128,13 @@ static void child_descriptors(struct launch *launch)
     launch->failure_fd = lift(launch->failure_fd);
     launch->socket = lift(launch->socket);
     launch->pass_fd = lift(launch->pass_fd);
+    launch->turn_fd = lift(launch->turn_fd);
     for (int i = 0; i < WORKER_SHELVES_MOST; i++)
         launch->shelf_fds[i] = lift(launch->shelf_fds[i]);
     if (launch->socket < 0 || dup2(launch->socket, 0) < 0 || dup2(launch->socket, 1) < 0)
         child_fail(launch);
     place(launch, launch->pass_fd, WORKER_PASSED_FD);
+    place(launch, launch->turn_fd, WORKER_TURN_FD);
     for (int i = 0; i < WORKER_SHELVES_MOST; i++)
         place(launch, launch->shelf_fds[i], WORKER_SHELF_FD + i);
     close_others_on_exec();
@@ -233,6 +235,7 @@ bool worker_spawn(const char *path, const struct worker_options *options, pid_t 
     if (!launch)
         return err_fail(err, ERR_NOMEM, "no memory to start a worker");
     launch->pass_fd = options->pass_fd > 2 ? options->pass_fd : 0;
+    launch->turn_fd = options->turn_fd;
     for (int i = 0; i < options->shelf_count && i < WORKER_SHELVES_MOST; i++)
         launch->shelf_fds[i] = options->shelf_fds[i];
     launch->data_limit.rlim_cur = launch->data_limit.rlim_max =

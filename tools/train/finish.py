@@ -30,6 +30,8 @@ from kept import MEASURES, Studies
 from train import TRAINING, VALIDATION, Sentences, auc
 
 PROMPTS = 4  # sentences a side
+import os
+FLOOR, NOISE = float(os.environ.get("FLOOR","3e-2")), float(os.environ.get("NOISE","0.1"))
 TOLD = 0.85  # a label with a smaller AUC on the validation split is not told: it is always undetermined
 
 
@@ -65,13 +67,15 @@ def speak(net, sentences, pooled, studies, steps, seed):
     optimizer = torch.optim.AdamW([{"params": [p for p in learn if p.ndim > 1], "weight_decay": 0.05},
                                    {"params": [p for p in learn if p.ndim <= 1], "weight_decay": 0}], lr=2e-3)
     pooled = torch.from_numpy(pooled)
-    net.follow(pooled.flatten(0, 1), 1)
+    net.follow(pooled.flatten(0, 1), 1, FLOOR)
+    spread = NOISE * pooled.flatten(0, 1).var(0).mean().sqrt()
     present = torch.from_numpy((studies.severity > 0).astype(np.float32))
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = 2e-3 * min(1, (step + 1) / 50) * min(1, 2.5 * (1 - step / steps) + 0.01)
         indices = rng.choice(len(studies.seeds), min(192, len(studies.seeds)), replace=False)
-        unit = net.embed(net.standard(pooled[rng.integers(0, len(pooled), len(indices)), indices]))
+        seen = pooled[rng.integers(0, len(pooled), len(indices)), indices]
+        unit = net.embed(net.standard(seen + spread * torch.randn(seen.shape)))
         prompts = net.text(sentences.drawn(words))
         pairs = prompts.view(-1, 2, unit.shape[1])
         odds = net.scale() * unit @ (pairs[:, 0] - pairs[:, 1]).T + net.bias

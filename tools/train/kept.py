@@ -125,9 +125,9 @@ class Studies:
             return values, torch.stack(counts)
         return values, torch.stack(counts), *(torch.stack(one) for one in zip(*chosen))
 
-    def targets(self, counts):
-        """What the tokens learn to say of their blocks, [..][patches][blocks of a patch * SAID]: roots of fractions, for a
-        patch that holds little of something says so too; of a cine what comes and goes there; of late enhancement LATE."""
+    def targets(self, counts, indices):
+        """What the tokens learn to say of their blocks, [..][patches][labels.said]: roots of fractions, for a patch that holds
+        little of something says so too; of a cine what comes and goes there; of late enhancement LATE and SIZES."""
         held = (counts.float() / math.prod(labels.BLOCK[self.kind])).sqrt()
         if self.kind == "ct":
             return held
@@ -139,7 +139,13 @@ class Studies:
             beat = moving[..., cine, :, :, :]
             swings[..., cine, :, :, :] = (beat.amax(-4) - beat.amin(-4)).unsqueeze(-4)
             late[..., cine, :, :, :] = 0
-        return torch.cat([held, *(one.flatten(-4, -3).flatten(-2) for one in (swings, late))], -1)
+        sizes = []
+        for part, name, middle, scale in labels.SIZES[self.kind]:
+            size = torch.from_numpy((self.measures[indices, MEASURES[self.kind].index(name)] - middle) / scale)
+            there = late[..., labels.LATE[self.kind].index(part)].amax(-1) > 0.3
+            sizes.append(size[:, None, None] * there)
+        return torch.cat([held, *(one.flatten(-4, -3).flatten(-2) for one in (swings, late)),
+                          *(one.flatten(-2)[..., None] for one in sizes)], -1)
 
 
 def choose(parts, count, rng):

@@ -72,7 +72,12 @@ PARTS = ["nothing", "fat", "fluid", "lv_wall", "other_wall", "lv_blood", "left_b
          "scar_patchy"]
 SWINGS = {"ct": [], "cmr": ["lv_blood", "right_blood"]}  # how much more of it a block holds at one time than at another
 LATE = {"ct": [], "cmr": ["aorta"]}  # what is asked of late enhancement alone: there the ascending aorta is seen
-SAID = {kind: len(PARTS) + len(SWINGS[kind]) + len(LATE[kind]) for kind in SWINGS}
+SIZES = {"ct": [], "cmr": [("aorta", "ascending_aorta_mm", 36, 8)]}  # of patches that hold LATE: a measure, its middle and scale
+
+
+def said(kind, blocks):
+    """How many values are asked of a patch of that many blocks."""
+    return blocks * (len(PARTS) + len(SWINGS[kind]) + len(LATE[kind])) + len(SIZES[kind])
 
 
 def contraction_at(part):

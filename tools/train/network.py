@@ -20,7 +20,7 @@ class Network(nn.Module):
         width, step = config["vision"]["width"], labels.BLOCK[kind]
         patch = ([1] if kind == "cmr" else []) + config["vision"]["patch"]
         blocks = math.prod(p // s for p, s in zip(patch, step))
-        self.parts = nn.Linear(width, blocks * labels.SAID[kind])
+        self.parts = nn.Linear(width, labels.said(kind, blocks))
         self.measures = nn.Linear(width, measure_count)
         self.findings = nn.Linear(width, 2 * label_count)  # log odds; severity
         self.words = nn.Linear(config["text"]["proj_dim"], 2 * label_count)  # which label, and whether for or against it
@@ -52,14 +52,15 @@ class Network(nn.Module):
         return F.normalize(self.image.proj(standard), dim=-1)
 
     @torch.no_grad()
-    def follow(self, pooled, share=0.01):
-        """The mean and covariance of late; share 1: of these alone."""
+    def follow(self, pooled, share=0.01, floor=1e-3):
+        """The mean and covariance of late; share 1: of these alone. floor: variance that every direction is given, as a part
+        of the mean one: what varies less is not made as large as the others."""
         pooled = self.rectified(pooled)
         self.mean.lerp_(pooled.mean(0), share)
         away = pooled - self.mean
         self.covariance.lerp_(away.T @ away / len(away), share)
         sizes, axes = torch.linalg.eigh(self.covariance)
-        self.whitening.copy_(axes / (sizes.clamp(min=0) + 1e-3 * sizes.mean()).sqrt() @ axes.T)
+        self.whitening.copy_(axes / (sizes.clamp(min=0) + floor * sizes.mean()).sqrt() @ axes.T)
 
     @torch.no_grad()
     def folded(self):
@@ -77,15 +78,18 @@ class Network(nn.Module):
 RARE = {"ct": 1e-5, "cmr": 1e-4}
 # Small, hard to see, and what a finding is read from.
 DEAR = {"ct": {}, "cmr": {"scar_ischemic": 6, "scar_patchy": 12, "aorta": 4}}
+SIZE = 30  # of labels.SIZES
 
 
 def part_weights(targets, kind):
     """So that rare parts count as much as common ones. targets: kept.Studies.targets"""
     variance = targets.flatten(0, -2).var(0)
     weights = (variance > 0) / (variance + RARE[kind])
-    blocks = len(weights) // labels.SAID[kind]
+    sizes = labels.said(kind, 0)
+    held = (len(weights) - sizes) // (labels.said(kind, 1) - sizes) * len(labels.PARTS)
     for name, factor in DEAR[kind].items():
-        weights[labels.PARTS.index(name):blocks * len(labels.PARTS):len(labels.PARTS)] *= factor
+        weights[labels.PARTS.index(name):held:len(labels.PARTS)] *= factor
+    weights[len(weights) - sizes:] *= SIZE
     return weights
 
 

@@ -251,7 +251,7 @@ def batches(studies, arguments, sentences, step, cells):
         x, parts, *chosen = studies.batch(indices, rng, int(arguments.keep * cells) if arguments.keep < 1 and left(step, arguments) > 0.25 else None)
         keep, share = chosen or (None, None)
         said = [reports.report(studies.kind, studies.truths[i]["findings"], words) for i in indices]
-        return (x, studies.targets(parts), keep, share, torch.from_numpy(studies.severity[indices]), torch.from_numpy(studies.measures[indices]),
+        return (x, studies.targets(parts, indices), keep, share, torch.from_numpy(studies.severity[indices]), torch.from_numpy(studies.measures[indices]),
                 [sentences.drawn(words), sentences.ids(said)])
 
     waiting = [pool.submit(made, step), pool.submit(made, step + 1)]
@@ -272,17 +272,18 @@ def train(arguments):
     print(f"{len(studies.seeds)} studies, {studies.declined} declined; validation {len(validation.seeds)}", flush=True)
     net, config, sentences = build(arguments, studies)
     last = torch.load(run / "last.pt", weights_only=False) if (run / "last.pt").exists() else None
-    x, parts = studies.batch(range(min(32, len(studies.seeds))))
+    first = np.arange(min(32, len(studies.seeds)))
+    x, parts = studies.batch(first)
     if last is None:
         start_patches(net, studies, np.random.default_rng(arguments.seed))
         with torch.no_grad():
             net.follow(net.see(x)[1], 1)
-            net.parts.bias.copy_(studies.targets(parts).mean((0, 1)))
+            net.parts.bias.copy_(studies.targets(parts, first).mean((0, 1)))
     mean = torch.from_numpy(studies.measures.mean(0))
     norm, step, spent = (mean, torch.from_numpy(studies.measures.std(0) + 1e-6)), 0, 0.0
     optimizer = Optimizer(net, arguments.rate)
     average = {name: value.clone() for name, value in net.state_dict().items()}
-    weights = network.part_weights(studies.targets(parts), arguments.kind)
+    weights = network.part_weights(studies.targets(parts, first), arguments.kind)
     if last:
         net.load_state_dict(last["net"])
         optimizer.load_state_dict(last["optimizer"])
