@@ -128,8 +128,9 @@ static void what_is_taken_computes_the_same_bits(void **state)
         assert_int_equal(model_packed_bytes(models[i]), i == 0 ? 0 : bytes);
         assert_int_equal(model_weights_bytes(models[i]), model_weights_bytes(models[0]));
         vectors(models[i], image[i], text[i]);
-        model_close(models[i]);
     }
+    for (int i = 0; i < 3; i++)
+        model_close(models[i]);
     for (int i = 1; i < 3; i++) {
         assert_memory_equal(image[i], image[0], sizeof image[0]);
         assert_memory_equal(text[i], text[0], sizeof text[0]);
