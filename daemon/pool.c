@@ -4,19 +4,17 @@
 #include "daemon/pool.h"
 
 #include "base/clock.h"
-#include "base/turn.h"
 #include "daemon/embeddings.h"
 #include "daemon/log.h"
 #include "daemon/metrics.h"
-#include "daemon/packed.h"
 #include "daemon/reporter.h"
+#include "daemon/shared.h"
 #include "pipeline/worker_process.h"
 #include "report/result_json.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { LOOK_MS = 500, MAX_ATTEMPTS = 2, LEASE_MARGIN_MS = 60000, RETRY_MS = 5000 };
 
@@ -44,8 +42,7 @@ struct pool {
     struct arena *arena;
     struct known_model models[CONFIG_MAX_MODELS];
     int model_count;
-    struct packed packed;
-    int turn; /* to encode in, of several workers (base/turn.h); 0: none */
+    struct shared shared;
 };
 
 /* It may read what was acknowledged, the models, what is packed of them, and the text embeddings that were
@@ -62,9 +59,9 @@ static struct worker_process *start_worker(const struct pool *pool, struct err *
     struct worker_options options = {.threads = service->config->pool.threads,
                                      .read_roots = roots,
                                      .read_root_count = service->config->model_count + 2,
-                                     .shelf_fds = pool->packed.fds,
+                                     .shelf_fds = pool->shared.fds,
                                      .shelf_count = service->config->model_count,
-                                     .turn_fd = pool->turn,
+                                     .turn_fd = pool->shared.turn,
                                      .data_limit_bytes = (uint64_t)service->config->pool.memory_mb << 20};
     if (service->config->pool.worker_file[0])
         options.path = service->config->pool.worker_file;
@@ -96,13 +93,13 @@ static bool ask_model(struct pool *pool, struct worker_process *worker, const st
     if (!job)
         return err_fail(err, ERR_NOMEM, "no memory for a job");
     embeddings_offer(service, job);
-    packed_offer(&pool->packed, service->config, model, job);
+    shared_offer(&pool->shared, service->config, model, job);
     bool ok = worker_process_call(worker, job, service->config->pool.job_timeout_s * 1000, ret_answer, err);
     json_decref(job);
     if (!ok)
         return false;
     embeddings_take(service, model->name, *ret_answer);
-    packed_note(&pool->packed, service->config, model, *ret_answer);
+    shared_note(&pool->shared, service->config, model, *ret_answer);
     return true;
 }
 
@@ -198,9 +195,7 @@ static json_t *study_job(const struct pool *pool, const struct config_model *mod
     if (job) {
         embeddings_offer(pool->service, job);
         rulebook_offer(pool->service->rulebook, job);
-        if (pool->turn)
-            json_object_set_new(job, "turn_fd", json_integer(WORKER_TURN_FD));
-        packed_offer(&pool->packed, pool->service->config, model, job);
+        shared_offer(&pool->shared, pool->service->config, model, job);
     }
     return job;
 }
@@ -219,7 +214,7 @@ static bool run_worker(struct slot *slot, const struct config_model *model, cons
     pulse_beat(slot->pulse, 0);
     json_decref(job);
     if (ok)
-        packed_note(&slot->pool->packed, config, model, answer);
+        shared_note(&slot->pool->shared, config, model, answer);
     ok = ok && result_from_json(json_object_get(answer, "result"), arena, ret, err);
     json_decref(answer);
     if (ok)
@@ -503,7 +498,7 @@ static void sweep_embeddings(const struct pool *pool)
 static bool learn_at(struct pool *pool, struct config *config, int place, int *landlock, struct err *err)
 {
     struct err cause = ERR_INIT;
-    packed_make(&pool->packed, config, place);
+    shared_make(&pool->shared, config, place);
     struct worker_process *worker = start_worker(pool, err);
     bool open = worker && learn_model(pool, worker, &config->models[place], &cause);
     if (worker && !open)
@@ -511,7 +506,7 @@ static bool learn_at(struct pool *pool, struct config *config, int place, int *l
     if (worker && worker_process_landlock(worker) >= 0)
         *landlock = worker_process_landlock(worker);
     worker_process_stop(worker);
-    pool->service->packed_bytes += packed_seal(&pool->packed, config, place, open);
+    pool->service->packed_bytes += shared_seal(&pool->shared, config, place, open);
     return worker != NULL;
 }
 
@@ -530,22 +525,9 @@ static bool learn_models(struct pool *pool, struct config *config, struct err *e
     return ok;
 }
 
-/* Without it they encode beside each other, which takes longer and is right. */
-static int make_turn(const struct config *config)
-{
-    struct err err = ERR_INIT;
-    int fd = config->pool.workers > 1 ? turn_make(&err) : 0;
-    if (fd >= 0)
-        return fd;
-    log_event(LOG_WARNING, "no_turns", "cause=%s, workers encode beside each other", log_text(err.text));
-    return 0;
-}
-
 static void pool_free(struct pool *pool)
 {
-    if (pool->turn)
-        close(pool->turn);
-    packed_done(&pool->packed);
+    shared_done(&pool->shared);
     arena_free(pool->arena);
     free(pool->slots);
     pthread_mutex_destroy(&pool->lock);
@@ -561,7 +543,7 @@ struct pool *pool_open(struct service *service, struct config *config, struct er
     }
     pool->service = service;
     pthread_mutex_init(&pool->lock, NULL);
-    pool->turn = make_turn(config);
+    shared_turn(&pool->shared, config);
     pool->arena = arena_new();
     pool->slots = calloc((size_t)config->pool.workers, sizeof *pool->slots);
     if (!pool->arena || !pool->slots)

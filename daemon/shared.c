@@ -1,6 +1,7 @@
-#include "daemon/packed.h"
+#include "daemon/shared.h"
 
 #include "base/shelf.h"
+#include "base/turn.h"
 #include "daemon/log.h"
 #include "pipeline/worker_process.h"
 
@@ -15,21 +16,21 @@ static void tell_own(const struct config *config, int place, const struct err *c
               log_text(config->models[place].name), log_text(cause->text));
 }
 
-void packed_make(struct packed *packed, const struct config *config, int place)
+void shared_make(struct shared *shared, const struct config *config, int place)
 {
     struct err err = ERR_INIT;
     int fd = shelf_make(&err);
     if (fd < 0)
         tell_own(config, place, &err);
-    packed->fds[place] = fd < 0 ? 0 : fd;
+    shared->fds[place] = fd < 0 ? 0 : fd;
 }
 
-int64_t packed_seal(struct packed *packed, const struct config *config, int place, bool open)
+int64_t shared_seal(struct shared *shared, const struct config *config, int place, bool open)
 {
     struct err err = ERR_INIT;
     uint64_t bytes = 0;
-    int fd = packed->fds[place];
-    packed->fds[place] = 0;
+    int fd = shared->fds[place];
+    shared->fds[place] = 0;
     if (fd && !open) /* it was said why */
         close(fd);
     if (!fd || !open)
@@ -37,17 +38,28 @@ int64_t packed_seal(struct packed *packed, const struct config *config, int plac
     fd = shelf_seal(fd, &bytes, &err);
     if (fd < 0)
         tell_own(config, place, &err);
-    packed->sealed[place] = fd >= 0;
-    packed->fds[place] = fd < 0 ? 0 : fd;
+    shared->sealed[place] = fd >= 0;
+    shared->fds[place] = fd < 0 ? 0 : fd;
     return (int64_t)bytes;
 }
 
-void packed_done(struct packed *packed)
+void shared_turn(struct shared *shared, const struct config *config)
 {
+    struct err err = ERR_INIT;
+    int fd = config->pool.workers > 1 ? turn_make(&err) : 0;
+    if (fd < 0)
+        log_event(LOG_WARNING, "no_turns", "cause=%s, workers encode beside each other", log_text(err.text));
+    shared->turn = fd < 0 ? 0 : fd;
+}
+
+void shared_done(struct shared *shared)
+{
+    if (shared->turn)
+        close(shared->turn);
     for (int i = 0; i < CONFIG_MAX_MODELS; i++)
-        if (packed->fds[i])
-            close(packed->fds[i]);
-    *packed = (struct packed){0};
+        if (shared->fds[i])
+            close(shared->fds[i]);
+    *shared = (struct shared){0};
 }
 
 /* The model may be of a configuration before this one. */
@@ -59,22 +71,24 @@ static int place_of(const struct config *config, const struct config_model *mode
     return place;
 }
 
-void packed_offer(const struct packed *packed, const struct config *config, const struct config_model *model,
+void shared_offer(const struct shared *shared, const struct config *config, const struct config_model *model,
                   json_t *job)
 {
     int place = place_of(config, model);
-    if (packed->fds[place])
-        json_object_set_new(job, packed->sealed[place] ? "packed_fd" : "pack_fd",
+    if (shared->fds[place])
+        json_object_set_new(job, shared->sealed[place] ? "packed_fd" : "pack_fd",
                             json_integer(WORKER_SHELF_FD + place));
+    if (shared->turn)
+        json_object_set_new(job, "turn_fd", json_integer(WORKER_TURN_FD));
 }
 
-void packed_note(struct packed *packed, const struct config *config, const struct config_model *model,
+void shared_note(struct shared *shared, const struct config *config, const struct config_model *model,
                  const json_t *answer)
 {
     int place = place_of(config, model);
     const json_t *bytes = json_object_get(answer, "packed_bytes");
-    if (!packed->sealed[place] || !json_is_integer(bytes) || json_integer_value(bytes) > 0 ||
-        atomic_exchange(&packed->told[place], true))
+    if (!shared->sealed[place] || !json_is_integer(bytes) || json_integer_value(bytes) > 0 ||
+        atomic_exchange(&shared->told[place], true))
         return;
     log_event(LOG_WARNING, "weights_not_shared",
               "model=%s cause=\"its folder is not what it was\", every worker packs its own until the service"

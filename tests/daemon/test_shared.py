@@ -1,4 +1,6 @@
-"""All workers of a daemon read one packed copy of a model's weights, which none of them can write."""
+"""What all workers of a daemon share: one packed copy of a model's weights, which none of them can write, and the turn they
+encode in."""
+import fcntl
 import json
 import os
 import pathlib
@@ -197,3 +199,40 @@ exec {BUILD}/worker/cardioscribe-worker "$@"
     packs_first, packs_second, serves, serves_next = [line.split() for line in log.read_text().splitlines()]
     assert packs_first == ["4:2"] and packs_second == ["4:0", "5:2"]
     assert serves == serves_next == ["4:0", "5:0"]
+
+
+def turn_of(pid):
+    """The descriptor a worker waits on, opened anew."""
+    for entry in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        if "cardioscribe-turn" in os.readlink(entry):
+            return os.open(entry, os.O_RDWR)
+    return None
+
+
+def test_a_worker_encodes_when_it_is_its_turn(start_daemon):
+    daemon = start_daemon(keys={"pool.workers": 2})
+    turns = [turn_of(pid) for pid in ready_workers(daemon, 2)]
+    assert len({os.fstat(one).st_ino for one in turns}) == 1
+    with pytest.raises(OSError):
+        os.write(turns[0], b"x")
+    fcntl.lockf(turns[0], fcntl.LOCK_EX)
+    study, other = ct_study(seed=31), ct_study(seed=32)
+    send(daemon, study.objects)
+    wait_for("the first study is taken up", lambda: daemon.study(study.uid)["jobs"], 30)
+    with pytest.raises(AssertionError):
+        wait_for("it is encoded", lambda: daemon.study(study.uid)["results"], 3)
+    for pid in children(daemon):
+        os.kill(pid, signal.SIGKILL)  # one of them waits; it takes nothing along
+    fcntl.lockf(turns[0], fcntl.LOCK_UN)
+    send(daemon, other.objects)
+    for one in (study, other):
+        daemon.wait_state(one.uid, "encoded", "delivered", limit_s=90)
+        assert daemon.study(one.uid)["results"][0]["analysed"]
+    for fd in turns:
+        os.close(fd)
+
+
+def test_one_worker_waits_for_nobody(start_daemon):
+    daemon = start_daemon()
+    pid, = ready_workers(daemon, 1)
+    assert turn_of(pid) is None
