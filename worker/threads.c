@@ -1,14 +1,17 @@
 /* Threads: all wait at `wanted` between runs. A run raises `round`; every thread wakes, takes pieces under
  * the lock until none is left, and leaves; the last to leave signals `finished`. One lock guards everything
- * here and is never held while a piece runs. `ending` ends them between runs. */
+ * here and is never held while a piece runs; `round` and `busy` are also looked at without it, for a moment
+ * before a thread goes to sleep, because an encoder asks for its next run at once and waking takes longer.
+ * `ending` ends them between runs. */
 #include "threads.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 /* A hostile file may make the parser use 512 KiB (dicom_load.hh). */
-enum { STACK_BYTES = 4 << 20 };
+enum { STACK_BYTES = 4 << 20, LOOKS = 2000 };
 
 struct threads {
     struct crew crew;
@@ -16,12 +19,13 @@ struct threads {
     pthread_cond_t wanted, finished;
     pthread_t *ids;
     int started;
-    unsigned round;
+    atomic_uint round;
     bool ending;
     /* of the run */
     crew_piece piece;
     void *work;
-    int count, next, busy;
+    int count, next;
+    atomic_uint busy;
     int failed; /* the lowest piece that did; count when none has */
     struct err err;
 };
@@ -42,6 +46,17 @@ static void take_pieces(struct threads *threads, int seat)
     }
 }
 
+/* Without the lock: until it is another, or for a moment. */
+static void look(const atomic_uint *what, unsigned seen, bool until_seen)
+{
+    for (int i = 0; i < LOOKS && (atomic_load_explicit(what, memory_order_relaxed) == seen) != until_seen;
+         i++) {
+#ifdef __x86_64__
+        __builtin_ia32_pause();
+#endif
+    }
+}
+
 struct seat {
     struct threads *threads;
     int number;
@@ -55,6 +70,9 @@ static void *sit(void *argument)
     free(argument);
     pthread_mutex_lock(&threads->lock);
     for (;;) {
+        pthread_mutex_unlock(&threads->lock);
+        look(&threads->round, seen, false);
+        pthread_mutex_lock(&threads->lock);
         while (!threads->ending && threads->round == seen)
             pthread_cond_wait(&threads->wanted, &threads->lock);
         if (threads->ending)
@@ -76,10 +94,13 @@ static bool run(void *self, int count, crew_piece piece, void *work, struct err 
     threads->work = work;
     threads->count = threads->failed = count;
     threads->next = 0;
-    threads->busy = threads->started;
+    threads->busy = (unsigned)threads->started;
     threads->round++;
     pthread_cond_broadcast(&threads->wanted);
     take_pieces(threads, 0);
+    pthread_mutex_unlock(&threads->lock);
+    look(&threads->busy, 0, true);
+    pthread_mutex_lock(&threads->lock);
     while (threads->busy > 0)
         pthread_cond_wait(&threads->finished, &threads->lock);
     bool done = threads->failed == count;

@@ -105,7 +105,7 @@ static bool run_narrow(void *work, int seat, int number, struct err *err)
     return true;
 }
 
-/* Blocks of about the same size, and enough of them for every seat. */
+/* Blocks of about the same size, enough of them for every seat, and as many for each. */
 static void cut(struct running *r, int seats)
 {
     enum precision precision = r->tile.precision;
@@ -117,6 +117,8 @@ static void cut(struct running *r, int seats)
     row_blocks = divided(r->tile.rows, r->block_rows);
     int panels = divided(r->tile.columns, 2 * TILE_PANEL);
     int wanted = seats > 1 ? divided(PIECES_A_SEAT * seats, row_blocks) : 1;
+    while (row_blocks * wanted % seats != 0)
+        wanted++;
     r->block_columns = divided(panels, at_most(wanted, panels)) * 2 * TILE_PANEL;
     r->column_blocks = divided(r->tile.columns, r->block_columns);
 }
