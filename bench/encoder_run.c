@@ -1,10 +1,10 @@
 /* One model folder's image side, kept open over the rounds of bench/encoder.
  *
- *   encoder_run MODEL INPUT.f32 ITEMS THREADS [ISA]
+ *   encoder_run MODEL INPUT.f32 ITEMS THREADS [ISA [PRECISION]]
  *
- * INPUT.f32 is [items][channels][z][y][x] of the configured size. ISA: no wider vectors than these. Of
- * config.json only family and the encoder's sections are read. "ready {...}" comes first, after one pass;
- * then a line for each line on standard input:
+ * INPUT.f32 is [items][channels][z][y][x] of the configured size. ISA: no wider vectors than these.
+ * PRECISION: of a transformer's blocks. Of config.json only family and the encoder's sections are read.
+ * "ready {...}" comes first, after one pass; then a line for each line on standard input:
  *
  *   go SECONDS   the seconds of each of as many passes as fill SECONDS, at least one
  *   out FILE     writes what the last pass gave: the unit vector; of a U-Net, in order of its projections and
@@ -63,7 +63,8 @@ static bool open_unet(struct subject *s, const struct encoder_sections *sections
     return ok;
 }
 
-static bool open_model(struct subject *s, const char *folder, const struct crew *crew, struct err *err)
+static bool open_model(struct subject *s, const char *folder, enum precision precision,
+                       const struct crew *crew, struct err *err)
 {
     char path[4096];
     snprintf(path, sizeof path, "%s/config.json", folder);
@@ -76,7 +77,8 @@ static bool open_model(struct subject *s, const char *folder, const struct crew 
                                               .vision = json_object_get(s->config, "vision"),
                                               .text = json_object_get(s->config, "text"),
                                               .slice_pool = json_object_get(s->config, "slice_pool"),
-                                              .unet = json_object_get(s->config, "unet")};
+                                              .unet = json_object_get(s->config, "unet"),
+                                              .precision = precision};
     if (sections.unet)
         return open_unet(s, &sections, err);
     s->encoder = encoder_open(&sections, s->file, crew, err);
@@ -205,7 +207,9 @@ int main(int argc, char **argv)
     struct err err = ERR_INIT;
     struct subject subject = {0};
     char line[4096];
-    if ((argc != 5 && argc != 6) || (argc == 6 && !tile_limit(argv[5]))) {
+    enum precision precision = PRECISION_FP32;
+    if (argc < 5 || argc > 7 || (argc > 5 && !tile_limit(argv[5])) ||
+        (argc > 6 && !precision_read(argv[6], &precision))) {
         fprintf(stderr, "usage: see the top of encoder_run.c\n");
         return 2;
     }
@@ -213,7 +217,7 @@ int main(int argc, char **argv)
     int threads = atoi(argv[4]) > 1 ? atoi(argv[4]) : 1;
     gemm_init(threads);
     struct threads *pool = threads_start(threads, &err);
-    bool ok = pool && open_model(&subject, argv[1], threads_crew(pool), &err) &&
+    bool ok = pool && open_model(&subject, argv[1], precision, threads_crew(pool), &err) &&
               read_input(&subject, argv[2], atoi(argv[3]), &err);
     double loaded_s = now_s();
     ok = ok && pass(&subject, NULL, &err);

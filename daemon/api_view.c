@@ -447,10 +447,10 @@ static json_t *models_json(const struct config *config)
     json_t *list = json_array();
     for (int i = 0; i < config->model_count; i++) {
         const struct config_model *model = &config->models[i];
-        json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s,s:s,s:b}", "name", model->name, "folder",
+        json_array_append_new(list, json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:b}", "name", model->name, "folder",
                                               model->folder, "modality", model->modality, "description_match",
-                                              model->description_match, "precision", model->precision, "live",
-                                              model->live));
+                                              model->description_match, "precision", model->precision,
+                                              "products", model->products, "live", model->live));
     }
     return list;
 }

@@ -76,6 +76,7 @@ struct config_model {
     char precision[5];                   /* fp32, bf16, int8: of the image tower */
     bool live;
     char modality[17];   /* filled at start from the model folder; "" when it does not open */
+    char products[16];   /* likewise: what its linear layers run on ("avx2") */
     bool needs_mask;     /* likewise: a study must bring its organs' masks */
     bool crops_to_heart; /* likewise: it looks for the heart, in segmentations first */
 };

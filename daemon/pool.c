@@ -456,6 +456,8 @@ static bool learn_model(struct pool *pool, struct worker_process *worker, struct
     const char *modality = json_string_value(json_object_get(answer, "modality"));
     if (ok && modality) {
         snprintf(model->modality, sizeof model->modality, "%s", modality);
+        const char *products = json_string_value(json_object_get(answer, "products"));
+        snprintf(model->products, sizeof model->products, "%s", products ? products : "?");
         model->needs_mask = json_is_true(json_object_get(answer, "needs_mask"));
         model->crops_to_heart = json_is_true(json_object_get(answer, "crops_to_heart"));
         known->name = model->name;
@@ -464,9 +466,9 @@ static bool learn_model(struct pool *pool, struct worker_process *worker, struct
         pool->model_count++;
         pool->service->models_ready++;
         log_event(LOG_INFO, "model_ready",
-                  "model=%s modality=%s version=%s trained=%s precision=%s weights_sha256=%.12s",
+                  "model=%s modality=%s version=%s trained=%s precision=%s products=%s weights_sha256=%.12s",
                   log_text(model->name), modality, log_text(known->blank->model.version),
-                  known->blank->model.trained ? "yes" : "no", known->blank->model.precision,
+                  known->blank->model.trained ? "yes" : "no", known->blank->model.precision, model->products,
                   known->blank->model.weights_sha256);
     }
     json_decref(answer);

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 struct verdict {
     bool ok;
@@ -45,12 +46,25 @@ static struct verdict check_dictionary(struct service *service)
     return verdict(ok, "%s", ok ? "loaded" : "DCMTK's data dictionary is not loaded; see DCMDICTPATH");
 }
 
+/* What it is computed with, where the text has room for it. */
+static void add_model(struct verdict *verdict, const struct config_model *model)
+{
+    char one[sizeof verdict->text];
+    int length = snprintf(one, sizeof one, "; %s: %s by %s", model->name, model->precision, model->products);
+    if (strlen(verdict->text) + (size_t)length < sizeof verdict->text)
+        memcpy(verdict->text + strlen(verdict->text), one, (size_t)length + 1);
+}
+
 static struct verdict check_models(struct service *service)
 {
     int open = atomic_load(&service->models_ready), wanted = service->config->model_count;
     if (wanted == 0)
         return verdict(true, "no model is configured: every study is reported as not analysed");
-    return verdict(open == wanted, "%d of %d opened", open, wanted);
+    struct verdict all = verdict(open == wanted, "%d of %d opened", open, wanted);
+    for (int i = 0; i < wanted; i++)
+        if (service->config->models[i].modality[0])
+            add_model(&all, &service->config->models[i]);
+    return all;
 }
 
 static struct verdict check_listener(struct service *service)

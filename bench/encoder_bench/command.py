@@ -116,6 +116,8 @@ class Bench:
         out = {"ours": ours, "torch": [self.python, *peer, "torch", *rest]}
         if self.wide:
             out["ours-avx2"] = [*ours, "avx2"]
+        if not shape.is_unet:
+            out |= {f"ours-{precision}": [*ours, "avx512", precision] for precision in ("bf16", "int8")}
         if self.arguments.torch_python:
             out["torch-new"] = [self.arguments.torch_python, *peer, "torch", *rest]
         if "onnxruntime" not in self.absent:

@@ -1,7 +1,7 @@
 """From the rows of a record to what is printed."""
 import statistics
 
-NAMES = {"ours": "ours", "ours-avx2": "ours, AVX2", "torch": "PyTorch", "torch-new": "PyTorch, newer", "onnxruntime": "onnxruntime"}
+NAMES = {"ours": "ours", "ours-avx2": "ours, AVX2", "ours-bf16": "ours, bf16", "ours-int8": "ours, int8", "torch": "PyTorch", "torch-new": "PyTorch, newer", "onnxruntime": "onnxruntime"}
 WIDE = ("avx512f", "avx512_bf16")
 
 # Issue 8's floors. Of the peak: 197 to 257 tokens, 1,729, 5,185.
@@ -24,9 +24,12 @@ def best(seconds):
 
 
 def limit(row, name, how):
-    """10^9 operations a second in fp32 with the widest vectors a party may use; None where it was not measured."""
-    wide = None if name == "ours-avx2" else row["peak"].get("fma_512")
-    found = wide or row["peak"].get("fma_256")
+    """10^9 operations a second with the widest instructions a party may use, in fp32 where there are none for fewer bits; None
+    where it was not measured."""
+    peak = row["peak"]
+    wide = None if name == "ours-avx2" else peak.get("fma_512")
+    narrow = {"ours-bf16": peak.get("bf16_512"), "ours-int8": peak.get("int8_512")}.get(name)
+    found = narrow or wide or peak.get("fma_256")
     return how(found) if found else None
 
 
@@ -141,6 +144,8 @@ def judge_row(row, verdicts):
     name, words = row["shape"], f"{row['shape']} x {row['items']}"
     share = {one: figures(row, one)["share"] for one in ("ours", "ours-avx2") if one in row["parties"]}
     peer = figures(row, "onnxruntime")["ratio"] if "onnxruntime" in row["parties"] else None
+    bf16 = figures(row, "ours-bf16") if "ours-bf16" in row["parties"] else None
+    faster = peer * bf16["gflops"] / figures(row, "ours")["gflops"] if bf16 and peer else None
     if name in SHARE:
         verdicts.least(f"{words}: fp32 share of peak", SHARE[name], share.get("ours"), percent, WIDE)
         narrow = share.get("ours-avx2" if "avx512f" in verdicts.flags else "ours")
@@ -148,12 +153,12 @@ def judge_row(row, verdicts):
     if name != "radar":
         verdicts.least(f"{words}: against onnxruntime", FASTER, peer, times, WIDE)
     if name in SHARE_BF16:
-        verdicts.least(f"{words}: bf16 share of bf16's peak", SHARE_BF16[name], None, percent, WIDE)
+        verdicts.least(f"{words}: bf16 share of bf16's peak", SHARE_BF16[name], bf16 and bf16["share"], percent, WIDE)
     if name != "radar":
-        verdicts.least(f"{words}: bf16 against onnxruntime fp32", 2.1, None, times, WIDE)
+        verdicts.least(f"{words}: bf16 against onnxruntime fp32", 2.1, faster, times, WIDE)
     if (name, row["items"]) in INT8:
         verdicts.least(f"{words}: int8 against onnxruntime int8", 1.2, None, times, (*WIDE, "avx512_vnni"))
-    for one in ("ours", "ours-avx2"):
+    for one in ("ours", "ours-avx2", "ours-bf16"):
         if one == "ours" or one in row["parties"]:
             near = row["parties"].get(one, {}).get("cosine")
             verdicts.least(f"{words}: cosine of {NAMES[one]} to PyTorch's embedding", COSINE, near, "{:.8f}".format, timed=False)

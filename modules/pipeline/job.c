@@ -205,13 +205,15 @@ static json_t *domain_json(const struct domain *domain)
 static json_t *model_json(struct model *model, struct err *err)
 {
     int zyx[3];
+    enum precision precision = PRECISION_FP32;
+    precision_read(model_identity(model)->precision, &precision);
     json_t *blank = blank_json(model, err);
     model_input_zyx(model, zyx);
-    return blank ? json_pack("{s:b,s:O,s:s,s:b,s:b,s:[i,i,i],s:i,s:o,s:s,s:o}", "ok", 1, "model",
-                             json_object_get(blank, "model"), "modality", model_modality(model), "needs_mask",
-                             model_needs_mask(model), "crops_to_heart",
-                             model_preprocess(model)->crop == PREPROCESS_CROP_HEART, "input_zyx", zyx[0],
-                             zyx[1], zyx[2], "dim", model_dim(model), "domain",
+    return blank ? json_pack("{s:b,s:O,s:s,s:s,s:b,s:b,s:[i,i,i],s:i,s:o,s:s,s:o}", "ok", 1, "model",
+                             json_object_get(blank, "model"), "modality", model_modality(model), "products",
+                             tile_products(precision), "needs_mask", model_needs_mask(model),
+                             "crops_to_heart", model_preprocess(model)->crop == PREPROCESS_CROP_HEART,
+                             "input_zyx", zyx[0], zyx[1], zyx[2], "dim", model_dim(model), "domain",
                              domain_json(model_domain(model)), "text_digest", model_text_digest(model),
                              "blank", blank)
                  : NULL;

@@ -1,9 +1,8 @@
 /* The worker's protocol: one JSON object a line in, one a line out, and the model kept between jobs.
  *
  *   {"job":"model","model":DIR}                 identity and sizes, without a study
- *       -> model {name, ...}, modality, input_zyx, dim, domain (null, or of, id, limit), text_digest
- *          (text_cache.h),
- *          blank: a result with every label not assessed
+ *       -> model {name, ...}, modality, products (tensor/tile.h), input_zyx, dim, domain (null, or of, id,
+ * limit), text_digest (text_cache.h), blank: a result with every label not assessed
  *   {"job":"study","model":DIR,"files":[...]}   -> result (report/result_json.h)
  *   {"job":"tensor","model":DIR,"file":PATH}    a .safetensors with "input", already preprocessed, and
  *                                               perhaps "mask" (shapes: job_tensor.h)

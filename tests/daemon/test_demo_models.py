@@ -17,7 +17,8 @@ MODELS = {kind: ROOT / "models" / name for kind, name in (("ct", "demo-cardiac-c
           if (ROOT / "models" / name / "config.json").exists()}
 PHANTOM = BUILD / "tools" / "phantom" / "cardioscribe-phantom"
 STRONG = [one for one in (("ct", 3001, "pericardial_effusion"), ("ct", 3002, "aortic_aneurysm"),
-                          ("cmr", 3001, "left_ventricular_dysfunction"), ("cmr", 3002, "lge_diffuse")) if one[0] in MODELS]
+                          ("cmr", 3001, "left_ventricular_dysfunction"), ("cmr", 3002, "lge_ischemic"),
+                          ("cmr", 3003, "aortic_dilation")) if one[0] in MODELS]
 
 pytestmark = pytest.mark.skipif(not PHANTOM.exists(), reason="cardioscribe-phantom is not built")
 

@@ -1,4 +1,5 @@
 """A model in fewer bits in the running service: asked for by its section, vouched for by its folder, said in every output."""
+import re
 import shutil
 import subprocess
 
@@ -27,6 +28,8 @@ def test_every_output_says_in_which_precision_it_was_made(start_daemon, storescp
                           models=[{"name": "exact", "folder": measured},
                                   {"name": "quick", "folder": measured, "precision": "int8"}])
     assert [one["precision"] for one in daemon.get("/api/v1/status")["models"]] == ["fp32", "int8"]
+    models, = (one["text"] for one in daemon.get("/readyz")["checks"] if one["name"] == "models")
+    assert re.fullmatch(r"2 of 2 opened; exact: fp32 by (avx2|avx512|baseline); quick: int8 by (avx2|avx512vnni|baseline)", models)
     study = ct_study(seed=4)
     send(daemon, study.objects)
     shown = daemon.wait_reported(study.uid, reports=2, limit_s=90)

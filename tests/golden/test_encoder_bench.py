@@ -51,6 +51,7 @@ def test_every_figure_is_there(taken):
     assert [(row["shape"], row["items"]) for row in rows] == [("cmr-clip", 5), ("radclip", 5), ("radar", 1)]
     for row in rows:
         assert {"ours", "torch"} <= set(row["parties"])
+        assert ({"ours-bf16", "ours-int8"} <= set(row["parties"])) == (row["shape"] != "radar")
         assert "onnxruntime" in row["parties"] or row["skipped"]["onnxruntime"] == "not installed"
         for name, party in row["parties"].items():
             assert len(party["seconds"]) == 2 and all(one > 0 for turn in party["seconds"] for one in turn)
@@ -175,10 +176,13 @@ def test_verdicts(flags, peer_s, share, ratio):
     assert said["int8 against onnxruntime int8"] == "not this processor"
     row = row_of(1.0, peer_s, 70.0)
     row["parties"]["ours-avx2"] = {**row["parties"]["ours"], "seconds": [[0.7]] * 3}
+    row["parties"]["ours-bf16"] = {**row["parties"]["ours"], "seconds": [[0.3]] * 3}
+    row["peak"]["bf16_512"] = [35.0 / 0.3 / 0.79]
     verdicts = tables.Verdicts(flags)
     tables.judge_row(row, verdicts)
     said = {row[0].split(": ")[1]: row[3] for row in verdicts.rows}
     assert said["AVX2 share of AVX2's peak"] == ("reached" if wide else "NOT REACHED")
+    assert said["bf16 share of bf16's peak"] == said["bf16 against onnxruntime fp32"] == ("reached" if wide else "not this processor")
     assert said["fp32 share of peak"] == ("NOT REACHED" if wide else "not this processor")
 
 
