@@ -1,3 +1,4 @@
+#include "base/digest.h"
 #include "base/file.h"
 #include "local.h"
 #include "pipeline/model_precision.h"
@@ -11,15 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#ifndef CARDIOSCRIBE_VERSION
-#define CARDIOSCRIBE_VERSION "unknown"
-#endif
-
 /* What is found of one study and of all. */
 struct apart {
     double cosine_least, probability_most;
-    int studies, findings, states_changed;
-    json_t *weights_sha256;
+    int studies, vectors, findings, states_changed, probabilities;
+    char weights_sha256[DIGEST_HEX_SIZE]; /* "": none yet */
 };
 
 /* ---- two results of one study ---- */
@@ -35,6 +32,7 @@ static void compare_vectors(const json_t *a, const json_t *b, struct apart *apar
     }
     double cosine = json_array_size(a) == json_array_size(b) && aa > 0 && bb > 0 ? dot / sqrt(aa * bb) : -1;
     apart->cosine_least = fmin(apart->cosine_least, cosine);
+    apart->vectors++;
 }
 
 static void compare_findings(const json_t *a, const json_t *b, struct apart *apart)
@@ -49,6 +47,15 @@ static void compare_findings(const json_t *a, const json_t *b, struct apart *apa
 }
 
 /* Of an organ-grounded model every organ has a vector. */
+static bool has_vector(const json_t *result)
+{
+    bool found = json_is_array(json_object_get(result, "embedding"));
+    const json_t *organs = json_object_get(result, "organs");
+    for (size_t i = 0; i < json_array_size(organs); i++)
+        found = found || json_object_get(json_array_get(organs, i), "embedding");
+    return json_is_true(json_object_get(result, "analysed")) && found;
+}
+
 static void compare(const json_t *a, const json_t *b, struct apart *apart)
 {
     const json_t *organs = json_object_get(a, "organs"), *others = json_object_get(b, "organs");
@@ -60,7 +67,6 @@ static void compare(const json_t *a, const json_t *b, struct apart *apart)
             compare_vectors(vector, json_object_get(json_array_get(others, i), "embedding"), apart);
     }
     compare_findings(json_object_get(a, "findings"), json_object_get(b, "findings"), apart);
-    apart->studies++;
 }
 
 /* ---- the studies ---- */
@@ -99,47 +105,76 @@ static json_t *result_of(const struct local_settings *settings, struct worker_pr
     return result;
 }
 
-/* What is not analysed is told and not counted. */
+static bool same_weights(const json_t *result, struct apart *apart, struct err *err)
+{
+    const char *digest = show_text(json_object_get(result, "model"), "weights_sha256");
+    if (!apart->weights_sha256[0])
+        snprintf(apart->weights_sha256, sizeof apart->weights_sha256, "%s", digest);
+    return strcmp(apart->weights_sha256, digest) == 0 ||
+           err_fail(err, ERR_INPUT, "the weights were replaced while they were measured");
+}
+
+/* What gives no vector in fp32 is told and not counted; what gives none in fewer bits alone is as far apart
+ * as can be. */
 static bool measure_one(const struct local_settings *settings, struct worker_process *const workers[2],
                         char *const *path, struct apart *apart, struct err *err)
 {
+    struct err cause = ERR_INIT;
     json_t *exact = result_of(settings, workers[0], path, "fp32", err);
-    json_t *other = exact ? result_of(settings, workers[1], path, settings->precision, err) : NULL;
-    if (other && json_is_true(json_object_get(exact, "analysed"))) {
-        compare(exact, other, apart);
-        json_decref(apart->weights_sha256);
-        apart->weights_sha256 =
-            json_incref(json_object_get(json_object_get(exact, "model"), "weights_sha256"));
-    } else if (other) {
-        fprintf(stderr, "cardioscribe: %s: not analysed (%s), not counted\n", *path,
+    if (exact && !has_vector(exact)) {
+        fprintf(stderr, "cardioscribe: %s: no embedding (%s), not counted\n", *path,
                 show_text(exact, "reason"));
+        json_decref(exact);
+        return true;
     }
+    json_t *other = exact ? result_of(settings, workers[1], path, settings->precision, &cause) : NULL;
+    bool ok = exact && same_weights(exact, apart, err) && (!other || same_weights(other, apart, err));
+    if (ok && other)
+        compare(exact, other, apart);
+    if (ok && !other) {
+        fprintf(stderr, "cardioscribe: %s: in %s: %s\n", *path, settings->precision, cause.text);
+        apart->cosine_least = -1;
+    }
+    apart->studies += ok;
     json_decref(exact);
     json_decref(other);
-    return other || err_prefix(err, "%s", *path);
+    return ok || err_prefix(err, "%s", *path);
+}
+
+/* Whether there is anything to measure: said before an hour of studies, not after. */
+static bool opens(const struct local_settings *settings, struct worker_process *worker, struct err *err)
+{
+    json_t *answer = NULL, *job = json_pack("{s:s,s:s,s:s,s:b}", "job", "model", "model", settings->model,
+                                            "precision", settings->precision, "unvouched", 1);
+    bool ok = job ? worker_process_call(worker, job, settings->timeout_s * 1000, &answer, err)
+                  : err_fail(err, ERR_INPUT, "an argument is not UTF-8");
+    json_decref(job);
+    json_decref(answer);
+    return ok;
 }
 
 static bool measure(const struct local_settings *settings, struct apart *apart, struct err *err)
 {
     struct worker_process *workers[2] = {local_worker(settings, NULL, 0, err)};
     workers[1] = workers[0] ? local_worker(settings, NULL, 0, err) : NULL;
-    bool ok = workers[1];
-    for (int i = 0; ok && i < settings->path_count; i++)
+    bool ok = workers[1] && opens(settings, workers[1], err);
+    for (int i = 0; ok && i < settings->path_count && worker_process_alive(workers[1]); i++)
         ok = measure_one(settings, workers, settings->paths + i, apart, err);
     worker_process_stop(workers[0]);
     worker_process_stop(workers[1]);
-    return ok && (apart->studies > 0 || err_fail(err, ERR_INPUT, "none of these studies could be analysed"));
+    return ok && (apart->studies > 0 || err_fail(err, ERR_INPUT, "none of these studies gave an embedding"));
 }
 
 /* ---- what is written ---- */
 
 static json_t *entry_of(const struct apart *apart, enum precision precision)
 {
-    return json_pack("{s:O,s:s,s:s,s:i,s:f,s:f,s:i,s:i,s:f}", "weights_sha256", apart->weights_sha256,
+    return json_pack("{s:s,s:s,s:s,s:i,s:f,s:f,s:i,s:i,s:o}", "weights_sha256", apart->weights_sha256,
                      "version", CARDIOSCRIBE_VERSION, "products", tile_products(precision), "studies",
                      apart->studies, "cosine_least", apart->cosine_least, "cosine_bound",
                      model_precision_bound(precision), "findings", apart->findings, "states_changed",
-                     apart->states_changed, "probability_most", apart->probability_most);
+                     apart->states_changed, "probability_most",
+                     apart->probabilities ? json_real(apart->probability_most) : json_null());
 }
 
 static bool write_file(const char *path, const json_t *file, struct err *err)
@@ -158,25 +193,22 @@ static bool write_file(const char *path, const json_t *file, struct err *err)
     return ok && file_commit(part, path, err);
 }
 
-/* Beside what the file says of the other precision. owns: caller drops what was written. */
-static json_t *record(const struct local_settings *settings, enum precision precision,
-                      const struct apart *apart, struct err *err)
+/* What the file says so far, to be written again: asked before measuring. owns: the caller drops it. */
+static json_t *open_record(const struct local_settings *settings, char path[PATH_MAX], struct err *err)
 {
-    char path[PATH_MAX];
-    if (snprintf(path, sizeof path, "%s/" MODEL_PRECISION_FILE, settings->model) >= (int)sizeof path) {
+    if (snprintf(path, PATH_MAX, "%s/" MODEL_PRECISION_FILE, settings->model) >= PATH_MAX) {
         err_fail(err, ERR_INPUT, "the model folder's name is too long");
         return NULL;
     }
-    json_t *file = model_precision_read(path, err), *entry = entry_of(apart, precision);
-    bool ok = file && entry;
-    ok = ok &&
-         (json_object_set(file, settings->precision, entry) == 0 ||
-          err_fail(err, ERR_NOMEM, "no memory for %s", path)) &&
-         write_file(path, file, err);
+    if (access(settings->model, W_OK) < 0) {
+        err_errno(err, "write to %s", settings->model);
+        return NULL;
+    }
+    json_t *file = model_precision_read(path, err);
+    if (!file || json_is_object(file))
+        return file;
+    err_fail(err, ERR_INPUT, "%s is no JSON object", path);
     json_decref(file);
-    if (ok)
-        return entry;
-    json_decref(entry);
     return NULL;
 }
 
@@ -188,9 +220,11 @@ static void show(const struct local_settings *settings, const json_t *entry)
            show_number(entry, "cosine_bound"),
            show_number(entry, "cosine_least") >= show_number(entry, "cosine_bound") ? "may be used"
                                                                                     : "REFUSED");
-    printf("findings   %d, of which %d change their state; probabilities at most %.4f apart\n",
-           (int)show_number(entry, "findings"), (int)show_number(entry, "states_changed"),
-           show_number(entry, "probability_most"));
+    printf("findings   %d, of which %d change their state", (int)show_number(entry, "findings"),
+           (int)show_number(entry, "states_changed"));
+    if (json_is_number(json_object_get(entry, "probability_most")))
+        printf("; probabilities at most %.4f apart", show_number(entry, "probability_most"));
+    putchar('\n');
 }
 
 enum cli_exit local_measure(struct local_settings *settings)
@@ -201,12 +235,18 @@ enum cli_exit local_measure(struct local_settings *settings)
     if (!settings->precision || !precision_read(settings->precision, &precision) ||
         precision == PRECISION_FP32)
         return cli_usage("model", "--precision bf16 or int8 is missing");
+    char path[PATH_MAX];
     settings->model = settings->rest[1];
     settings->paths = settings->rest + 2;
     settings->path_count = settings->rest_count - 2;
-    json_t *entry = measure(settings, &apart, &err) ? record(settings, precision, &apart, &err) : NULL;
+    json_t *file = open_record(settings, path, &err);
+    json_t *entry = file && measure(settings, &apart, &err) ? entry_of(&apart, precision) : NULL;
     bool within = entry && apart.cosine_least >= model_precision_bound(precision);
-    json_decref(apart.weights_sha256);
+    bool kept =
+        entry && json_object_set(file, settings->precision, entry) == 0 && write_file(path, file, &err);
+    json_decref(file);
+    if (entry && !kept)
+        cli_failed(&err);
     enum cli_exit ended = local_end(settings, entry, show, &err);
-    return ended != CLI_OK || within ? ended : CLI_REFUSED;
+    return ended != CLI_OK || (within && kept) ? ended : CLI_REFUSED;
 }

@@ -17,7 +17,7 @@ static const struct command {
     {"text",     "--model DIR [--json] TEXT...", "embeddings of texts", local_text},
     {"tokenize", "--model DIR [--json] TEXT", "token ids of a text", local_tokenize},
     {"model",    "check [--json] PATH", "check a model folder or one .safetensors file", local_model},
-    {"model",    "measure --precision bf16|int8 [--json] [--threads N] [--isa ISA] DIR STUDY...",
+    {"model",    "measure --precision bf16|int8 [--series N|UID] [--series-rules FILE] [--json] [--threads N] [--isa ISA] [--timeout S] DIR STUDY...",
                  "how far the model in fewer bits is from fp32; writes DIR/precision.json", local_model},
     {"volume",   "PATH... --nifti OUT.nii [--series N|UID] [--series-rules FILE] [--json]", "the chosen series as it lies in space", local_volume},
     {"pixels",   "FILE [--frame N] --raw OUT [--json] [--threads N] [--timeout S]",

@@ -79,7 +79,7 @@ const struct config_key config_keys[] = {
      "studies with an older Study Date are declined without a report (prefetched priors); 0: no limit"},
 
     {"pool", "workers", INT, AT(pool.workers), RESTART, "1", 1, 64, NULL,
-     "worker processes; of two, one reads the next study while the other encodes"},
+     "worker processes; where their threads are more than the cores, one encodes while the others read"},
     {"pool", "threads", INT, AT(pool.threads), RESTART, "2", 1, 256, NULL, "threads of the encoder in each worker"},
     {"pool", "job_timeout_s", INT, AT(pool.job_timeout_s), RESTART, "900", 1, 86400, NULL,
      "seconds one attempt may take; then the worker is killed"},

@@ -5,6 +5,7 @@
 #include "daemon/log.h"
 #include "pipeline/worker_process.h"
 
+#include <sched.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -43,13 +44,24 @@ int64_t shared_seal(struct shared *shared, const struct config *config, int plac
     return (int64_t)bytes;
 }
 
+/* Workers that all find cores of their own need none. */
+static bool cores_are_short(const struct config *config)
+{
+    cpu_set_t cores;
+    int count = sched_getaffinity(0, sizeof cores, &cores) == 0 ? CPU_COUNT(&cores) : 1;
+    int threads = config->pool.threads;
+    return config->pool.workers > 1 && (threads == 0 || config->pool.workers * threads > count);
+}
+
 void shared_turn(struct shared *shared, const struct config *config)
 {
     struct err err = ERR_INIT;
-    int fd = config->pool.workers > 1 ? turn_make(&err) : 0;
+    int fd = cores_are_short(config) ? turn_make(&err) : 0;
     if (fd < 0)
         log_event(LOG_WARNING, "no_turns", "cause=%s, workers encode beside each other", log_text(err.text));
     shared->turn = fd < 0 ? 0 : fd;
+    shared->turn_wait_s =
+        config->pool.job_timeout_s / 2 < TURN_MOST_S ? config->pool.job_timeout_s / 2 : TURN_MOST_S;
 }
 
 void shared_done(struct shared *shared)
@@ -78,8 +90,10 @@ void shared_offer(const struct shared *shared, const struct config *config, cons
     if (shared->fds[place])
         json_object_set_new(job, shared->sealed[place] ? "packed_fd" : "pack_fd",
                             json_integer(WORKER_SHELF_FD + place));
-    if (shared->turn)
-        json_object_set_new(job, "turn_fd", json_integer(WORKER_TURN_FD));
+    if (!shared->turn)
+        return;
+    json_object_set_new(job, "turn_fd", json_integer(WORKER_TURN_FD));
+    json_object_set_new(job, "turn_wait_s", json_integer(shared->turn_wait_s));
 }
 
 void shared_note(struct shared *shared, const struct config *config, const struct config_model *model,
@@ -91,7 +105,8 @@ void shared_note(struct shared *shared, const struct config *config, const struc
         atomic_exchange(&shared->told[place], true))
         return;
     log_event(LOG_WARNING, "weights_not_shared",
-              "model=%s cause=\"its folder is not what it was\", every worker packs its own until the service"
+              "model=%s cause=\"not what its folder holds now, or not to be mapped\", every worker packs its "
+              "own until the service"
               " starts again",
               log_text(config->models[place].name));
 }

@@ -21,6 +21,7 @@ struct shared {
     bool sealed[CONFIG_MAX_MODELS];
     atomic_bool told[CONFIG_MAX_MODELS]; /* that it is not used */
     int turn;                            /* as worker_options.turn_fd takes it; 0: none */
+    int turn_wait_s;                     /* after which a study goes on without it */
 };
 
 /* A shelf for the worker that is started next. A failure is logged. */
@@ -30,8 +31,8 @@ void shared_make(struct shared *shared, const struct config *config, int place);
 int64_t shared_seal(struct shared *shared, const struct config *config, int place, bool open);
 void shared_done(struct shared *shared);
 
-/* A turn, when there are several workers: one decodes while another encodes. A failure is logged, and they
- * encode beside each other. */
+/* A turn, where the workers' threads are more than the cores: one decodes while another encodes. A failure is
+ * logged, and they encode beside each other. */
 void shared_turn(struct shared *shared, const struct config *config);
 
 /* Name the shelf and the turn, if there are any, in a job for a model. */

@@ -91,10 +91,14 @@ static int allow_memory(scmp_filter_ctx filter)
 /* What the C library asks of descriptors, of itself, and of the limits it runs under. */
 static int allow_questions(scmp_filter_ctx filter)
 {
-    static const int of_fd[] = {F_GETFD, F_SETFD, F_GETFL, F_SETLK}; /* the last: turns */
+    static const int of_fd[] = {F_GETFD, F_SETFD, F_GETFL};
     int failed = allow_equal(filter, SCMP_SYS(tgkill), 0, (scmp_datum_t)getpid());
     for (size_t i = 0; failed == 0 && i < sizeof of_fd / sizeof *of_fd; i++)
         failed = allow_equal(filter, SCMP_SYS(fcntl), 1, (scmp_datum_t)of_fd[i]);
+    const struct scmp_arg_cmp turn[] = {SCMP_CMP(0, SCMP_CMP_EQ, WORKER_TURN_FD),
+                                        SCMP_CMP(1, SCMP_CMP_EQ, F_SETLK)};
+    if (failed == 0)
+        failed = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 2, turn);
     if (failed == 0)
         failed = allow_equal(filter, SCMP_SYS(ioctl), 1, TCGETS);
 #if WORKER_SANITIZED /* the twin shares its memory, so this is no fork */

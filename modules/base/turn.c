@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -26,13 +27,15 @@ static bool lock(int fd, short type)
     return fcntl(fd, F_SETLK, &whole) == 0;
 }
 
-bool turn_take(int fd)
+bool turn_take(int fd, int most_s)
 {
     const struct timespec pause = {0, LOOK_MS * 1000000L};
-    int64_t until_ms = clock_monotonic_ms() + TURN_MOST_S * 1000LL;
-    while (fd > 0 && clock_monotonic_ms() < until_ms) {
+    int64_t until_ms = clock_monotonic_ms() + (most_s < TURN_MOST_S ? most_s : TURN_MOST_S) * 1000LL;
+    while (fd > 0) {
         if (lock(fd, F_WRLCK))
             return true;
+        if ((errno != EAGAIN && errno != EACCES) || clock_monotonic_ms() >= until_ms)
+            break;
         nanosleep(&pause, NULL);
     }
     return false;

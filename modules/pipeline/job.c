@@ -3,6 +3,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/digest.h"
+#include "base/turn.h"
 #include "findings/domain.h"
 #include "pipeline/describe.h"
 #include "pipeline/job_stats.h"
@@ -107,7 +108,9 @@ static bool job_study(const json_t *job, struct arena *arena, struct pipeline_st
     ret->paths = job_texts(job, "files", MAX_FILES, arena, &ret->count, err);
     if (!ret->paths || (json_object_get(job, "series") && !(ret->series = job_text(job, "series", err))) ||
         (json_object_get(job, "rules") && !(rules = job_text(job, "rules", err))) ||
-        (json_object_get(job, "turn_fd") && !job_number(job, "turn_fd", 3, 1023, &ret->turn, err)))
+        (json_object_get(job, "turn_fd") &&
+         (!job_number(job, "turn_fd", 3, 1023, &ret->turn, err) ||
+          !job_number(job, "turn_wait_s", 0, TURN_MOST_S, &ret->turn_wait_s, err))))
         return false;
     return rules ? series_rules_parse(rules, strlen(rules), "series rules", arena, &ret->rules, err)
                  : series_rules_read(NULL, arena, &ret->rules, err);

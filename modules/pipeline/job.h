@@ -1,8 +1,8 @@
 /* The worker's protocol: one JSON object a line in, one a line out, and the model kept between jobs.
  *
  *   {"job":"model","model":DIR}                 identity and sizes, without a study
- *       -> model {name, ...}, modality, products (tensor/tile.h), input_zyx, dim, domain (null, or of, id,
- * limit), text_digest (text_cache.h), blank: a result with every label not assessed
+ *       -> model {name, ...}, modality, products (tensor/tile.h), needs_mask, crops_to_heart, input_zyx, dim,
+ * domain (null, or of, id, limit), text_digest (text_cache.h), blank: a result with every label not assessed
  *   {"job":"study","model":DIR,"files":[...]}   -> result (report/result_json.h)
  *   {"job":"tensor","model":DIR,"file":PATH}    a .safetensors with "input", already preprocessed, and
  *                                               perhaps "mask" (shapes: job_tensor.h)
@@ -23,7 +23,8 @@
  * is not analysed is an error with its reason then.
  * "study" and "volume" may hold "rules": the text of a file of series rules (series_rules.h; without it, what
  * is built in), and "series": the number or UID of the only series whose images are looked at.
- * "study" may hold "turn_fd":N, the inherited descriptor of a turn (base/turn.h) that it is encoded in.
+ * "study" may hold "turn_fd":N, the inherited descriptor of a turn (base/turn.h) that it is encoded in,
+ * and "turn_wait_s", how long it may wait for it.
  * A job with a model may hold "text_cache": DIR, a folder where text embeddings are kept between workers. The
  * answer to "model" has "text_vectors" when some had to be computed, for the daemon to keep (text_cache.h).
  * It may also hold "precision": "fp32" (without it), "bf16" or "int8", for which the model folder must vouch

@@ -77,8 +77,10 @@ bool model_changed(const struct model *model)
     struct err err = ERR_INIT;
     if (!stamp(model->folder, now, &err) || safetensors_changed(model->weights))
         return true;
+    bool exact = strcmp(model->config.identity.precision, precision_name(PRECISION_FP32)) == 0;
     for (int i = 0; i < FILE_COUNT; i++)
-        if (!file_same(&model->files[i], &now[i]))
+        if (!file_same(&model->files[i], &now[i]) &&
+            !(exact && strcmp(file_names[i], MODEL_PRECISION_FILE) == 0))
             return true;
     return false;
 }

@@ -3,6 +3,7 @@
 #include "tensor/section.h"
 
 #include <errno.h>
+#include <math.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -42,7 +43,7 @@ static bool read_measured(const json_t *section, const char *name, struct measur
         {"cosine_bound",     SECTION_NUMBER, &ret->cosine_bound,     true,  0, 1},
         {"findings",         SECTION_INT,    &ret->findings,         true,  0, 1e9},
         {"states_changed",   SECTION_INT,    &ret->states_changed,   true,  0, 1e9},
-        {"probability_most", SECTION_NUMBER, &ret->probability_most, false, 0, 1},
+        {"probability_most", SECTION_NUMBER, &ret->probability_most, false, 0, 1}, /* null: there was none */
     };
     // clang-format on
     return section_read(section, name, keys, sizeof keys / sizeof *keys, err);
@@ -59,10 +60,11 @@ static bool check(const json_t *file, enum precision precision, const char *weig
         return err_decline(err, "precision_not_measured",
                            "precision %s was never measured on these weights (cardioscribe model measure)",
                            name);
-    return measured.cosine_least >= measured.cosine_bound ||
+    double bound = fmax(measured.cosine_bound, bounds[precision]);
+    return measured.cosine_least >= bound ||
            err_decline(err, "precision_out_of_bound",
                        "precision %s: an embedding's cosine to fp32 was %.6f, at least %.6f is wanted", name,
-                       measured.cosine_least, measured.cosine_bound);
+                       measured.cosine_least, bound);
 }
 
 bool model_precision_check(const char *path, enum precision precision, const char *weights_sha256,

@@ -11,7 +11,7 @@
 
 #define MODEL_PRECISION_FILE "precision.json"
 
-/* The least cosine between embeddings that is accepted: bf16 0.9999, int8 0.999. */
+/* The least cosine between embeddings that is accepted: bf16 0.9999, int8 0.999. The file may want more. */
 double model_precision_bound(enum precision precision);
 
 /* in: path of the file, which need not be there. errors: ERR_INPUT: "precision_not_measured" (of these

@@ -187,12 +187,12 @@ static bool encode(struct model *model, const struct encoder_input *input, const
 }
 
 /* While one study is encoded the next is read, by another process. */
-static bool encode_in_turn(struct run *run, int turn, struct err *err)
+static bool encode_in_turn(struct run *run, const struct pipeline_study *study, struct err *err)
 {
-    bool taken = turn_take(turn);
+    bool taken = turn_take(study->turn, study->turn_wait_s);
     bool ok = encode(run->model, &run->input, &run->grounded, run->arena, run->result, err);
     if (taken)
-        turn_give(turn);
+        turn_give(study->turn);
     return ok;
 }
 
@@ -231,7 +231,7 @@ static bool analyse(struct run *run, const struct pipeline_study *study, struct 
     int64_t start_ms = clock_monotonic_ms();
     bool ok = takes_exams(run) ? make_exam(run, err) : choose_stack(run, err) && make_input(run, err);
     run->result->volume_s = (double)(clock_monotonic_ms() - start_ms) / 1000;
-    return ok && show_input(run, study->watch, err) && encode_in_turn(run, study->turn, err) &&
+    return ok && show_input(run, study->watch, err) && encode_in_turn(run, study, err) &&
            describe_what_was_used(run, err) && show_seen(run, study->watch, err);
 }
 

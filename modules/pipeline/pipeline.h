@@ -30,7 +30,8 @@ struct pipeline_study {
     const struct study_rules *rules;    /* that tell its series apart */
     const char *series;                 /* of the images only this series', by number or UID; NULL: all */
     const struct pipeline_watch *watch; /* NULL: nobody */
-    int turn; /* descriptor of the turn it is encoded in (base/turn.h); 0: at once */
+    int turn, turn_wait_s; /* descriptor of the turn it is encoded in (base/turn.h), 0: at once; at most so
+                              many seconds later */
 };
 
 /* Analyse one study.

@@ -150,8 +150,8 @@ static void row_int8(enum tile_form form, int k, const float *x, void *row)
     float most = largest(k, x), factor = isnan(most) ? 0 : per_unit(most);
     *head = (struct tile_row_head){.scale = most / 127};
     if (isnan(most))
-        return;
-    if (form == FORM_INT8_FOURS)
+        memset(head + 1, 0, groups(form, k) * forms[form].row_bytes);
+    else if (form == FORM_INT8_FOURS)
         row_bytes(k, x, factor, (uint8_t *)(head + 1));
     else
         row_shorts(k, x, factor, (int16_t *)(head + 1));

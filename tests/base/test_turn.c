@@ -35,7 +35,7 @@ static void there_are_never_two_at_once(void **state)
     for (int i = 0; i < PROCESSES; i++)
         if (fork() == 0) {
             for (int round = 0; round < ROUNDS; round++) {
-                if (!turn_take(fd))
+                if (!turn_take(fd, TURN_MOST_S))
                     _exit(1);
                 int seen = *shared;
                 rest(1);
@@ -60,14 +60,15 @@ static void who_is_killed_gives_it_back(void **state)
     assert_int_equal(pipe(told), 0);
     pid_t child = fork();
     if (child == 0) {
-        bool taken = turn_take(fd);
+        bool taken = turn_take(fd, TURN_MOST_S);
         _exit(write(told[1], taken ? "y" : "n", 1) == 1 ? pause() : 1);
     }
     assert_int_equal(read(told[0], &byte, 1), 1);
     assert_int_equal(byte, 'y');
+    assert_false(turn_take(fd, 1)); /* who has waited goes on */
     kill(child, SIGKILL);
     assert_int_equal(waitpid(child, NULL, 0), child);
-    assert_true(turn_take(fd));
+    assert_true(turn_take(fd, 0));
     close(fd);
     close(told[0]);
     close(told[1]);
@@ -78,7 +79,7 @@ static void nobody_can_write_to_it_and_none_is_no_turn(void **state)
     int fd = made();
     assert_int_equal(write(fd, "x", 1), -1);
     assert_int_equal(ftruncate(fd, 1), -1);
-    assert_false(turn_take(0));
+    assert_false(turn_take(0, TURN_MOST_S));
     turn_give(0);
     close(fd);
 }

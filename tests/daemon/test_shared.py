@@ -210,7 +210,7 @@ def turn_of(pid):
 
 
 def test_a_worker_encodes_when_it_is_its_turn(start_daemon):
-    daemon = start_daemon(keys={"pool.workers": 2})
+    daemon = start_daemon(keys={"pool.workers": 2, "pool.threads": os.cpu_count()})
     turns = [turn_of(pid) for pid in ready_workers(daemon, 2)]
     assert len({os.fstat(one).st_ino for one in turns}) == 1
     with pytest.raises(OSError):
@@ -232,7 +232,9 @@ def test_a_worker_encodes_when_it_is_its_turn(start_daemon):
         os.close(fd)
 
 
-def test_one_worker_waits_for_nobody(start_daemon):
-    daemon = start_daemon()
-    pid, = ready_workers(daemon, 1)
-    assert turn_of(pid) is None
+@pytest.mark.parametrize("workers, threads", [(1, 2), (2, 1)])
+def test_who_has_cores_of_its_own_waits_for_nobody(start_daemon, workers, threads):
+    if os.cpu_count() < workers * threads:
+        pytest.skip(f"needs {workers * threads} cores")
+    daemon = start_daemon(keys={"pool.workers": workers, "pool.threads": threads})
+    assert [turn_of(pid) for pid in ready_workers(daemon, workers)] == [None] * workers

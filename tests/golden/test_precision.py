@@ -124,6 +124,8 @@ def test_what_lies_outside_its_bound_is_not_opened(command, folder, inputs):  # 
         path.write_text(json.dumps({"int8": dict(said, cosine_bound=bound)}))
         told = ask(command, "encode", "--model", folder, "--tensor", inputs[0], "--json", "--precision", "int8", ok=opens)
         assert opens or "precision_out_of_bound" in told
+    path.write_text(json.dumps({"int8": dict(said, cosine_least=0.998, cosine_bound=0)}))
+    assert "precision_out_of_bound" in ask(command, "encode", "--model", folder, "--tensor", inputs[0], "--precision", "int8", ok=False)
     path.write_text('{"int8": {"cosine_least": 1}}')
     assert "precision.json" in ask(command, "encode", "--model", folder, "--tensor", inputs[0], "--precision", "int8", ok=False)
 
@@ -139,6 +141,23 @@ def test_a_measurement_outside_the_bound_ends_with_1(command, folder, inputs, tm
     told = ask(command, "model", "measure", "--precision", "int8", coarse, *inputs, ok=False)
     assert told == ""
     assert json.loads((coarse / "precision.json").read_text())["int8"]["cosine_least"] < 0.999
+
+
+def test_a_study_that_only_fewer_bits_cannot_do_is_as_far_as_can_be(command, folder, inputs):  # noqa: F811
+    measure(command, folder, "int8", inputs)
+    weights = load_file(folder / "model.safetensors")
+    for name in ("layer_norm2.weight", "layer_norm2.bias", "mlp.fc1.weight"):  # 1e30 times 1e-30: int8 knows no such unit
+        weights[f"vision_model.encoder.layers.0.{name}"] *= 1e-32 if name.startswith("mlp") else 1e32
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    ask(command, "encode", "--model", folder, "--tensor", inputs[0], "--json")
+    assert ask(command, "model", "measure", "--precision", "int8", folder, *inputs, ok=False) is not None
+    assert json.loads((folder / "precision.json").read_text())["int8"]["cosine_least"] < 0.999
+
+
+def test_what_is_in_the_way_is_told_before_measuring(command, folder, inputs):  # noqa: F811
+    (folder / "precision.json").write_text("[]")
+    assert "no JSON object" in ask(command, "model", "measure", "--precision", "int8", folder, *inputs, ok=False)
+    assert "needs a model folder" in ask(command, "model", "measure", "--precision", "int8", folder, ok=False)
 
 
 @pytest.mark.parametrize("words", [(), ("--precision", "fp32"), ("--precision", "int4")])
