@@ -11,7 +11,9 @@
 #include <stdlib.h>
 
 /* A hostile file may make the parser use 512 KiB (dicom_load.hh). */
-enum { STACK_BYTES = 4 << 20, LOOKS = 2000 };
+enum { STACK_BYTES = 4 << 20 };
+/* Some tenths of a millisecond: what waking a thread takes where the processor itself is virtual. */
+enum { LOOKS = 30000 };
 
 struct threads {
     struct crew crew;

@@ -1,10 +1,16 @@
 #include "tensor/linear.h"
 
-/* A block of x that stays in the second level of cache while the panels pass by. In fewer bits its rows are
- * made on the stack. */
-enum { BLOCK_BYTES = 256 << 10, BLOCK_ROWS_MIN = 12, BLOCK_ROWS_MAX = 240, PIECES_A_SEAT = 4 };
+/* A block of x of which a part of k (tile.h) stays in the second level of cache while the panels pass by,
+ * once. In fewer bits its rows are made on the stack. */
+enum {
+    BLOCK_BYTES = 1 << 20,
+    NARROW_BYTES = 256 << 10,
+    BLOCK_ROWS_MIN = 12,
+    BLOCK_ROWS_MAX = 240,
+    PIECES_A_SEAT = 4
+};
 enum { ROW_BYTES_MOST = 4 * LINEAR_K_MOST + 64, ROOM_BYTES = BLOCK_ROWS_MIN * ROW_BYTES_MOST };
-_Static_assert((int)ROOM_BYTES >= (int)BLOCK_BYTES, "a block has room");
+_Static_assert((int)ROOM_BYTES >= (int)NARROW_BYTES, "a block has room");
 
 static int divided(int a, int b)
 {
@@ -110,7 +116,8 @@ static void cut(struct running *r, int seats)
 {
     enum precision precision = r->tile.precision;
     size_t row_bytes = precision == PRECISION_FP32 ? r->tile.x_step : tile_row_bytes(precision, r->tile.k);
-    int unit = tile_rows(precision), most = (int)(BLOCK_BYTES / row_bytes);
+    int unit = tile_rows(precision),
+        most = (int)((precision == PRECISION_FP32 ? BLOCK_BYTES : NARROW_BYTES) / row_bytes);
     most = most < BLOCK_ROWS_MIN ? BLOCK_ROWS_MIN : at_most(most / unit * unit, BLOCK_ROWS_MAX);
     int row_blocks = divided(r->tile.rows, most);
     r->block_rows = divided(divided(r->tile.rows, row_blocks), unit) * unit;
