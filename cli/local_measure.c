@@ -15,7 +15,7 @@
 /* What is found of one study and of all. */
 struct apart {
     double cosine_least, probability_most;
-    int studies, vectors, findings, states_changed, probabilities;
+    int studies, findings, states_changed, probabilities;
     char weights_sha256[DIGEST_HEX_SIZE]; /* "": none yet */
 };
 
@@ -32,7 +32,6 @@ static void compare_vectors(const json_t *a, const json_t *b, struct apart *apar
     }
     double cosine = json_array_size(a) == json_array_size(b) && aa > 0 && bb > 0 ? dot / sqrt(aa * bb) : -1;
     apart->cosine_least = fmin(apart->cosine_least, cosine);
-    apart->vectors++;
 }
 
 static void compare_findings(const json_t *a, const json_t *b, struct apart *apart)
@@ -41,6 +40,9 @@ static void compare_findings(const json_t *a, const json_t *b, struct apart *apa
         const json_t *one = json_array_get(a, i), *other = json_array_get(b, i);
         apart->findings++;
         apart->states_changed += strcmp(show_text(one, "state"), show_text(other, "state")) != 0;
+        if (!json_is_number(json_object_get(one, "probability")))
+            continue;
+        apart->probabilities++;
         apart->probability_most = fmax(apart->probability_most, fabs(show_number(one, "probability") -
                                                                      show_number(other, "probability")));
     }

@@ -1,4 +1,5 @@
 """A model in fewer bits in the running service: asked for by its section, vouched for by its folder, said in every output."""
+import json
 import re
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ import pytest
 from counterparts import dciodvfy_errors, send, texts
 from service import CLI, MODEL, TIME_FACTOR, wait_for
 from studies import ct_study
+from test_demo_models import MODELS, PHANTOM, make
 
 
 @pytest.fixture
@@ -53,3 +55,22 @@ def test_what_the_folder_does_not_vouch_for_is_not_analysed(start_daemon, stores
     send(daemon, study.objects)
     result, = daemon.wait_reported(study.uid, limit_s=90)["results"]
     assert not result["analysed"] and result["reason"] == "model_unavailable"
+
+
+@pytest.mark.skipif("cmr" not in MODELS or not PHANTOM.exists(), reason="no demonstration model, or no phantom")
+def test_what_is_measured_of_findings_is_what_both_say(tmp_path):
+    folder = shutil.copytree(MODELS["cmr"], tmp_path / "model")
+    make(tmp_path, "cmr", 3004, "lge_patchy=0.4")
+
+    def ask(*words):
+        done = subprocess.run([CLI, *words], check=True, capture_output=True, text=True, timeout=120 * TIME_FACTOR)
+        return json.loads(done.stdout)
+
+    study = tmp_path / "cmr-3004"
+    said = ask("model", "measure", "--precision", "bf16", "--json", folder, study)
+    exact, narrow = (ask("encode", "--json", "--model", folder, "--precision", precision, study)["findings"]
+                     for precision in ("fp32", "bf16"))
+    apart = [abs(a["probability"] - b["probability"]) for a, b in zip(exact, narrow)]
+    assert said["findings"] == len(exact) == 10 and max(apart) > 0
+    assert said["probability_most"] == pytest.approx(max(apart), abs=1e-6)
+    assert said["states_changed"] == sum(a["state"] != b["state"] for a, b in zip(exact, narrow))
