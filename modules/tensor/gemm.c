@@ -24,7 +24,7 @@ const char *gemm_runtime(void)
     const char *config = openblas_get_config();
     const char *space = strchr(config, ' ');
     const char *end = space ? strchr(space + 1, ' ') : NULL;
-    snprintf(text, sizeof text, "%s tiles, %.*s %s", tile_isa(),
+    snprintf(text, sizeof text, "%s tiles, %.*s %s", tile_products(PRECISION_FP32),
              end ? (int)(end - config) : (int)strlen(config), config, openblas_get_corename());
     return text;
 }

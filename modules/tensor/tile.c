@@ -151,16 +151,6 @@ struct two_v8 {
 
 /* ---- int8 ---- */
 
-/* What a sum of whole numbers is worth, columns `first` and on of a panel. x: a row, after its head. */
-#define INT8_END(v, i, sum, x, panel, first)                                                                 \
-    (__builtin_convertvector(                                                                                \
-         (sum) - *(const i *)(((const struct tile_panel_head *)(panel))->excess + (first)), v) *             \
-     (*(const v *)(((const struct tile_panel_head *)(panel))->scale + (first)) *                             \
-      ((const struct tile_row_head *)(const void *)(x))[-1].scale))
-#define INT8_HEAD         sizeof(struct tile_panel_head)
-#define INT8_ROW_HEAD     sizeof(struct tile_row_head)
-#define INT8_PART(groups) ((groups) > 0 ? (groups) : 1)
-
 struct two_shorts {
     int16_t a, b;
 };
@@ -186,11 +176,7 @@ struct two_i4 {
                 ((const int8_t *)(at))[7]                                                                    \
         }                                                                                                    \
     }
-#define KERNEL_DOT(sum, x, w)            ((sum) += (int32_t)(x).a * (w).a + (int32_t)(x).b * (w).b)
-#define KERNEL_END(sum, x, panel, first) INT8_END(v4, i4, sum, x, panel, first)
-#define KERNEL_HEAD                      INT8_HEAD
-#define KERNEL_ROW_HEAD                  INT8_ROW_HEAD
-#define KERNEL_PART                      INT8_PART
+#define KERNEL_DOT(sum, x, w) ((sum) += (int32_t)(x).a * (w).a + (int32_t)(x).b * (w).b)
 #include "tensor/tile_kernel.inc"
 
 #ifdef __x86_64__
@@ -206,26 +192,18 @@ struct two_i4 {
 #define KERNEL_LOAD(b) _mm256_cvtepi8_epi16(_mm_loadu_si128((const __m128i *)(const void *)(b)))
 #define KERNEL_DOT(sum, x, w)                                                                                \
     ((sum) = (i8)_mm256_add_epi32((__m256i)(sum), _mm256_madd_epi16(_mm256_set1_epi32(x), w)))
-#define KERNEL_END(sum, x, panel, first) INT8_END(v8, i8, sum, x, panel, first)
-#define KERNEL_HEAD                      INT8_HEAD
-#define KERNEL_ROW_HEAD                  INT8_ROW_HEAD
-#define KERNEL_PART                      INT8_PART
 #include "tensor/tile_kernel.inc"
 
-#define KERNEL_NAME                      int8_avx512vnni
-#define KERNEL_CPU                       CPU_VNNI
-#define KERNEL_SUM                       i16
-#define KERNEL_FLOATS                    v16
-#define KERNEL_ROWS                      12
-#define KERNEL_GROUP                     4
-#define KERNEL_X                         int
-#define KERNEL_W                         __m512i
-#define KERNEL_LOAD(b)                   _mm512_loadu_si512(b)
-#define KERNEL_DOT(sum, x, w)            ((sum) = (i16)_mm512_dpbusd_epi32((__m512i)(sum), _mm512_set1_epi32(x), w))
-#define KERNEL_END(sum, x, panel, first) INT8_END(v16, i16, sum, x, panel, first)
-#define KERNEL_HEAD                      INT8_HEAD
-#define KERNEL_ROW_HEAD                  INT8_ROW_HEAD
-#define KERNEL_PART                      INT8_PART
+#define KERNEL_NAME           int8_avx512vnni
+#define KERNEL_CPU            CPU_VNNI
+#define KERNEL_SUM            i16
+#define KERNEL_FLOATS         v16
+#define KERNEL_ROWS           12
+#define KERNEL_GROUP          4
+#define KERNEL_X              int
+#define KERNEL_W              __m512i
+#define KERNEL_LOAD(b)        _mm512_loadu_si512(b)
+#define KERNEL_DOT(sum, x, w) ((sum) = (i16)_mm512_dpbusd_epi32((__m512i)(sum), _mm512_set1_epi32(x), w))
 #include "tensor/tile_kernel.inc"
 #endif
 
@@ -353,11 +331,6 @@ enum tile_form tile_form(enum precision precision)
 int tile_rows(enum precision precision)
 {
     return chosen(precision)->rows;
-}
-
-const char *tile_isa(void)
-{
-    return chosen(PRECISION_FP32)->name;
 }
 
 const char *tile_products(enum precision precision)

@@ -30,9 +30,9 @@ enum tile_act { TILE_PLAIN, TILE_GELU, TILE_QUICK_GELU, TILE_RELU };
 /* y[rows][columns] = act(scale * (x panels) + bias), added to y with `add`. */
 struct tile {
     enum precision precision; /* of x and panels */
-    int rows, columns, k;
-    const void *x; /* fp32: floats; else rows made by tile_row */
-    size_t x_step; /* bytes from one row to the next */
+    int rows, columns, k;     /* at least 1 each */
+    const void *x;            /* fp32: floats; else rows made by tile_row */
+    size_t x_step;            /* bytes from one row to the next */
     const void *panels;
     size_t panel_step; /* bytes from one panel to the next */
     const float *bias; /* [columns] or NULL */
@@ -61,9 +61,8 @@ size_t tile_row_bytes(enum precision precision, int k);
 /* A tile uses the processor best when its rows are a multiple of it. */
 int tile_rows(enum precision precision);
 
-/* "avx512", "avx2" or "baseline". Borrowed, static. */
-const char *tile_isa(void);
-/* What the products of that precision are made of: "avx512bf16", say. Borrowed, static. */
+/* What the products of that precision are made of: "avx512", "avx2" or "baseline"; of fewer bits perhaps
+ * "avx512bf16" or "avx512vnni". Borrowed, static. */
 const char *tile_products(enum precision precision);
 
 /* Use no more than that of these, for tests and comparisons; before the first panel. False: not known. */

@@ -1,6 +1,7 @@
 /* A model folder as a whole: the package in the tree, and copies of it with one thing changed. */
 #include "base/digest.h"
 #include "base/file.h"
+#include "model_copy.h"
 #include "pipeline/model.h"
 
 #include <math.h>
@@ -15,42 +16,6 @@
 #include <cmocka.h>
 
 #include <jansson.h>
-
-static const char *demo; /* folder of models/demo-ct */
-static char copy[] = "/tmp/test_modelXXXXXX";
-
-static char *read_demo(const char *name, size_t *ret_size)
-{
-    struct err err = ERR_INIT;
-    char path[4096];
-    snprintf(path, sizeof path, "%s/%s", demo, name);
-    char *bytes = file_read(path, 1 << 24, ret_size, &err);
-    assert_non_null(bytes);
-    return bytes;
-}
-
-static void write_copy(const char *name, const char *bytes, size_t size)
-{
-    char path[4096];
-    snprintf(path, sizeof path, "%s/%s", copy, name);
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, size, file), size);
-    fclose(file);
-}
-
-static const char *const names[] = {"config.json", "model.safetensors", "vocab.txt", "prompts.json"};
-
-static int fresh_copy(void **state)
-{
-    for (int i = 0; i < 4; i++) {
-        size_t size;
-        char *bytes = read_demo(names[i], &size);
-        write_copy(names[i], bytes, size);
-        free(bytes);
-    }
-    return 0;
-}
 
 /* Set one key of the copy's config.json; NULL removes it. */
 static void change_config(const char *section, const char *key, json_t *value)

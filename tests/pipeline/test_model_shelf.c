@@ -1,6 +1,7 @@
 /* A model whose packed weights lie on a shelf: the package in the tree, and copies of it that change. */
 #include "base/file.h"
 #include "base/shelf.h"
+#include "model_copy.h"
 #include "pipeline/model.h"
 
 #include <setjmp.h>
@@ -16,40 +17,7 @@
 
 enum { DIM = 64 };
 
-static const char *const names[] = {"config.json", "model.safetensors", "vocab.txt", "prompts.json"};
-static const char *demo; /* folder of models/demo-ct */
-static char copy[] = "/tmp/test_model_shelfXXXXXX";
 static struct err err;
-
-static char *read_demo(const char *name, size_t *ret_size)
-{
-    char path[4096];
-    snprintf(path, sizeof path, "%s/%s", demo, name);
-    char *bytes = file_read(path, 1 << 24, ret_size, &err);
-    assert_non_null(bytes);
-    return bytes;
-}
-
-static void write_copy(const char *name, const char *bytes, size_t size)
-{
-    char path[4096];
-    snprintf(path, sizeof path, "%s/%s", copy, name);
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, size, file), size);
-    fclose(file);
-}
-
-static int fresh_copy(void **state)
-{
-    for (int i = 0; i < 4; i++) {
-        size_t size;
-        char *bytes = read_demo(names[i], &size);
-        write_copy(names[i], bytes, size);
-        free(bytes);
-    }
-    return 0;
-}
 
 /* The last value of the last tensor. */
 static void change_weights(void)

@@ -66,8 +66,8 @@ static void check(struct layer *l, const struct crew *crew, int m, int n, int k,
                 sum += (double)l->x[i * k + at] * (double)l->weight[j * k + at];
             double wanted = acted(act, sum + (double)l->bias[j]) + (add ? 0.25 : 0);
             if (!(fabs((double)l->y[i * n + j] - wanted) < 2e-6 * (1 + sqrt(k))))
-                fail_msg("%s, %d x %d x %d, row %d column %d: %.9g, wanted %.9g", tile_isa(), m, n, k, i, j,
-                         (double)l->y[i * n + j], wanted);
+                fail_msg("%s, %d x %d x %d, row %d column %d: %.9g, wanted %.9g",
+                         tile_products(PRECISION_FP32), m, n, k, i, j, (double)l->y[i * n + j], wanted);
         }
 }
 
@@ -309,8 +309,9 @@ static void check_heads(struct heads *h, const struct crew *crew, float *room)
             plain(h, head, query, wanted);
             for (int i = 0; i < D; i++)
                 if (!(fabs((double)h->out[query * W + head * D + i] - wanted[i]) < 2e-5))
-                    fail_msg("%s, %d queries, %d keys, query %d: %.9g, wanted %.9g", tile_isa(), h->queries,
-                             h->keys, query, (double)h->out[query * W + head * D + i], wanted[i]);
+                    fail_msg("%s, %d queries, %d keys, query %d: %.9g, wanted %.9g",
+                             tile_products(PRECISION_FP32), h->queries, h->keys, query,
+                             (double)h->out[query * W + head * D + i], wanted[i]);
         }
 }
 
@@ -364,7 +365,7 @@ static void attention_keeps_its_bits_and_what_is_not_finite(void **state)
 
 int main(void)
 {
-    printf("# vectors here: %s\n", tile_isa());
+    printf("# vectors here: %s\n", tile_products(PRECISION_FP32));
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_size_and_activation_is_right),
         cmocka_unit_test(what_fits_into_fewer_bits_is_computed_as_it_is),
