@@ -15,7 +15,7 @@
 /* What is found of one study and of all. */
 struct apart {
     double cosine_least, probability_most;
-    int studies, findings, states_changed, probabilities;
+    int corrected_by, studies, findings, states_changed, probabilities;
     char weights_sha256[DIGEST_HEX_SIZE]; /* "": none yet */
 };
 
@@ -79,7 +79,31 @@ static bool is_tensor(const char *path)
     return end && strcmp(end, ".safetensors") == 0;
 }
 
-static json_t *job_on(const struct local_settings *settings, char *const *path, const char *precision,
+/* A worker and the model as it opens it. */
+struct opened {
+    struct worker_process *worker;
+    const char *precision;
+    const json_t *input_means; /* it is corrected by; NULL: by none, and it gathers them */
+};
+
+static json_t *job_for(const struct local_settings *settings, const struct opened *opened, json_t *job,
+                       struct err *err)
+{
+    bool ok = json_object_set_new(job, "model", json_string(settings->model)) == 0 &&
+              json_object_set_new(job, "precision", json_string(opened->precision)) == 0 &&
+              json_object_set_new(job, "unvouched", json_true()) == 0;
+    if (ok && opened->input_means)
+        ok = json_object_set(job, "input_means", (json_t *)opened->input_means) == 0;
+    else if (ok)
+        ok = json_object_set_new(job, "watch_inputs", json_true()) == 0;
+    if (ok)
+        return job;
+    json_decref(job);
+    err_fail(err, ERR_INPUT, "an argument is not UTF-8");
+    return NULL;
+}
+
+static json_t *job_on(const struct local_settings *settings, char *const *path, const struct opened *opened,
                       struct err *err)
 {
     struct local_settings one = *settings;
@@ -87,20 +111,18 @@ static json_t *job_on(const struct local_settings *settings, char *const *path, 
     one.path_count = 1;
     json_t *job = is_tensor(*path) ? json_pack("{s:s,s:s}", "job", "tensor", "file", *path)
                                    : local_study_job(&one, "study", err);
-    if (job && json_object_set_new(job, "model", json_string(settings->model)) == 0 &&
-        json_object_set_new(job, "precision", json_string(precision)) == 0)
-        json_object_set_new(job, "unvouched", json_true());
-    else if (err->code == ERR_NONE)
+    if (job)
+        return job_for(settings, opened, job, err);
+    if (err->code == ERR_NONE)
         err_fail(err, ERR_INPUT, "an argument is not UTF-8");
-    return job;
+    return NULL;
 }
 
-static json_t *result_of(const struct local_settings *settings, struct worker_process *worker,
-                         char *const *path, const char *precision, struct err *err)
+static json_t *result_of(const struct local_settings *settings, const struct opened *opened,
+                         char *const *path, struct err *err)
 {
-    json_t *answer = NULL, *job = job_on(settings, path, precision, err);
-    bool ok = job && err->code == ERR_NONE &&
-              worker_process_call(worker, job, settings->timeout_s * 1000, &answer, err);
+    json_t *answer = NULL, *job = job_on(settings, path, opened, err);
+    bool ok = job && worker_process_call(opened->worker, job, settings->timeout_s * 1000, &answer, err);
     json_decref(job);
     json_t *result = ok ? json_incref(json_object_get(answer, "result")) : NULL;
     json_decref(answer);
@@ -116,66 +138,112 @@ static bool same_weights(const json_t *result, struct apart *apart, struct err *
            err_fail(err, ERR_INPUT, "the weights were replaced while they were measured");
 }
 
-/* What gives no vector in fp32 is told and not counted; what gives none in fewer bits alone is as far apart
- * as can be. */
-static bool measure_one(const struct local_settings *settings, struct worker_process *const workers[2],
-                        char *const *path, struct apart *apart, struct err *err)
+/* Of a study in fp32. out: NULL without err: it gives no vector, which is told. */
+static json_t *exact_result(const struct local_settings *settings, const struct opened *exact,
+                            char *const *path, struct apart *apart, struct err *err)
+{
+    json_t *result = result_of(settings, exact, path, err);
+    if (result && has_vector(result) && same_weights(result, apart, err))
+        return result;
+    if (result && !has_vector(result))
+        fprintf(stderr, "cardioscribe: %s: no embedding (%s), not counted\n", *path,
+                show_text(result, "reason"));
+    json_decref(result);
+    return NULL;
+}
+
+/* What gives no vector in fewer bits alone is as far apart as can be. */
+static bool measure_one(const struct local_settings *settings, const struct opened *exact,
+                        const struct opened *narrow, char *const *path, struct apart *apart, struct err *err)
 {
     struct err cause = ERR_INIT;
-    json_t *exact = result_of(settings, workers[0], path, "fp32", err);
-    if (exact && !has_vector(exact)) {
-        fprintf(stderr, "cardioscribe: %s: no embedding (%s), not counted\n", *path,
-                show_text(exact, "reason"));
-        json_decref(exact);
-        return true;
-    }
-    json_t *other = exact ? result_of(settings, workers[1], path, settings->precision, &cause) : NULL;
-    bool ok = exact && same_weights(exact, apart, err) && (!other || same_weights(other, apart, err));
+    json_t *result = exact_result(settings, exact, path, apart, err);
+    if (!result)
+        return err->code == ERR_NONE;
+    json_t *other = result_of(settings, narrow, path, &cause);
+    bool ok = !other || same_weights(other, apart, err);
     if (ok && other)
-        compare(exact, other, apart);
+        compare(result, other, apart);
     if (ok && !other) {
-        fprintf(stderr, "cardioscribe: %s: in %s: %s\n", *path, settings->precision, cause.text);
+        fprintf(stderr, "cardioscribe: %s: in %s: %s\n", *path, narrow->precision, cause.text);
         apart->cosine_least = -1;
     }
     apart->studies += ok;
-    json_decref(exact);
+    json_decref(result);
     json_decref(other);
-    return ok || err_prefix(err, "%s", *path);
-}
-
-/* Whether there is anything to measure: said before an hour of studies, not after. */
-static bool opens(const struct local_settings *settings, struct worker_process *worker, struct err *err)
-{
-    json_t *answer = NULL, *job = json_pack("{s:s,s:s,s:s,s:b}", "job", "model", "model", settings->model,
-                                            "precision", settings->precision, "unvouched", 1);
-    bool ok = job ? worker_process_call(worker, job, settings->timeout_s * 1000, &answer, err)
-                  : err_fail(err, ERR_INPUT, "an argument is not UTF-8");
-    json_decref(job);
-    json_decref(answer);
     return ok;
 }
 
-static bool measure(const struct local_settings *settings, struct apart *apart, struct err *err)
+/* Whether there is anything to measure: said before an hour of studies, not after. */
+static bool opens(const struct local_settings *settings, struct err *err)
 {
-    struct worker_process *workers[2] = {local_worker(settings, NULL, 0, err)};
-    workers[1] = workers[0] ? local_worker(settings, NULL, 0, err) : NULL;
-    bool ok = workers[1] && opens(settings, workers[1], err);
-    for (int i = 0; ok && i < settings->path_count && worker_process_alive(workers[1]); i++)
-        ok = measure_one(settings, workers, settings->paths + i, apart, err);
-    worker_process_stop(workers[0]);
-    worker_process_stop(workers[1]);
-    return ok && (apart->studies > 0 || err_fail(err, ERR_INPUT, "none of these studies gave an embedding"));
+    struct opened narrow = {local_worker(settings, NULL, 0, err), settings->precision, NULL};
+    json_t *answer = NULL, *job = json_pack("{s:s}", "job", "model");
+    job = narrow.worker && job ? job_for(settings, &narrow, job, err) : NULL;
+    bool ok = job && worker_process_call(narrow.worker, job, settings->timeout_s * 1000, &answer, err);
+    json_decref(job);
+    json_decref(answer);
+    worker_process_stop(narrow.worker);
+    return ok;
+}
+
+/* Studies 1, 3, 5 ... say what layers are corrected by, the others how far apart the results are: what is
+ * measured was not fitted. owns: the caller drops the reference. */
+static json_t *find_means(const struct local_settings *settings, const struct opened *exact,
+                          struct apart *apart, struct err *err)
+{
+    json_t *answer = NULL, *job;
+    for (int i = 0; i < settings->path_count; i += 2) {
+        json_t *result = exact_result(settings, exact, settings->paths + i, apart, err);
+        apart->corrected_by += result != NULL;
+        json_decref(result);
+        if (err->code != ERR_NONE) {
+            err_prefix(err, "%s", settings->paths[i]);
+            return NULL;
+        }
+    }
+    if (apart->corrected_by == 0) {
+        err_fail(err, ERR_INPUT, "none of studies 1, 3, 5 ... gave an embedding");
+        return NULL;
+    }
+    job = json_pack("{s:s}", "job", "input_means");
+    bool ok = job && worker_process_call(exact->worker, job, settings->timeout_s * 1000, &answer, err);
+    json_decref(job);
+    json_t *means = ok ? json_incref(json_object_get(answer, "input_means")) : NULL;
+    json_decref(answer);
+    return means;
+}
+
+static json_t *measure(const struct local_settings *settings, struct apart *apart, struct err *err)
+{
+    struct opened exact = {NULL, "fp32", NULL}, narrow = {NULL, settings->precision, NULL};
+    if (!opens(settings, err) || !(exact.worker = local_worker(settings, NULL, 0, err)))
+        return NULL;
+    json_t *means = find_means(settings, &exact, apart, err);
+    narrow.input_means = means;
+    narrow.worker = means ? local_worker(settings, NULL, 0, err) : NULL;
+    bool ok = narrow.worker;
+    for (int i = 1; ok && i < settings->path_count && worker_process_alive(narrow.worker); i += 2)
+        ok = measure_one(settings, &exact, &narrow, settings->paths + i, apart, err) ||
+             err_prefix(err, "%s", settings->paths[i]);
+    worker_process_stop(exact.worker);
+    worker_process_stop(narrow.worker);
+    if (ok &&
+        (apart->studies > 0 || err_fail(err, ERR_INPUT, "none of studies 2, 4, 6 ... gave an embedding")))
+        return means;
+    json_decref(means);
+    return NULL;
 }
 
 /* ---- what is written ---- */
 
 static json_t *entry_of(const struct apart *apart, enum precision precision)
 {
-    return json_pack("{s:s,s:s,s:s,s:i,s:f,s:f,s:i,s:i,s:o}", "weights_sha256", apart->weights_sha256,
-                     "version", CARDIOSCRIBE_VERSION, "products", tile_products(precision), "studies",
-                     apart->studies, "cosine_least", apart->cosine_least, "cosine_bound",
-                     model_precision_bound(precision), "findings", apart->findings, "states_changed",
-                     apart->states_changed, "probability_most",
+    return json_pack("{s:s,s:s,s:s,s:i,s:i,s:f,s:f,s:i,s:i,s:o}", "weights_sha256", apart->weights_sha256,
+                     "version", CARDIOSCRIBE_VERSION, "products", tile_products(precision), "corrected_by",
+                     apart->corrected_by, "studies", apart->studies, "cosine_least", apart->cosine_least,
+                     "cosine_bound", model_precision_bound(precision), "findings", apart->findings,
+                     "states_changed", apart->states_changed, "probability_most",
                      apart->probabilities ? json_real(apart->probability_most) : json_null());
 }
 
@@ -216,8 +284,9 @@ static json_t *open_record(const struct local_settings *settings, char path[PATH
 
 static void show(const struct local_settings *settings, const json_t *entry)
 {
-    printf("precision  %s (%s) against fp32, %d studies\n", settings->precision, show_text(entry, "products"),
-           (int)show_number(entry, "studies"));
+    printf("precision  %s (%s) against fp32, %d studies, corrected by %d others\n", settings->precision,
+           show_text(entry, "products"), (int)show_number(entry, "studies"),
+           (int)show_number(entry, "corrected_by"));
     printf("embedding  cosine at least %.6f, wanted %.6f: %s\n", show_number(entry, "cosine_least"),
            show_number(entry, "cosine_bound"),
            show_number(entry, "cosine_least") >= show_number(entry, "cosine_bound") ? "may be used"
@@ -242,10 +311,13 @@ enum cli_exit local_measure(struct local_settings *settings)
     settings->paths = settings->rest + 2;
     settings->path_count = settings->rest_count - 2;
     json_t *file = open_record(settings, path, &err);
-    json_t *entry = file && measure(settings, &apart, &err) ? entry_of(&apart, precision) : NULL;
+    json_t *means = file ? measure(settings, &apart, &err) : NULL;
+    json_t *entry = means ? entry_of(&apart, precision) : NULL;
     bool within = entry && apart.cosine_least >= model_precision_bound(precision);
-    bool kept =
-        entry && json_object_set(file, settings->precision, entry) == 0 && write_file(path, file, &err);
+    bool kept = entry && json_object_set(entry, "input_means", means) == 0 &&
+                json_object_set(file, settings->precision, entry) == 0 && write_file(path, file, &err);
+    json_object_del(entry, "input_means"); /* thousands of numbers that nobody reads */
+    json_decref(means);
     json_decref(file);
     if (entry && !kept)
         cli_failed(&err);

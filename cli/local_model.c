@@ -53,8 +53,9 @@ enum cli_exit local_model(int count, char **arguments)
     if (!local_options(count, arguments, "jTlSRiP", &settings))
         return cli_usage("model", "an option is wrong");
     if (settings.rest_count >= 1 && strcmp(settings.rest[0], "measure") == 0)
-        return settings.rest_count >= 3 ? local_measure(&settings)
-                                        : cli_usage("model", "\"measure\" needs a model folder and studies");
+        return settings.rest_count >= 4
+                   ? local_measure(&settings)
+                   : cli_usage("model", "\"measure\" needs a model folder and at least two studies");
     if (settings.precision || settings.isa || settings.series || settings.series_rules)
         return cli_usage("model", "\"check\" takes no such option");
     if (settings.rest_count != 2 || strcmp(settings.rest[0], "check") != 0)

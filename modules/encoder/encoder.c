@@ -22,6 +22,7 @@ struct encoder {
     struct clip_text_weights clip_text;
     const float *logit_scale, *temp; /* [] or NULL */
     struct block_state text_state;
+    struct input_means means; /* empty: nobody asks */
     uint64_t weights_bytes;
 };
 
@@ -62,6 +63,8 @@ static bool bind_text(struct encoder *encoder, struct weights *weights, struct e
     if (!encoder->config.has_text)
         return true;
     weights->precision = PRECISION_FP32;
+    weights->watched = NULL;
+    weights->input_means = NULL;
     bool bound = text->arch == ENCODER_CLIP_TEXT ? clip_text_bind(weights, text, &encoder->clip_text, err)
                                                  : bert_bind(weights, text, &encoder->bert, err);
     return bound && block_state_init(&encoder->text_state, &text->blocks, 1, text->max_len, 0, encoder->crew,
@@ -74,11 +77,12 @@ static bool bind(struct encoder *encoder, const struct encoder_sections *section
     struct weights weights = {0};
     int before = sections->faults ? sections->faults->count : 0;
     encoder->tower = choose_tower(sections, &encoder->config.vision, err);
-    bool ok = encoder->tower && weights_init(&weights, sections, file, encoder->crew, encoder->arena, err) &&
-              encoder->tower->open(sections, &encoder->config, &weights, &encoder->image, err) &&
-              bind_text(encoder, &weights, err) &&
-              bind_scalar(&weights, "logit_scale", &encoder->logit_scale, err) &&
-              bind_scalar(&weights, "temp", &encoder->temp, err) && weights_check_all_taken(&weights, err);
+    bool ok = encoder->tower && weights_init(&weights, sections, file, encoder->crew, encoder->arena, err);
+    weights.watched = sections->watch_inputs ? &encoder->means : NULL;
+    ok = ok && encoder->tower->open(sections, &encoder->config, &weights, &encoder->image, err) &&
+         bind_text(encoder, &weights, err) &&
+         bind_scalar(&weights, "logit_scale", &encoder->logit_scale, err) &&
+         bind_scalar(&weights, "temp", &encoder->temp, err) && weights_check_all_taken(&weights, err);
     ok = ok && (!sections->faults || sections->faults->count == before);
     weights_done(&weights);
     encoder->weights_bytes = ok ? weights.values * sizeof(float) : 0;
@@ -119,6 +123,14 @@ const struct encoder_config *encoder_config(const struct encoder *encoder)
 bool encoder_has_logit_scale(const struct encoder *encoder)
 {
     return encoder->logit_scale != NULL;
+}
+
+json_t *encoder_input_means(const struct encoder *encoder, struct err *err)
+{
+    json_t *means = encoder->means.last ? input_means_json(&encoder->means) : NULL;
+    if (!means)
+        err_fail(err, ERR_INPUT, "no layer of the encoder has seen a finite input");
+    return means;
 }
 
 double encoder_logit_scale(const struct encoder *encoder)

@@ -26,6 +26,7 @@ bool weights_init(struct weights *weights, const struct encoder_sections *sectio
                                 .arena = arena,
                                 .crew = crew,
                                 .precision = sections->precision,
+                                .input_means = sections->input_means,
                                 .shelf = sections->shelf,
                                 .faults = sections->faults,
                                 .faults_before = sections->faults ? sections->faults->count : 0};
@@ -74,6 +75,12 @@ static float *room(struct weights *weights, size_t count)
         weights->scratch_count = weights->scratch ? count : 0;
     }
     return weights->scratch;
+}
+
+/* Only faults are looked for by now. */
+static bool broken(const struct weights *weights)
+{
+    return weights->faults && weights->faults->count > weights->faults_before;
 }
 
 /* Replace the first `mark` in `pattern`, if there is one. */
@@ -248,20 +255,26 @@ bool weights_take(struct weights *weights, const char *name, int layer, const in
     return weights_take_at(weights, name, layer, 0, axes, ret, err);
 }
 
+/* The next of what is packed. */
+static void *place(struct weights *weights, size_t bytes, struct err *err)
+{
+    void *piece = weights->shelf ? shelf_next(weights->shelf, bytes) : arena_alloc(weights->arena, bytes, 1);
+    if (!piece && shelf_is_full(weights->shelf))
+        err_fail(err, ERR_BUG, "what was packed before has no piece of %zu bytes here", bytes);
+    else if (!piece)
+        err_fail(err, ERR_NOMEM, "no memory for %zu bytes of packed weights", bytes);
+    return piece;
+}
+
 static bool pack(struct weights *weights, enum precision precision, const int *axes, const float *values,
                  struct linear *ret, struct err *err)
 {
     int k = 1;
     for (const int *axis = axes + 1; *axis; axis++)
         k *= *axis;
-    if (weights->faults && weights->faults->count > weights->faults_before)
-        return true;
-    size_t bytes = linear_bytes(precision, axes[0], k);
-    void *panels = weights->shelf ? shelf_next(weights->shelf, bytes) : arena_alloc(weights->arena, bytes, 1);
-    if (!panels && weights->packed)
-        return err_fail(err, ERR_BUG, "what was packed before has no matrix of %d x %d here", axes[0], k);
+    void *panels = place(weights, linear_bytes(precision, axes[0], k), err);
     if (!panels)
-        return err_fail(err, ERR_NOMEM, "no memory for a matrix of %d x %d", axes[0], k);
+        return false;
     if (weights->packed)
         linear_take(ret, precision, axes[0], k, NULL, panels);
     else
@@ -271,32 +284,68 @@ static bool pack(struct weights *weights, enum precision precision, const int *a
     return true;
 }
 
-static bool take_linear(struct weights *weights, enum precision precision, const char *name,
-                        const char *bias_name, int layer, const int *axes, struct linear *ret,
-                        struct err *err)
+/* values: NULL when they need not be read. */
+static bool take_matrix(struct weights *weights, enum precision precision, const char *name, int layer,
+                        const int *axes, const float **values, struct linear *ret, struct err *err)
 {
-    const float *values = NULL;
+    *values = NULL;
     *ret = (struct linear){0};
     weights->packing = true;
     weights->packed = shelf_is_full(weights->shelf);
     weights->mapped = NULL;
-    bool ok = weights_take(weights, name, layer, axes, &values, err) &&
-              pack(weights, precision, axes, values, ret, err);
+    bool ok = weights_take(weights, name, layer, axes, values, err) &&
+              (broken(weights) || pack(weights, precision, axes, *values, ret, err));
     weights->packing = weights->packed = false;
-    return ok &&
-           (!bias_name || weights_take(weights, bias_name, layer, WEIGHTS_AXES(axes[0]), &ret->bias, err));
+    return ok;
+}
+
+static bool take_bias(struct weights *weights, const char *name, int layer, int n, struct linear *ret,
+                      struct err *err)
+{
+    return !name || weights_take(weights, name, layer, WEIGHTS_AXES(n), &ret->bias, err);
 }
 
 bool weights_take_linear(struct weights *weights, const char *name, const char *bias_name, int layer,
                          const int *axes, struct linear *ret, struct err *err)
 {
-    return take_linear(weights, PRECISION_FP32, name, bias_name, layer, axes, ret, err);
+    const float *values;
+    return take_matrix(weights, PRECISION_FP32, name, layer, axes, &values, ret, err) &&
+           take_bias(weights, bias_name, layer, axes[0], ret, err);
 }
 
-bool weights_take_block_linear(struct weights *weights, const char *name, const char *bias_name, int layer,
+static bool correct(struct weights *weights, const char *name, const float *values, struct linear *linear,
+                    struct err *err)
+{
+    float *corrected = place(weights, (size_t)linear->n * sizeof *corrected, err);
+    if (!corrected)
+        return false;
+    if (shelf_is_full(weights->shelf)) {
+        linear->bias = corrected;
+        return true;
+    }
+    float *mean = malloc((size_t)linear->k * sizeof *mean);
+    bool ok = mean ? input_means_read(weights->input_means, name, linear->k, mean, err)
+                   : err_fail(err, ERR_NOMEM, "no memory for a mean input");
+    if (ok)
+        linear_correct(linear, values, mean, weights->crew, corrected);
+    free(mean);
+    return ok;
+}
+
+bool weights_take_block_linear(struct weights *weights, const char *pattern, const char *bias_name, int layer,
                                const int *axes, struct linear *ret, struct err *err)
 {
-    return take_linear(weights, weights->precision, name, bias_name, layer, axes, ret, err);
+    char name[NAME_SIZE];
+    const float *values;
+    expand(pattern, layer, 0, name);
+    if (!take_matrix(weights, weights->precision, pattern, layer, axes, &values, ret, err) ||
+        !take_bias(weights, bias_name, layer, axes[0], ret, err))
+        return false;
+    if (broken(weights))
+        return true;
+    bool corrected = weights->input_means && ret->precision != PRECISION_FP32;
+    return (!corrected || correct(weights, name, values, ret, err)) &&
+           (!weights->watched || input_means_watch(weights->watched, name, ret, weights->arena, err));
 }
 
 bool weights_have(const struct weights *weights, const char *name, int i, int j)

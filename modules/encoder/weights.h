@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/crew.h"
 #include "encoder/encoder_config.h"
+#include "encoder/input_means.h"
 #include "tensor/linear.h"
 #include "tensor/safetensors.h"
 
@@ -22,13 +23,15 @@ struct weights {
     const struct safetensors *file;
     const struct weights_alias *alias; /* of the family */
     struct arena *arena;
-    bool *taken;              /* [safetensors_count] */
-    uint64_t values;          /* of all that were taken */
-    struct faults *faults;    /* NULL: the first failure stops */
-    int faults_before;        /* of other parts of the folder */
-    const struct crew *crew;  /* who packs, and computes later; may be NULL */
-    enum precision precision; /* of a block's linear layers */
-    struct shelf *shelf;      /* may be NULL */
+    bool *taken;                 /* [safetensors_count] */
+    uint64_t values;             /* of all that were taken */
+    struct faults *faults;       /* NULL: the first failure stops */
+    int faults_before;           /* of other parts of the folder */
+    const struct crew *crew;     /* who packs, and computes later; may be NULL */
+    enum precision precision;    /* of a block's linear layers */
+    const json_t *input_means;   /* what they are corrected by; NULL: they are not */
+    struct input_means *watched; /* who watches them; NULL: nobody */
+    struct shelf *shelf;         /* may be NULL */
     /* Of the tensor that is being packed: */
     bool packing;
     bool packed;                 /* it lies on the shelf, its values are not needed */
@@ -61,7 +64,8 @@ bool weights_take_at(struct weights *weights, const char *name, int i, int j, co
  * ERR_BUG (the shelf holds other layers). */
 bool weights_take_linear(struct weights *weights, const char *name, const char *bias_name, int layer,
                          const int *axes, struct linear *ret, struct err *err);
-/* The same of a transformer block, in weights->precision; all others are fp32. */
+/* The same of a transformer block, in weights->precision and corrected, its bias then packed beside it; all
+ * others are fp32. errors: also those of input_means_read. */
 bool weights_take_block_linear(struct weights *weights, const char *name, const char *bias_name, int layer,
                                const int *axes, struct linear *ret, struct err *err);
 /* Is there a tensor of that name, canonical or published? What is optional asks first. */

@@ -52,7 +52,8 @@ struct model_identity {
     bool trained;
     const char *precision; /* the image tower's arithmetic: "fp32", "bf16", "int8" */
     char weights_sha256[DIGEST_HEX_SIZE], prompts_sha256[DIGEST_HEX_SIZE];
-    char config_sha256[DIGEST_HEX_SIZE]; /* config.json, vocabulary, domain: thresholds, preprocessing, tokens
+    char config_sha256[DIGEST_HEX_SIZE]; /* config.json, vocabulary, domain, of fewer bits precision.json:
+                                          * thresholds, preprocessing, tokens
                                           */
     const char *calibration_on;          /* what the calibration was fitted on; NULL: not stated */
 };

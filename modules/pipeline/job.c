@@ -130,7 +130,9 @@ static bool job_options(const struct job_bench *bench, const json_t *job, struct
     const char *name = json_string_value(precision);
     *ret = (struct model_options){.text_folder = json_string_value(json_object_get(job, "text_cache")),
                                   .crew = bench->crew,
-                                  .unvouched = json_is_true(json_object_get(job, "unvouched"))};
+                                  .unvouched = json_is_true(json_object_get(job, "unvouched")),
+                                  .input_means = json_object_get(job, "input_means"),
+                                  .watch_inputs = json_is_true(json_object_get(job, "watch_inputs"))};
     if (precision && !(name && precision_read(name, &ret->precision)))
         return err_fail(err, ERR_INPUT, "the job's \"precision\" is none of fp32, bf16, int8");
     return job_shelf(job, ret, err);
@@ -315,6 +317,15 @@ static bool do_tensor(struct job_bench *bench, const json_t *job, struct arena *
     return path && job_tensor_read(model, path, arena, &input, err) &&
            pipeline_run_tensor(model, &input, arena, &result, err) &&
            answered(json_pack("{s:b,s:o}", "ok", 1, "result", result_to_json(result)), ret, err);
+}
+
+static bool do_input_means(struct job_bench *bench, const json_t *job, struct arena *arena, json_t **ret,
+                           struct err *err)
+{
+    json_t *means = bench->model ? model_input_means(bench->model, err) : NULL;
+    if (!means)
+        return bench->model ? false : err_fail(err, ERR_INPUT, "no model is open");
+    return answered(json_pack("{s:b,s:o}", "ok", 1, "input_means", means), ret, err);
 }
 
 static bool embed_all(struct model *model, const char *const *texts, int count, struct arena *arena,
@@ -504,8 +515,9 @@ static bool do_pixels(struct job_bench *bench, const json_t *job, struct arena *
 static const struct {
     const char *name;
     bool (*run)(struct job_bench *, const json_t *, struct arena *, json_t **, struct err *);
-} kinds[] = {{"model", do_model},       {"study", do_study}, {"tensor", do_tensor}, {"text", do_text},
-             {"tokenize", do_tokenize}, {"check", do_check}, {"volume", do_volume}, {"pixels", do_pixels}};
+} kinds[] = {{"model", do_model},   {"study", do_study},       {"tensor", do_tensor},
+             {"text", do_text},     {"tokenize", do_tokenize}, {"check", do_check},
+             {"volume", do_volume}, {"pixels", do_pixels},     {"input_means", do_input_means}};
 
 static bool do_job(struct job_bench *bench, const json_t *job, struct arena *arena, json_t **ret,
                    struct err *err)

@@ -38,6 +38,7 @@ struct model {
     struct faults *faults;               /* of model_check; else NULL */
     struct model_config config;
     struct encoder_config setup; /* its sections vision and text */
+    json_t *input_means;         /* that its folder vouches with */
     struct safetensors *weights;
     struct shelf *shelf; /* where the encoder's packed weights lie; NULL: in its own memory */
     struct encoder *encoder;
@@ -96,12 +97,14 @@ static bool has_file(const struct model *model, const char *name)
 /* One digest over what shapes an answer beside weights and prompts. */
 static bool digest_setup(const struct model *model, char hex[DIGEST_HEX_SIZE], struct err *err)
 {
-    static const char *const names[] = {"config.json",      "vocab.txt",   "vocab.json", "merges.txt",
-                                        TEXT_CACHE_SHIPPED, SEGMENTS_FILE, DOMAIN_FILE};
-    char path[PATH_MAX], parts[7 * DIGEST_HEX_SIZE] = "";
+    static const char *const names[] = {"config.json", "vocab.txt",         "vocab.json",
+                                        "merges.txt",  TEXT_CACHE_SHIPPED,  SEGMENTS_FILE,
+                                        DOMAIN_FILE,   MODEL_PRECISION_FILE};
+    char path[PATH_MAX], parts[8 * DIGEST_HEX_SIZE] = "";
     size_t at = 0;
+    bool exact = model->options->precision == PRECISION_FP32;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (!has_file(model, names[i]))
+        if (!has_file(model, names[i]) || (exact && strcmp(names[i], MODEL_PRECISION_FILE) == 0))
             continue;
         if (!path_in(model->folder, names[i], path, err) || !digest_file(path, 0, parts + at, err))
             return false;
@@ -130,13 +133,14 @@ static bool load_config(struct model *model, struct err *err)
     return encoder_config_read(&model->config.sections, &model->setup, err) && load_organs(model, err);
 }
 
-static bool vouched(const struct model *model, struct err *err)
+static bool vouched(struct model *model, struct err *err)
 {
     char path[PATH_MAX];
     const struct model_options *options = model->options;
     return options->precision == PRECISION_FP32 || options->unvouched ||
            (path_in(model->folder, MODEL_PRECISION_FILE, path, err) &&
-            model_precision_check(path, options->precision, model->config.identity.weights_sha256, err));
+            model_precision_check(path, options->precision, model->config.identity.weights_sha256,
+                                  &model->input_means, err));
 }
 
 /* Everything that packed weights and their order depend on. */
@@ -166,6 +170,9 @@ static bool load_weights(struct model *model, struct err *err)
     if (!vouched(model, err))
         return false;
     open_shelf(model);
+    model->config.sections.input_means =
+        model->options->unvouched ? model->options->input_means : model->input_means;
+    model->config.sections.watch_inputs = model->options->watch_inputs;
     model->encoder = encoder_open(&model->config.sections, model->weights, model->options->crew, err);
     if (!model->encoder)
         return err->code == ERR_NONE; /* all is among the faults */
@@ -378,6 +385,7 @@ void model_close(struct model *model)
     shelf_close(model->shelf);
     safetensors_close(model->weights);
     model_config_done(&model->config);
+    json_decref(model->input_means);
     arena_free(model->arena);
     free(model);
 }
@@ -425,6 +433,11 @@ const struct preprocess *model_preprocess(const struct model *model)
 uint64_t model_packed_bytes(const struct model *model)
 {
     return shelf_bytes(model->shelf);
+}
+
+json_t *model_input_means(const struct model *model, struct err *err)
+{
+    return encoder_input_means(model->encoder, err);
 }
 
 uint64_t model_weights_bytes(const struct model *model)

@@ -22,6 +22,8 @@ struct model_options {
     enum precision
         precision;  /* of the image tower's blocks; the folder must vouch for it (model_precision.h) */
     bool unvouched; /* it need not: to measure what it may vouch for */
+    const json_t *input_means; /* with unvouched: what it is corrected by; borrowed while it opens; or NULL */
+    bool watch_inputs;         /* gather that, for model_input_means */
 
     /* Descriptors of a shelf (base/shelf.h), each 0 for none. Of a sealed one packed weights are taken, if
      * they are those of the folder as it is now; else they are packed into memory of their own. Onto an
@@ -106,6 +108,8 @@ const struct preprocess *model_preprocess(const struct model *model);
 
 /* Bytes of its weights that lie on a shelf; 0: it has none, or was not finished. */
 uint64_t model_packed_bytes(const struct model *model);
+/* encoder_input_means */
+json_t *model_input_means(const struct model *model, struct err *err);
 uint64_t model_weights_bytes(const struct model *model); /* as they are held: float32 */
 /* What the encoder takes. Borrowed. */
 const struct vision_config *model_vision(const struct model *model);

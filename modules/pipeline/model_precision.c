@@ -28,7 +28,8 @@ json_t *model_precision_read(const char *path, struct err *err)
 struct measured {
     const char *weights_sha256, *products, *version;
     double cosine_least, cosine_bound, probability_most;
-    int studies, findings, states_changed;
+    int studies, corrected_by, findings, states_changed;
+    const json_t *input_means;
 };
 
 static bool read_measured(const json_t *section, const char *name, struct measured *ret, struct err *err)
@@ -39,6 +40,8 @@ static bool read_measured(const json_t *section, const char *name, struct measur
         {"version",          SECTION_TEXT,   &ret->version,          false, .max = 64},
         {"products",         SECTION_TEXT,   &ret->products,         false, .max = 64},
         {"studies",          SECTION_INT,    &ret->studies,          true,  1, 1e9},
+        {"corrected_by",     SECTION_INT,    &ret->corrected_by,     false, 1, 1e9},
+        {"input_means",      SECTION_OBJECT, &ret->input_means,      false},
         {"cosine_least",     SECTION_NUMBER, &ret->cosine_least,     true,  -1.001, 1.001},
         {"cosine_bound",     SECTION_NUMBER, &ret->cosine_bound,     true,  0, 1},
         {"findings",         SECTION_INT,    &ret->findings,         true,  0, 1e9},
@@ -49,7 +52,8 @@ static bool read_measured(const json_t *section, const char *name, struct measur
     return section_read(section, name, keys, sizeof keys / sizeof *keys, err);
 }
 
-static bool check(const json_t *file, enum precision precision, const char *weights_sha256, struct err *err)
+static bool check(const json_t *file, enum precision precision, const char *weights_sha256,
+                  json_t **ret_means, struct err *err)
 {
     const char *name = precision_name(precision);
     const json_t *section = json_object_get(file, name);
@@ -61,17 +65,20 @@ static bool check(const json_t *file, enum precision precision, const char *weig
                            "precision %s was never measured on these weights (cardioscribe model measure)",
                            name);
     double bound = fmax(measured.cosine_bound, bounds[precision]);
-    return measured.cosine_least >= bound ||
-           err_decline(err, "precision_out_of_bound",
-                       "precision %s: an embedding's cosine to fp32 was %.6f, at least %.6f is wanted", name,
-                       measured.cosine_least, bound);
+    if (measured.cosine_least < bound)
+        return err_decline(err, "precision_out_of_bound",
+                           "precision %s: an embedding's cosine to fp32 was %.6f, at least %.6f is wanted",
+                           name, measured.cosine_least, bound);
+    *ret_means = json_incref(json_object_get(section, "input_means"));
+    return true;
 }
 
 bool model_precision_check(const char *path, enum precision precision, const char *weights_sha256,
-                           struct err *err)
+                           json_t **ret_means, struct err *err)
 {
+    *ret_means = NULL;
     json_t *file = model_precision_read(path, err);
-    bool ok = file && check(file, precision, weights_sha256, err);
+    bool ok = file && check(file, precision, weights_sha256, ret_means, err);
     json_decref(file);
     return ok || err_prefix(err, MODEL_PRECISION_FILE);
 }

@@ -14,10 +14,11 @@
 /* The least cosine between embeddings that is accepted: bf16 0.9999, int8 0.999. The file may want more. */
 double model_precision_bound(enum precision precision);
 
-/* in: path of the file, which need not be there. errors: ERR_INPUT: "precision_not_measured" (of these
- * weights), "precision_out_of_bound"; what is wrong with the file. */
+/* in: path of the file, which need not be there. out: *ret_means: what the model is corrected by
+ * (encoder/input_means.h), or NULL; owns: the caller drops the reference. errors: ERR_INPUT:
+ * "precision_not_measured" (of these weights), "precision_out_of_bound"; what is wrong with the file. */
 bool model_precision_check(const char *path, enum precision precision, const char *weights_sha256,
-                           struct err *err);
+                           json_t **ret_means, struct err *err);
 
 /* What the file says, an object; an empty one where there is none. owns: the caller drops the reference. NULL
  * with err. */

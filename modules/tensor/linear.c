@@ -54,7 +54,7 @@ static bool pack_piece(void *work, int seat, int number, struct err *err)
 void linear_take(struct linear *linear, enum precision precision, int n, int k, const float *bias,
                  const void *panels)
 {
-    *linear = (struct linear){n, k, precision_of(precision, k), panels, bias};
+    *linear = (struct linear){n, k, precision_of(precision, k), panels, bias, NULL};
 }
 
 void linear_pack(struct linear *linear, enum precision precision, int n, int k, const float *weight,
@@ -64,6 +64,33 @@ void linear_pack(struct linear *linear, enum precision precision, int n, int k, 
     struct err none = ERR_INIT;
     linear_take(linear, precision, n, k, bias, panels);
     crew_run(crew, divided(n, TILE_PANEL), pack_piece, &packing, &none);
+}
+
+struct correcting {
+    const struct linear *linear;
+    const float *weight, *mean;
+    float *corrected;
+};
+
+static bool correct_piece(void *work, int seat, int number, struct err *err)
+{
+    const struct correcting *c = work;
+    const struct linear *l = c->linear;
+    int end = at_most((number + 1) * TILE_PANEL, l->n);
+    for (int i = number * TILE_PANEL; i < end; i++)
+        c->corrected[i] =
+            (float)((l->bias ? (double)l->bias[i] : 0) -
+                    tile_excess(l->precision, l->k, c->weight + (size_t)i * (size_t)l->k, c->mean));
+    return true;
+}
+
+void linear_correct(struct linear *linear, const float *weight, const float *mean, const struct crew *crew,
+                    float *corrected)
+{
+    struct correcting correcting = {linear, weight, mean, corrected};
+    struct err none = ERR_INIT;
+    crew_run(crew, divided(linear->n, TILE_PANEL), correct_piece, &correcting, &none);
+    linear->bias = corrected;
 }
 
 /* ---- running ---- */
@@ -130,9 +157,19 @@ static void cut(struct running *r, int seats)
     r->column_blocks = divided(r->tile.columns, r->block_columns);
 }
 
+static void see(struct linear_seen *seen, int rows, int k, const float *x)
+{
+    for (int i = 0; i < rows; i++, x += k)
+        for (int j = 0; j < k; j++)
+            seen->sums[j] += (double)x[j];
+    seen->rows += rows;
+}
+
 void linear_run(const struct linear *linear, const struct crew *crew, int rows, const float *x,
                 enum tile_act act, bool add, float *y)
 {
+    if (linear->seen)
+        see(linear->seen, rows, linear->k, x);
     struct err none = ERR_INIT;
     struct running running = {.tile = {.precision = linear->precision,
                                        .rows = rows,

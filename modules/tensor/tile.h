@@ -54,6 +54,9 @@ float tile_weigh(int count, float *scores, float *largest, float *sum);
 void tile_pack(enum precision precision, const float *w, size_t step, int columns, int k, void *panel);
 size_t tile_panel_bytes(enum precision precision, int k);
 
+/* How much more a packed column w[k] gives for x[k] than w would, were x itself not rounded. */
+double tile_excess(enum precision precision, int k, const float *w, const float *x);
+
 /* x[k] as tile_run takes it, in tile_row_bytes. Not fp32. What is not finite stays so in every product. */
 void tile_row(enum precision precision, int k, const float *x, void *row);
 size_t tile_row_bytes(enum precision precision, int k);

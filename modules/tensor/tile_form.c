@@ -181,6 +181,34 @@ void tile_pack(enum precision precision, const float *w, size_t step, int column
         pack_int8(form, w, step, count, k, panel);
 }
 
+FOR_EACH_CPU static double excess_bf16(int k, const float *w, const float *x)
+{
+    double sum = 0;
+    for (int i = 0; i < k; i++) {
+        uint32_t bits = bf16_bits(w[i]) << 16;
+        float packed;
+        memcpy(&packed, &bits, sizeof packed);
+        sum += (double)(packed - w[i]) * (double)x[i];
+    }
+    return sum;
+}
+
+FOR_EACH_CPU static double excess_int8(int k, const float *w, const float *x)
+{
+    float most = largest(k, w), factor = per_unit(most), unit = most / 127;
+    double sum = 0;
+    for (int i = 0; i < k; i++)
+        sum += (double)((float)whole(w[i] * factor) * unit - w[i]) * (double)x[i];
+    return sum;
+}
+
+double tile_excess(enum precision precision, int k, const float *w, const float *x)
+{
+    if (precision == PRECISION_BF16)
+        return excess_bf16(k, w, x);
+    return precision == PRECISION_INT8 ? excess_int8(k, w, x) : 0;
+}
+
 void tile_row(enum precision precision, int k, const float *x, void *row)
 {
     enum tile_form form = tile_form(precision);

@@ -15,17 +15,28 @@ from test_demo_models import MODELS, PHANTOM, make
 
 @pytest.fixture
 def measured(tmp_path):
-    """A copy of the model that vouches for int8, measured on one study."""
-    folder, study = shutil.copytree(MODEL, tmp_path / "model"), tmp_path / "study"
-    study.mkdir()
-    for number, one in enumerate(ct_study(seed=3).objects):
-        one.save_as(study / f"{number}.dcm", write_like_original=False)
-    subprocess.run([CLI, "model", "measure", "--precision", "int8", folder, study], check=True, capture_output=True,
+    """A copy of the model that vouches for int8, corrected by one study and measured on another."""
+    folder = shutil.copytree(MODEL, tmp_path / "model")
+    studies = [keep(ct_study(seed=seed), tmp_path / f"study-{seed}") for seed in (3, 6)]
+    subprocess.run([CLI, "model", "measure", "--precision", "int8", folder, *studies], check=True, capture_output=True,
                    timeout=120 * TIME_FACTOR)
     return folder
 
 
-def test_every_output_says_in_which_precision_it_was_made(start_daemon, storescp, measured):
+def keep(study, folder):
+    folder.mkdir()
+    for number, one in enumerate(study.objects):
+        one.save_as(folder / f"{number}.dcm", write_like_original=False)
+    return folder
+
+
+def encode(folder, precision, study):
+    done = subprocess.run([CLI, "encode", "--json", "--model", folder, "--precision", precision, study], check=True,
+                          capture_output=True, text=True, timeout=120 * TIME_FACTOR)
+    return json.loads(done.stdout)
+
+
+def test_every_output_says_in_which_precision_it_was_made(start_daemon, storescp, measured, tmp_path):
     daemon = start_daemon(peers=[storescp.peer()],
                           models=[{"name": "exact", "folder": measured},
                                   {"name": "quick", "folder": measured, "precision": "int8"}])
@@ -37,6 +48,9 @@ def test_every_output_says_in_which_precision_it_was_made(start_daemon, storescp
     shown = daemon.wait_reported(study.uid, reports=2, limit_s=90)
     made = {one["model_section"]: one["model"]["precision"] for one in shown["results"]}
     assert made == {"exact": "fp32", "quick": "int8"}
+    quick, = (one for one in shown["results"] if one["model_section"] == "quick")
+    alone = encode(measured, "int8", keep(study, tmp_path / "sent"))  # which packs for itself; the service took what was packed
+    assert quick["model"]["config_sha256"] == alone["model"]["config_sha256"] and quick["findings"] == alone["findings"]
     said = set()
     for path in storescp.files(study.uid):
         assert dciodvfy_errors(path) == []
@@ -61,15 +75,11 @@ def test_what_the_folder_does_not_vouch_for_is_not_analysed(start_daemon, stores
 def test_what_is_measured_of_findings_is_what_both_say(tmp_path):
     folder = shutil.copytree(MODELS["cmr"], tmp_path / "model")
     make(tmp_path, "cmr", 3004, "lge_patchy=0.4")
-
-    def ask(*words):
-        done = subprocess.run([CLI, *words], check=True, capture_output=True, text=True, timeout=120 * TIME_FACTOR)
-        return json.loads(done.stdout)
-
     study = tmp_path / "cmr-3004"
-    said = ask("model", "measure", "--precision", "bf16", "--json", folder, study)
-    exact, narrow = (ask("encode", "--json", "--model", folder, "--precision", precision, study)["findings"]
-                     for precision in ("fp32", "bf16"))
+    done = subprocess.run([CLI, "model", "measure", "--precision", "bf16", "--json", folder, study, study], check=True,
+                          capture_output=True, text=True, timeout=120 * TIME_FACTOR)
+    said = json.loads(done.stdout)
+    exact, narrow = (encode(folder, precision, study)["findings"] for precision in ("fp32", "bf16"))
     apart = [abs(a["probability"] - b["probability"]) for a, b in zip(exact, narrow)]
     assert said["findings"] == len(exact) == 10 and max(apart) > 0
     assert said["probability_most"] == pytest.approx(max(apart), abs=1e-6)

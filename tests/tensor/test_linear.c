@@ -178,6 +178,46 @@ static void what_does_not_fit_is_near(void **state)
     free(l);
 }
 
+/* Rows that share a mean: what rounding the weights does to it is gone, and what went through was seen. */
+static void a_mean_is_corrected(void **state)
+{
+    struct layer *l = aligned_alloc(64, sizeof *l);
+    static float mean[K], corrected[N];
+    static double sums[K];
+    memset(l, 0, sizeof *l);
+    fill(mean, K, 7);
+    fill(l->x, M * K, 8);
+    fill(l->weight, N * K, 9);
+    fill(l->bias, N, 10);
+    for (int i = 0; i < M * K; i++)
+        l->x[i] = 0.3f * l->x[i] + mean[i % K];
+    for (size_t kind = 0; kind < 6; kind++) {
+        enum precision precision = kind % 2 ? PRECISION_BF16 : PRECISION_INT8;
+        struct linear_seen seen = {0, memset(sums, 0, sizeof sums)};
+        double before = 0, after = 0;
+        tile_limit(isas[kind / 2]);
+        for (int pass = 0; pass < 2; pass++) {
+            linear_pack(&l->linear, precision, N, K, l->weight, l->bias, NULL, l->panels);
+            if (pass == 0)
+                l->linear.seen = &seen;
+            else
+                linear_correct(&l->linear, l->weight, mean, &backwards, corrected);
+            linear_run(&l->linear, NULL, M, l->x, TILE_PLAIN, false, l->y);
+            for (int j = 0; j < N; j++) {
+                double apart = 0.25 * M;
+                for (int i = 0; i < M; i++)
+                    apart += (double)l->y[i * N + j] - dot(l, K, i, j);
+                *(pass ? &after : &before) += apart * apart;
+            }
+            for (int j = 0; pass == 0 && j < K; j++)
+                mean[j] = (float)(sums[j] / (double)seen.rows);
+        }
+        assert_int_equal(seen.rows, M);
+        assert_true(after < 0.1 * before);
+    }
+    free(l);
+}
+
 static void what_is_not_finite_stays_so_in_fewer_bits(void **state)
 {
     const float bad[] = {NAN, INFINITY, -INFINITY, 3.4e38f};
@@ -370,6 +410,7 @@ int main(void)
         cmocka_unit_test(every_size_and_activation_is_right),
         cmocka_unit_test(what_fits_into_fewer_bits_is_computed_as_it_is),
         cmocka_unit_test(what_does_not_fit_is_near),
+        cmocka_unit_test(a_mean_is_corrected),
         cmocka_unit_test(what_is_not_finite_stays_so_in_fewer_bits),
         cmocka_unit_test(a_layer_too_wide_for_fewer_bits_is_fp32),
         cmocka_unit_test(bits_depend_neither_on_crew_nor_on_rows_at_once),
