@@ -1,8 +1,8 @@
-/* Threads: all wait at `wanted` between runs. A run raises `round`; every thread wakes, takes pieces under
- * the lock until none is left, and leaves; the last to leave signals `finished`. One lock guards everything
- * here and is never held while a piece runs; `round` and `busy` are also looked at without it, for a moment
- * before a thread goes to sleep, because an encoder asks for its next run at once and waking takes longer.
- * `ending` ends them between runs. */
+/* Threads: all wait at `wanted` until there are pieces to take; whoever comes takes some under the lock, and
+ * the last to leave signals `finished`. A run waits for those who came, never for one that is still waking
+ * up: where processors are shared that takes longer than a run. One lock guards everything here and is never
+ * held while a piece runs; `open` and `working` are also looked at without it, for a moment before a thread
+ * goes to sleep, because an encoder asks for its next run at once. `ending` ends them between runs. */
 #include "threads.h"
 
 #include <errno.h>
@@ -21,23 +21,24 @@ struct threads {
     pthread_cond_t wanted, finished;
     pthread_t *ids;
     int started;
-    atomic_uint round;
     bool ending;
     /* of the run */
     crew_piece piece;
     void *work;
     int count, next;
-    atomic_uint busy;
-    int failed; /* the lowest piece that did; count when none has */
+    atomic_uint open;    /* 1: there are pieces to take */
+    atomic_uint working; /* threads that came, the caller's not among them */
+    int failed;          /* the lowest piece that did; count when none has */
     struct err err;
 };
 
 /* The lock is held. */
 static void take_pieces(struct threads *threads, int seat)
 {
-    while (threads->next < threads->count && threads->failed == threads->count) {
+    while (threads->open) {
         int number = threads->next++;
         struct err err = ERR_INIT;
+        threads->open = threads->next < threads->count;
         pthread_mutex_unlock(&threads->lock);
         bool done = threads->piece(threads->work, seat, number, &err);
         pthread_mutex_lock(&threads->lock);
@@ -45,14 +46,15 @@ static void take_pieces(struct threads *threads, int seat)
             threads->failed = number;
             threads->err = err;
         }
+        if (!done)
+            threads->open = 0;
     }
 }
 
-/* Without the lock: until it is another, or for a moment. */
-static void look(const atomic_uint *what, unsigned seen, bool until_seen)
+/* Without the lock: until there is some, or none, or for a moment. */
+static void look(const atomic_uint *what, bool until_some)
 {
-    for (int i = 0; i < LOOKS && (atomic_load_explicit(what, memory_order_relaxed) == seen) != until_seen;
-         i++) {
+    for (int i = 0; i < LOOKS && (atomic_load_explicit(what, memory_order_relaxed) != 0) != until_some; i++) {
 #ifdef __x86_64__
         __builtin_ia32_pause();
 #endif
@@ -68,20 +70,19 @@ static void *sit(void *argument)
 {
     struct seat seat = *(struct seat *)argument;
     struct threads *threads = seat.threads;
-    unsigned seen = 0;
     free(argument);
     pthread_mutex_lock(&threads->lock);
-    for (;;) {
-        pthread_mutex_unlock(&threads->lock);
-        look(&threads->round, seen, false);
-        pthread_mutex_lock(&threads->lock);
-        while (!threads->ending && threads->round == seen)
+    while (!threads->ending) {
+        if (!threads->open) {
+            pthread_mutex_unlock(&threads->lock);
+            look(&threads->open, true);
+            pthread_mutex_lock(&threads->lock);
+        }
+        while (!threads->ending && !threads->open)
             pthread_cond_wait(&threads->wanted, &threads->lock);
-        if (threads->ending)
-            break;
-        seen = threads->round;
+        threads->working++;
         take_pieces(threads, seat.number);
-        if (--threads->busy == 0)
+        if (--threads->working == 0)
             pthread_cond_signal(&threads->finished);
     }
     pthread_mutex_unlock(&threads->lock);
@@ -96,14 +97,16 @@ static bool run(void *self, int count, crew_piece piece, void *work, struct err 
     threads->work = work;
     threads->count = threads->failed = count;
     threads->next = 0;
-    threads->busy = (unsigned)threads->started;
-    threads->round++;
-    pthread_cond_broadcast(&threads->wanted);
+    threads->open = count > 0;
+    if (count > 1)
+        pthread_cond_broadcast(&threads->wanted);
     take_pieces(threads, 0);
-    pthread_mutex_unlock(&threads->lock);
-    look(&threads->busy, 0, true);
-    pthread_mutex_lock(&threads->lock);
-    while (threads->busy > 0)
+    if (threads->working > 0) {
+        pthread_mutex_unlock(&threads->lock);
+        look(&threads->working, false);
+        pthread_mutex_lock(&threads->lock);
+    }
+    while (threads->working > 0)
         pthread_cond_wait(&threads->finished, &threads->lock);
     bool done = threads->failed == count;
     if (!done)

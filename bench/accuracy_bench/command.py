@@ -38,6 +38,8 @@ def read_arguments(words):
     parser.add_argument("--scratch", type=pathlib.Path, help="where phantoms and the service's state lie meanwhile")
     parser.add_argument("--first-seed", type=int, default=FIRST_SEED, help="of both kinds; other than %(default)s only "
                         "for development: the figures then say so")
+    parser.add_argument("--precision", choices=("fp32", "bf16", "int8"), default="fp32", help="of the image towers; the "
+                        "model folders must vouch for it (%(default)s)")
     parser.add_argument("--model", action="append", default=[], metavar="ct=DIR|cmr=DIR", help="another model folder")
     arguments = parser.parse_args(words)
     if arguments.first_seed + max(arguments.ct, arguments.cmr) > BEYOND:
@@ -71,6 +73,7 @@ def identity(model):
 
 def subject(arguments):
     return {"models": {kind: identity(folder) for kind, folder in arguments.models.items()},
+            **({} if arguments.precision == "fp32" else {"precision": arguments.precision}),
             "worker_sha256": digest(BUILD / "worker" / "cardioscribe-worker"), "phantom_sha256": digest(PHANTOM)}
 
 
@@ -94,6 +97,7 @@ def surroundings():
 def show_subject(about, begun, arguments):
     for word, text in begun.items():
         print(f"{word:<9} {text}")
+    print(f"precision {about.get('precision', 'fp32')}")
     print(f"built     worker {about['worker_sha256'][:16]}, phantom {about['phantom_sha256'][:16]}")
     for kind, model in about["models"].items():
         print(f"model     {kind}: {model['name']} {model['version']}, trained {model['trained']}, calibration "
@@ -144,7 +148,7 @@ def do(record, work, at_once):
 
 def run_phantoms(arguments, record, scratch):
     if any(key not in record for key, _ in all_work(arguments, None, scratch)):
-        with Service(scratch / "service", arguments.models.values(), arguments.workers) as service:
+        with Service(scratch / "service", arguments.models.values(), arguments.workers, arguments.precision) as service:
             do(record, all_work(arguments, service, scratch), arguments.workers + 1)
 
 
@@ -160,7 +164,7 @@ def run_real(arguments, record, scratch):
             models = [measure.opened_model(folder, scratch / f"{kind}-opened")
                       for kind, folder in arguments.models.items()]
             keys = {"service.series_file": measure.opened_rules(scratch / "series.json")}
-        with Service(scratch / gates, models, arguments.workers, **keys) as service:
+        with Service(scratch / gates, models, arguments.workers, arguments.precision, **keys) as service:
             do(record, [(f"real/{gates}/{uid}", lambda one=(name, kind, uid, paths): measure.real(service, gates, *one))
                         for name, kind, uid, paths in studies], 1)
 

@@ -24,11 +24,11 @@ ANSWER_S = 600  # longest wait for one report
 class Service:
     """models: their folders. keys: of the configuration."""
 
-    def __init__(self, folder, models, workers, **keys):
+    def __init__(self, folder, models, workers, precision="fp32", **keys):
         self.pacs = Pacs()
         self.daemon = Daemon(folder, keys={"pool.workers": workers, "assembly.study_quiet_s": 5,
                                            "pool.job_timeout_s": ANSWER_S, **keys}, peers=[self.pacs.peer()],
-                             models=[{"name": path.name, "folder": path} for path in models])
+                             models=[{"name": path.name, "folder": path, "precision": precision} for path in models])
 
     def __enter__(self):
         self.daemon.start()
