@@ -1,10 +1,12 @@
 /* One model folder's image side, kept open over the rounds of bench/encoder.
  *
- *   encoder_run MODEL INPUT.f32 ITEMS THREADS [ISA [PRECISION]]
+ *   encoder_run MODEL INPUT.f32 ITEMS THREADS [ISA [PRECISION [MEANS.json]]]
  *
  * INPUT.f32 is [items][channels][z][y][x] of the configured size. ISA: no wider vectors than these.
- * PRECISION: of a transformer's blocks. Of config.json only family and the encoder's sections are read.
- * "ready {...}" comes first, after one pass; then a line for each line on standard input:
+ * PRECISION: of a transformer's blocks. MEANS.json: what layers in fewer bits are corrected by
+ * (encoder/input_means.h); in fp32 it is written, of this input, and that is all. Of config.json only family
+ * and the encoder's sections are read. "ready {...}" comes first, after one pass; then a line for each line
+ * on standard input:
  *
  *   go SECONDS   the seconds of each of as many passes as fill SECONDS, at least one
  *   out FILE     writes what the last pass gave: the unit vector; of a U-Net, in order of its projections and
@@ -27,7 +29,7 @@ enum { SAMPLE = 4096 };
 
 /* Either an encoder, or a U-Net by itself: the flow of organs behind it runs as often as it finds any. */
 struct subject {
-    json_t *config;
+    json_t *config, *means;
     struct safetensors *file;
     struct arena *arena;
     struct encoder *encoder;
@@ -63,10 +65,14 @@ static bool open_unet(struct subject *s, const struct encoder_sections *sections
     return ok;
 }
 
-static bool open_model(struct subject *s, const char *folder, enum precision precision,
+/* in: means: a file or NULL. */
+static bool open_model(struct subject *s, const char *folder, enum precision precision, const char *means,
                        const struct crew *crew, struct err *err)
 {
     char path[4096];
+    bool corrected = means && precision != PRECISION_FP32;
+    if (corrected && !(s->means = section_file(means, NULL, NULL, err)))
+        return false;
     snprintf(path, sizeof path, "%s/config.json", folder);
     s->config = section_file(path, NULL, NULL, err);
     s->file = s->config ? safetensors_open_folder(folder, err) : NULL;
@@ -78,7 +84,9 @@ static bool open_model(struct subject *s, const char *folder, enum precision pre
                                               .text = json_object_get(s->config, "text"),
                                               .slice_pool = json_object_get(s->config, "slice_pool"),
                                               .unet = json_object_get(s->config, "unet"),
-                                              .precision = precision};
+                                              .precision = precision,
+                                              .input_means = s->means,
+                                              .watch_inputs = means && !corrected};
     if (sections.unet)
         return open_unet(s, &sections, err);
     s->encoder = encoder_open(&sections, s->file, crew, err);
@@ -116,6 +124,7 @@ static void close_subject(struct subject *s)
     arena_free(s->arena);
     safetensors_close(s->file);
     json_decref(s->config);
+    json_decref(s->means);
 }
 
 /* ---- the words ---- */
@@ -190,6 +199,15 @@ static bool stages(struct subject *s, struct err *err)
     return true;
 }
 
+static bool write_means(const struct subject *s, const char *path, struct err *err)
+{
+    json_t *means = encoder_input_means(s->encoder, err);
+    bool ok = means && (json_dump_file(means, path, JSON_COMPACT) == 0 ||
+                        err_fail(err, ERR_IO, "cannot write %s", path));
+    json_decref(means);
+    return ok;
+}
+
 static bool answer(struct subject *s, char *line, struct err *err)
 {
     char *word = strtok_r(line, " \n", &line), *rest = strtok_r(NULL, "\n", &line);
@@ -208,7 +226,7 @@ int main(int argc, char **argv)
     struct subject subject = {0};
     char line[4096];
     enum precision precision = PRECISION_FP32;
-    if (argc < 5 || argc > 7 || (argc > 5 && !tile_limit(argv[5])) ||
+    if (argc < 5 || argc > 8 || (argc > 5 && !tile_limit(argv[5])) ||
         (argc > 6 && !precision_read(argv[6], &precision))) {
         fprintf(stderr, "usage: see the top of encoder_run.c\n");
         return 2;
@@ -217,15 +235,18 @@ int main(int argc, char **argv)
     int threads = atoi(argv[4]) > 1 ? atoi(argv[4]) : 1;
     gemm_init(threads);
     struct threads *pool = threads_start(threads, &err);
-    bool ok = pool && open_model(&subject, argv[1], precision, threads_crew(pool), &err) &&
+    const char *means = argc > 7 ? argv[7] : NULL;
+    bool ok = pool && open_model(&subject, argv[1], precision, means, threads_crew(pool), &err) &&
               read_input(&subject, argv[2], atoi(argv[3]), &err);
     double loaded_s = now_s();
     ok = ok && pass(&subject, NULL, &err);
     if (ok)
         printf("ready {\"load_s\": %.3f, \"first_s\": %.3f, \"runtime\": \"%s\", \"threads\": %d}\n",
                loaded_s - start_s, now_s() - loaded_s, gemm_runtime(), gemm_threads());
+    bool only_means = means && precision == PRECISION_FP32;
+    ok = ok && (!only_means || write_means(&subject, means, &err));
     setvbuf(stdout, NULL, _IOFBF, 1 << 16);
-    while (ok && fflush(stdout) == 0 && fgets(line, sizeof line, stdin))
+    while (ok && !only_means && fflush(stdout) == 0 && fgets(line, sizeof line, stdin))
         ok = answer(&subject, line, &err);
     close_subject(&subject);
     threads_stop(pool);

@@ -97,6 +97,8 @@ class Bench:
         self.absent = {}
         if not has(self.python, "onnxruntime"):
             self.absent["onnxruntime"] = "not installed"
+        if self.absent or not has(self.python, "onnx", "ml_dtypes"):
+            self.absent["onnxruntime-int8"] = "what it quantizes with is not installed"
         if arguments.torch_python and not has(arguments.torch_python, "torch", "safetensors"):
             raise SystemExit(f"{arguments.torch_python} has no torch or no safetensors")
 
@@ -117,11 +119,15 @@ class Bench:
         if self.wide:
             out["ours-avx2"] = [*ours, "avx2"]
         if not shape.is_unet:
-            out |= {f"ours-{precision}": [*ours, "avx512", precision] for precision in ("bf16", "int8")}
+            means = [OURS, folder, folder / "other.f32", shape.items[0], threads, "avx512", "fp32", folder / "means.json"]
+            subprocess.run([str(word) for word in means], check=True, env=self.environment, stdout=subprocess.DEVNULL)
+            out |= {f"ours-{precision}": [*ours, "avx512", precision, means[-1]] for precision in ("bf16", "int8")}
         if self.arguments.torch_python:
             out["torch-new"] = [self.arguments.torch_python, *peer, "torch", *rest]
         if "onnxruntime" not in self.absent:
             out["onnxruntime"] = [self.python, *peer, "onnxruntime", *rest]
+        if "onnxruntime-int8" not in self.absent and shape.name in shapes.QUANTIZED:
+            out["onnxruntime-int8"] = [self.python, *peer, "onnxruntime-int8", *rest]
         if PEAK.exists():
             out["peak"] = [PEAK, threads]
         return out
@@ -132,7 +138,8 @@ class Bench:
                 continue
             row = measure.measure(shape, items, self.scratch / shape.name, self.commands(shape, items), self.environment,
                                   self.arguments)
-            row["skipped"].update(self.absent)
+            row["skipped"].update(self.absent if shape.name in shapes.QUANTIZED else
+                                  {name: why for name, why in self.absent.items() if name == "onnxruntime"})
             yield row
 
     def load(self, shape):
@@ -145,7 +152,7 @@ class Bench:
                                           (folder / "model.safetensors").stat().st_size, self.environment)}
 
     def rows(self):
-        onnx = [] if "onnxruntime" in self.absent else ["onnx"]
+        onnx = ["onnx"] * ("onnxruntime" not in self.absent) + ["int8"] * ("onnxruntime-int8" not in self.absent)
         listed = self.arguments.shapes
         for group in [listed] if self.arguments.small else [[shape] for shape in listed]:
             self.make([shape.name for shape in group], *onnx)

@@ -1,6 +1,6 @@
 """A peer, kept open over the rounds; a program, run in the peers' Python:
 
-    python -m encoder_bench.peer torch|onnxruntime NAME full|small FOLDER ITEMS THREADS
+    python -m encoder_bench.peer torch|onnxruntime|onnxruntime-int8 NAME full|small FOLDER ITEMS THREADS
 
 It knows the words of bench/encoder_run.c, but for "stages"; and "control", torch alone: the cosine of the embedding and
 that of the same input mirrored, which says what a cosine near 1 is worth."""
@@ -38,14 +38,18 @@ def open_torch(shape, folder, items, threads):
     return run, f"torch {torch.__version__}", {"threads": torch.get_num_threads(), "fused_attention": bool(FUSED)}
 
 
-def open_onnxruntime(shape, folder, items, threads):
+def open_onnxruntime(shape, folder, items, threads, name="model.onnx"):
     import onnxruntime
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.add_free_dimension_override_by_name("items", items)
-    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(folder / name), options, providers=["CPUExecutionProvider"])
     return (lambda values: session.run(None, {"x": values}), f"onnxruntime {onnxruntime.__version__}",
             {"threads": threads})
+
+
+def open_int8(*words):
+    return open_onnxruntime(*words, name="model-int8.onnx")
 
 
 def answer(line, run, values, last):
@@ -69,7 +73,7 @@ def answer(line, run, values, last):
 def main(kind, name, size, folder, items, threads):
     folder, items, shape = pathlib.Path(folder), int(items), shapes.find(name, size)
     start_s = time.perf_counter()
-    opener = {"torch": open_torch, "onnxruntime": open_onnxruntime}[kind]
+    opener = {"torch": open_torch, "onnxruntime": open_onnxruntime, "onnxruntime-int8": open_int8}[kind]
     run, runtime, facts = opener(shape, folder, items, int(threads))
     values = numpy.fromfile(folder / f"input-{items}.f32", dtype="<f4").reshape(shape.input(items))
     loaded_s = time.perf_counter()

@@ -67,6 +67,9 @@ PUBLISHED = (
     Shape("radar", RADAR))
 
 
+QUANTIZED = ("vit-b16", "vit-l14")  # that onnxruntime computes in int8 too
+
+
 def small(shape):
     """The same kind, over in a moment."""
     sides = {"vit-b16": [48, 48], "vit-l14": [42, 42], "vit-3d": [16, 32, 32], "cardiac-clip": [16, 24, 24],

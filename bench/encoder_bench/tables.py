@@ -1,7 +1,9 @@
 """From the rows of a record to what is printed."""
 import statistics
 
-NAMES = {"ours": "ours", "ours-avx2": "ours, AVX2", "ours-bf16": "ours, bf16", "ours-int8": "ours, int8", "torch": "PyTorch", "torch-new": "PyTorch, newer", "onnxruntime": "onnxruntime"}
+NAMES = {"ours": "ours", "ours-avx2": "ours, AVX2", "ours-bf16": "ours, bf16", "ours-int8": "ours, int8",
+         "torch": "PyTorch", "torch-new": "PyTorch, newer", "onnxruntime": "onnxruntime",
+         "onnxruntime-int8": "onnxrt, int8"}
 WIDE = ("avx512f", "avx512_bf16")
 
 # Issue 8's floors. Of the peak: 197 to 257 tokens, 1,729, 5,185.
@@ -29,7 +31,7 @@ def limit(row, name, how):
     where it was not measured."""
     peak = row["peak"]
     wide = None if name == "ours-avx2" else peak.get("fma_512")
-    narrow = {"ours-bf16": peak.get("bf16_512"), "ours-int8": peak.get("int8_512")}.get(name)
+    narrow = {"bf16": peak.get("bf16_512"), "int8": peak.get("int8_512")}.get(name.rpartition("-")[2])
     found = narrow or wide or peak.get("fma_256")
     return how(found) if found else None
 
@@ -158,7 +160,9 @@ def judge_row(row, verdicts):
     if name != "radar":
         verdicts.least(f"{words}: bf16 against onnxruntime fp32", 2.1, faster, times, WIDE)
     if (name, row["items"]) in INT8:
-        verdicts.least(f"{words}: int8 against onnxruntime int8", 1.2, None, times, (*WIDE, "avx512_vnni"))
+        peer8, ours8 = (figures(row, one)["seconds"] if one in row["parties"] else None for one in ("onnxruntime-int8", "ours-int8"))
+        verdicts.least(f"{words}: int8 against onnxruntime int8", 1.2, peer8 and ours8 and peer8 / ours8, times,
+                       (*WIDE, "avx512_vnni"))
     for one in ("ours", "ours-avx2", *COSINES):
         if one == "ours" or one in row["parties"]:
             near = row["parties"].get(one, {}).get("cosine")
