@@ -53,6 +53,21 @@ def vectors(result):
 
 # ---- the command line ----
 
+def test_every_organ_is_measured_in_fewer_bits(model, tmp_path):
+    """Of two studies: the first corrects, the second is compared."""
+    copy, folders = shutil.copytree(model, tmp_path / "model"), [tmp_path / "a", tmp_path / "b"]
+    exact = [encode(folder, *made(), model=copy) for folder in folders][1]
+    done = subprocess.run([CLI, "model", "measure", "--precision", "int8", "--json", copy, *folders], capture_output=True,
+                          text=True, timeout=300)
+    said = json.loads(done.stdout)
+    narrow = json.loads(subprocess.run([CLI, "encode", "--model", copy, "--json", "--precision", "int8", folders[1]],
+                                       capture_output=True, text=True, timeout=300, check=True).stdout)
+    cosines = [a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+               for a, b in ((vectors(exact)[name], vectors(narrow)[name]) for name in ("heart", "lung"))]
+    assert said["studies"] == said["corrected_by"] == 1 and said["findings"] == 4
+    assert said["cosine_least"] == pytest.approx(min(cosines), abs=1e-7) and min(cosines) < 1 - 1e-7
+
+
 def test_organs_with_a_mask_are_assessed_and_the_others_named(model, tmp_path):
     study, seg = made()
     result = encode(tmp_path / "s", study, seg, model=model)

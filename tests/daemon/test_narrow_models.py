@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 
+import numpy as np
 import pydicom
 import pytest
 
@@ -84,3 +85,15 @@ def test_what_is_measured_of_findings_is_what_both_say(tmp_path):
     assert said["findings"] == len(exact) == 10 and max(apart) > 0
     assert said["probability_most"] == pytest.approx(max(apart), abs=1e-6)
     assert said["states_changed"] == sum(a["state"] != b["state"] for a, b in zip(exact, narrow))
+
+
+@pytest.mark.skipif(not PHANTOM.exists(), reason="no phantom")
+@pytest.mark.parametrize("kind", sorted(MODELS))
+def test_the_demonstration_models_vouch_for_fewer_bits(tmp_path, kind):
+    """What their folders say was measured is of the weights they hold, and true of a study that nobody measured."""
+    make(tmp_path, kind, 3006)
+    exact, *others = (encode(MODELS[kind], precision, tmp_path / f"{kind}-3006") for precision in ("fp32", "bf16", "int8"))
+    for bound, one in zip((0.9999, 0.999), others):
+        a, b = (np.array(result["embedding"]) for result in (exact, one))
+        assert bound <= a @ b / np.linalg.norm(a) / np.linalg.norm(b) < 1 - 1e-9
+        assert [finding["state"] for finding in one["findings"]] == [finding["state"] for finding in exact["findings"]]
