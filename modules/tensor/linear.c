@@ -145,7 +145,7 @@ static void cut(struct running *r, int seats)
     size_t row_bytes = precision == PRECISION_FP32 ? r->tile.x_step : tile_row_bytes(precision, r->tile.k);
     int unit = tile_rows(precision),
         most = (int)((precision == PRECISION_FP32 ? BLOCK_BYTES : NARROW_BYTES) / row_bytes);
-    most = most < BLOCK_ROWS_MIN ? BLOCK_ROWS_MIN : at_most(most / unit * unit, BLOCK_ROWS_MAX);
+    most = at_most(most < BLOCK_ROWS_MIN ? BLOCK_ROWS_MIN : most, BLOCK_ROWS_MAX) / unit * unit;
     int row_blocks = divided(r->tile.rows, most);
     r->block_rows = divided(divided(r->tile.rows, row_blocks), unit) * unit;
     row_blocks = divided(r->tile.rows, r->block_rows);

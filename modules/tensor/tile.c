@@ -91,7 +91,7 @@ INLINE void finish(const struct tile *t, int row, int rows, int column, int colu
 #define KERNEL_NAME fp32_avx512
 #define KERNEL_CPU  CPU_AVX512
 #define KERNEL_SUM  v16
-#define KERNEL_ROWS 12
+#define KERNEL_ROWS 8
 #include "tensor/tile_kernel.inc"
 #endif
 
@@ -139,7 +139,7 @@ struct two_v8 {
 #define KERNEL_NAME    bf16_avx512bf16
 #define KERNEL_CPU     CPU_BF16
 #define KERNEL_SUM     v16
-#define KERNEL_ROWS    12
+#define KERNEL_ROWS    8
 #define KERNEL_GROUP   2
 #define KERNEL_X       int
 #define KERNEL_W       __m512i
@@ -198,7 +198,7 @@ struct two_i4 {
 #define KERNEL_CPU            CPU_VNNI
 #define KERNEL_SUM            i16
 #define KERNEL_FLOATS         v16
-#define KERNEL_ROWS           12
+#define KERNEL_ROWS           8
 #define KERNEL_GROUP          4
 #define KERNEL_X              int
 #define KERNEL_W              __m512i
@@ -277,21 +277,21 @@ static bool has_vnni(void)
 /* The best first. */
 static const struct kernel fp32[] = {
 #ifdef __x86_64__
-    {"avx512", AVX512, has_avx512, fp32_avx512, 12, FORM_FP32},
+    {"avx512", AVX512, has_avx512, fp32_avx512, 8, FORM_FP32},
     {"avx2", AVX2, has_avx2, fp32_avx2, 6, FORM_FP32},
 #endif
     {"baseline", BASELINE, always, fp32_baseline, 4, FORM_FP32},
 };
 static const struct kernel bf16[] = {
 #ifdef __x86_64__
-    {"avx512bf16", AVX512, has_bf16, bf16_avx512bf16, 12, FORM_BF16_PAIRS},
+    {"avx512bf16", AVX512, has_bf16, bf16_avx512bf16, 8, FORM_BF16_PAIRS},
     {"avx2", AVX2, has_avx2, bf16_avx2, 6, FORM_BF16_FLOATS},
 #endif
     {"baseline", BASELINE, always, bf16_baseline, 4, FORM_BF16_FLOATS},
 };
 static const struct kernel int8[] = {
 #ifdef __x86_64__
-    {"avx512vnni", AVX512, has_vnni, int8_avx512vnni, 12, FORM_INT8_FOURS},
+    {"avx512vnni", AVX512, has_vnni, int8_avx512vnni, 8, FORM_INT8_FOURS},
     {"avx2", AVX2, has_avx2, int8_avx2, 6, FORM_INT8_PAIRS},
 #endif
     {"baseline", BASELINE, always, int8_baseline, 4, FORM_INT8_PAIRS},

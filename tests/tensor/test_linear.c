@@ -405,7 +405,8 @@ static void attention_keeps_its_bits_and_what_is_not_finite(void **state)
 
 int main(void)
 {
-    printf("# vectors here: %s\n", tile_products(PRECISION_FP32));
+    printf("# products here: fp32 %s, bf16 %s, int8 %s\n", tile_products(PRECISION_FP32),
+           tile_products(PRECISION_BF16), tile_products(PRECISION_INT8));
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_size_and_activation_is_right),
         cmocka_unit_test(what_fits_into_fewer_bits_is_computed_as_it_is),
