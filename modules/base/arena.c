@@ -11,7 +11,8 @@ enum { ALIGNMENT = 64, CHUNK_BYTES = 64 * 1024 };
 struct chunk {
     struct chunk *next;
     size_t used, size;
-    unsigned char *bytes;
+    void *memory;
+    unsigned char *bytes; /* of it, aligned; zeros from `used` on */
 };
 
 struct arena {
@@ -29,7 +30,7 @@ void arena_free(struct arena *arena)
         return;
     while (arena->chunks) {
         struct chunk *next = arena->chunks->next;
-        free(arena->chunks->bytes);
+        free(arena->chunks->memory);
         free(arena->chunks);
         arena->chunks = next;
     }
@@ -42,16 +43,18 @@ static struct chunk *chunk_new(size_t size)
     if (!chunk)
         return NULL;
     chunk->size = size;
-    chunk->bytes = aligned_alloc(ALIGNMENT, size);
-    if (chunk->bytes)
-        return chunk;
-    free(chunk);
-    return NULL;
+    chunk->memory = calloc(1, size + ALIGNMENT);
+    if (!chunk->memory) {
+        free(chunk);
+        return NULL;
+    }
+    chunk->bytes = (unsigned char *)(((uintptr_t)chunk->memory + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+    return chunk;
 }
 
 void *arena_alloc(struct arena *arena, size_t count, size_t size)
 {
-    if (size && count > (SIZE_MAX - ALIGNMENT) / size)
+    if (size && count > (SIZE_MAX - 2 * ALIGNMENT) / size)
         return NULL;
     size_t need = (count * size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     need = need ? need : ALIGNMENT;
@@ -65,7 +68,7 @@ void *arena_alloc(struct arena *arena, size_t count, size_t size)
     }
     void *memory = chunk->bytes + chunk->used;
     chunk->used += need;
-    return memset(memory, 0, need);
+    return memory;
 }
 
 char *arena_strdup(struct arena *arena, const char *text)
