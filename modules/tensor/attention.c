@@ -1,6 +1,6 @@
 #include "tensor/attention.h"
 
-#include "tensor/cpu.h"
+#include "tensor/lane.h"
 #include "tensor/tile.h"
 
 #include <math.h>
@@ -46,7 +46,7 @@ static struct seat_room seat_room(float *room, int seat, int queries, int head_d
 
 /* ---- a tile of keys ---- */
 
-static const float *key_row(const struct attention *a, const float *first, const float *rows, int key)
+INLINE const float *key_row(const struct attention *a, const float *first, const float *rows, int key)
 {
     if (first)
         return key == 0 ? first : rows + (size_t)(key - 1) * a->kv_step;
@@ -124,6 +124,39 @@ static void attend_tile(const struct attention *a, int row, int rows, int from, 
     tile_run(&mix);
 }
 
+/* ---- one query ---- */
+
+FOR_EACH_CPU static void score_keys(const struct attention *a, int from, int count, float *scores)
+{
+    float scale = (float)(1.0 / sqrt((double)a->head_dim));
+    for (int i = 0; i < count; i++)
+        scores[i] = scale * lane_dot(a->head_dim, a->q, key_row(a, a->first_k, a->k, from + i));
+}
+
+FOR_EACH_CPU static void mix_values(const struct attention *a, int from, int count, const float *scores)
+{
+    for (int i = 0; i < count; i++) {
+        const float *value = key_row(a, a->first_v, a->v, from + i);
+        for (int j = 0; j < a->head_dim; j++)
+            a->out[j] += scores[i] * value[j];
+    }
+}
+
+/* Nothing is packed for a single row. */
+static void attend_alone(const struct attention *a, float *scores)
+{
+    int keys = a->causal ? 1 : a->keys + (a->first_k ? 1 : 0);
+    float largest = -INFINITY, sum = 0;
+    memset(a->out, 0, (size_t)a->head_dim * sizeof *a->out);
+    for (int from = 0; from < keys; from += KEYS) {
+        int count = keys - from < KEYS ? keys - from : KEYS;
+        score_keys(a, from, count, scores);
+        scale_row(a->head_dim, tile_weigh(count, scores, &largest, &sum), a->out);
+        mix_values(a, from, count, scores);
+    }
+    scale_row(a->head_dim, 1 / sum, a->out);
+}
+
 /* ---- a group ---- */
 
 /* Queries first .. end - 1. */
@@ -162,7 +195,10 @@ static bool piece(void *work, int seat, int number, struct err *err)
     struct seat_room r = seat_room(running->room, seat, a.queries, a.head_dim);
     int part = number % running->parts, blocks = (a.queries + ROWS - 1) / ROWS;
     int first = part * blocks / running->parts * ROWS, end = (part + 1) * blocks / running->parts * ROWS;
-    attend(&a, first, end < a.queries ? end : a.queries, &r);
+    if (a.queries == 1 && end > first)
+        attend_alone(&a, r.scores);
+    else
+        attend(&a, first, end < a.queries ? end : a.queries, &r);
     return true;
 }
 

@@ -120,4 +120,25 @@ INLINE float lane_sum(int columns, const float *x)
     return (float)sum;
 }
 
+INLINE float lane_dot(int columns, const float *x, const float *y)
+{
+    lane_floats chains[LANE_CHAINS] = {{0}};
+    int i = 0;
+    for (; i + LANE_STEP <= columns; i += LANE_STEP)
+#pragma GCC unroll 4
+        for (int j = 0; j < LANE_CHAINS; j++) {
+            lane_floats a, b;
+            memcpy(&a, x + i + j * LANE_WIDE, sizeof a);
+            memcpy(&b, y + i + j * LANE_WIDE, sizeof b);
+            chains[j] += a * b;
+        }
+    lane_floats lanes = (chains[0] + chains[1]) + (chains[2] + chains[3]);
+    float sum = 0;
+    for (int j = 0; j < LANE_WIDE; j++)
+        sum += lanes[j];
+    for (; i < columns; i++)
+        sum += x[i] * y[i];
+    return sum;
+}
+
 #endif

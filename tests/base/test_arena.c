@@ -73,6 +73,7 @@ static void a_size_that_overflows_is_refused(void **state)
     assert_null(arena_alloc(*state, 2, half));
     assert_null(arena_alloc(*state, all, 1)); /* rounding up would be 0 */
     assert_null(arena_alloc(*state, 1, all - 62));
+    assert_null(arena_alloc(*state, 1, all - 120)); /* and so would adding what aligns it */
     assert_null(arena_alloc(*state, all, all));
 }
 
