@@ -71,8 +71,8 @@ static bool open_model(struct subject *s, const char *folder, enum precision pre
 {
     char path[4096];
     bool corrected = means && precision != PRECISION_FP32;
-    if (corrected && !(s->means = section_file(means, NULL, NULL, err)))
-        return false;
+    if (corrected && !(s->means = json_load_file(means, 0, NULL)))
+        return err_fail(err, ERR_INPUT, "cannot read %s", means);
     snprintf(path, sizeof path, "%s/config.json", folder);
     s->config = section_file(path, NULL, NULL, err);
     s->file = s->config ? safetensors_open_folder(folder, err) : NULL;
@@ -243,7 +243,7 @@ int main(int argc, char **argv)
     if (ok)
         printf("ready {\"load_s\": %.3f, \"first_s\": %.3f, \"runtime\": \"%s\", \"threads\": %d}\n",
                loaded_s - start_s, now_s() - loaded_s, gemm_runtime(), gemm_threads());
-    bool only_means = means && precision == PRECISION_FP32;
+    bool only_means = means && precision == PRECISION_FP32 && subject.encoder;
     ok = ok && (!only_means || write_means(&subject, means, &err));
     setvbuf(stdout, NULL, _IOFBF, 1 << 16);
     while (ok && !only_means && fflush(stdout) == 0 && fgets(line, sizeof line, stdin))

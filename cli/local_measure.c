@@ -83,7 +83,8 @@ static bool is_tensor(const char *path)
 struct opened {
     struct worker_process *worker;
     const char *precision;
-    const json_t *input_means; /* it is corrected by; NULL: by none, and it gathers them */
+    bool watch;                /* gather what it may be corrected by */
+    const json_t *input_means; /* it is corrected by; NULL: by none */
 };
 
 static json_t *job_for(const struct local_settings *settings, const struct opened *opened, json_t *job,
@@ -94,7 +95,7 @@ static json_t *job_for(const struct local_settings *settings, const struct opene
               json_object_set_new(job, "unvouched", json_true()) == 0;
     if (ok && opened->input_means)
         ok = json_object_set(job, "input_means", (json_t *)opened->input_means) == 0;
-    else if (ok)
+    else if (ok && opened->watch)
         ok = json_object_set_new(job, "watch_inputs", json_true()) == 0;
     if (ok)
         return job;
@@ -177,9 +178,9 @@ static bool measure_one(const struct local_settings *settings, const struct open
 /* Whether there is anything to measure: said before an hour of studies, not after. */
 static bool opens(const struct local_settings *settings, struct err *err)
 {
-    struct opened narrow = {local_worker(settings, NULL, 0, err), settings->precision, NULL};
-    json_t *answer = NULL, *job = json_pack("{s:s}", "job", "model");
-    job = narrow.worker && job ? job_for(settings, &narrow, job, err) : NULL;
+    struct opened narrow = {local_worker(settings, NULL, 0, err), settings->precision, false, NULL};
+    json_t *answer = NULL, *job = narrow.worker ? json_pack("{s:s}", "job", "model") : NULL;
+    job = job ? job_for(settings, &narrow, job, err) : NULL;
     bool ok = job && worker_process_call(narrow.worker, job, settings->timeout_s * 1000, &answer, err);
     json_decref(job);
     json_decref(answer);
@@ -211,15 +212,18 @@ static json_t *find_means(const struct local_settings *settings, const struct op
     json_decref(job);
     json_t *means = ok ? json_incref(json_object_get(answer, "input_means")) : NULL;
     json_decref(answer);
+    if (ok && !means)
+        err_fail(err, ERR_BUG, "the worker told no mean inputs");
     return means;
 }
 
 static json_t *measure(const struct local_settings *settings, struct apart *apart, struct err *err)
 {
-    struct opened exact = {NULL, "fp32", NULL}, narrow = {NULL, settings->precision, NULL};
+    struct opened exact = {NULL, "fp32", true, NULL}, narrow = {NULL, settings->precision, false, NULL};
     if (!opens(settings, err) || !(exact.worker = local_worker(settings, NULL, 0, err)))
         return NULL;
     json_t *means = find_means(settings, &exact, apart, err);
+    exact.watch = false;
     narrow.input_means = means;
     narrow.worker = means ? local_worker(settings, NULL, 0, err) : NULL;
     bool ok = narrow.worker;
@@ -256,8 +260,11 @@ static bool write_file(const char *path, const json_t *file, struct err *err)
     if (fd < 0)
         return err_errno(err, "create %s", part);
     char *text = json_dumps(file, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
-    bool ok = text ? file_write(fd, text, strlen(text), err) && file_write(fd, "\n", 1, err)
-                   : err_fail(err, ERR_NOMEM, "no memory for %s", path);
+    bool fits = !text || strlen(text) < MODEL_PRECISION_MAX_BYTES;
+    if (!fits)
+        err_fail(err, ERR_INPUT, "%s would be larger than can be read again", path);
+    bool ok = fits && text ? file_write(fd, text, strlen(text), err) && file_write(fd, "\n", 1, err)
+                           : err_fail(err, ERR_NOMEM, "no memory for %s", path);
     free(text);
     close(fd);
     return ok && file_commit(part, path, err);

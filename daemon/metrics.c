@@ -56,7 +56,8 @@ static const char *const causes[CAUSES] = {
  * worker may say any word, and so may a site's own rules: what is not listed is "other". */
 static const char *const reasons[] = {
     "no_model_for_modality", "no_model_matches", "model_unavailable", "model_not_configured", "pixels_dropped", "no_study_path",
-    "no_ct_or_mr_image", "study_too_old", "no_dicom_files", "no_study_uid", "several_studies", "precision_not_measured", "precision_out_of_bound",
+    "no_ct_or_mr_image", "study_too_old", "no_dicom_files", "no_study_uid", "several_studies", "precision_not_measured",
+    "precision_out_of_bound", "precision_means",
     "no_series", "other_object", "other_modality", "no_pixels", "localizer", "derived", "bolus_tracking", "map", "burnt_in",
     "other_body_part", "no_rule", "colour_image", "single_image",
     "no_geometry", "no_uid", "mixed_sizes", "modality_lut", "mixed_rescale", "absurd_geometry", "no_pixel_spacing",

@@ -51,14 +51,15 @@ static void take_pieces(struct threads *threads, int seat)
     }
 }
 
-/* Without the lock: until there is some, or none, or for a moment. */
-static void look(const atomic_uint *what, bool until_some)
+/* Without the lock, for a moment: whether it came to there being some, or none. */
+static bool look(const atomic_uint *what, bool until_some)
 {
     for (int i = 0; i < LOOKS && (atomic_load_explicit(what, memory_order_relaxed) != 0) != until_some; i++) {
 #ifdef __x86_64__
         __builtin_ia32_pause();
 #endif
     }
+    return (*what != 0) == until_some;
 }
 
 struct seat {
@@ -73,17 +74,18 @@ static void *sit(void *argument)
     free(argument);
     pthread_mutex_lock(&threads->lock);
     while (!threads->ending) {
-        if (!threads->open) {
-            pthread_mutex_unlock(&threads->lock);
-            look(&threads->open, true);
-            pthread_mutex_lock(&threads->lock);
+        if (threads->open) {
+            threads->working++;
+            take_pieces(threads, seat.number);
+            if (--threads->working == 0)
+                pthread_cond_signal(&threads->finished);
+            continue;
         }
-        while (!threads->ending && !threads->open)
+        pthread_mutex_unlock(&threads->lock);
+        bool opened = look(&threads->open, true);
+        pthread_mutex_lock(&threads->lock);
+        while (!opened && !threads->ending && !threads->open)
             pthread_cond_wait(&threads->wanted, &threads->lock);
-        threads->working++;
-        take_pieces(threads, seat.number);
-        if (--threads->working == 0)
-            pthread_cond_signal(&threads->finished);
     }
     pthread_mutex_unlock(&threads->lock);
     return NULL;
@@ -97,9 +99,8 @@ static bool run(void *self, int count, crew_piece piece, void *work, struct err 
     threads->work = work;
     threads->count = threads->failed = count;
     threads->next = 0;
-    threads->open = count > 0;
-    if (count > 1)
-        pthread_cond_broadcast(&threads->wanted);
+    threads->open = 1;
+    pthread_cond_broadcast(&threads->wanted);
     take_pieces(threads, 0);
     if (threads->working > 0) {
         pthread_mutex_unlock(&threads->lock);

@@ -73,7 +73,9 @@ def identity(model):
 
 def subject(arguments):
     return {"models": {kind: identity(folder) for kind, folder in arguments.models.items()},
-            **({} if arguments.precision == "fp32" else {"precision": arguments.precision}),
+            **({} if arguments.precision == "fp32" else {
+                "precision": arguments.precision,
+                "measured": {kind: digest(folder / "precision.json") for kind, folder in arguments.models.items()}}),
             "worker_sha256": digest(BUILD / "worker" / "cardioscribe-worker"), "phantom_sha256": digest(PHANTOM)}
 
 

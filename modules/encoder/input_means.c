@@ -29,7 +29,6 @@ bool input_means_watch(struct input_means *means, const char *weight, struct lin
     if (!sums)
         return err_fail(err, ERR_NOMEM, "no memory for what a layer sees");
     *mean = (struct input_mean){.before = means->last, .k = linear->k, .seen = {0, sums}};
-    memset(sums, 0, (size_t)linear->k * sizeof *sums);
     name_of(weight, mean->name);
     means->last = mean;
     linear->seen = &mean->seen;

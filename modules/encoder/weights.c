@@ -279,9 +279,15 @@ static bool pack(struct weights *weights, enum precision precision, const int *a
         linear_take(ret, precision, axes[0], k, NULL, panels);
     else
         linear_pack(ret, precision, axes[0], k, values, NULL, weights->crew, panels);
+    return true;
+}
+
+/* Its values are not needed any more. */
+static void drop_mapped(struct weights *weights)
+{
     if (weights->mapped)
         safetensors_drop(weights->file, weights->mapped);
-    return true;
+    weights->mapped = NULL;
 }
 
 /* values: NULL when they need not be read. */
@@ -309,8 +315,10 @@ bool weights_take_linear(struct weights *weights, const char *name, const char *
                          const int *axes, struct linear *ret, struct err *err)
 {
     const float *values;
-    return take_matrix(weights, PRECISION_FP32, name, layer, axes, &values, ret, err) &&
-           take_bias(weights, bias_name, layer, axes[0], ret, err);
+    if (!take_matrix(weights, PRECISION_FP32, name, layer, axes, &values, ret, err))
+        return false;
+    drop_mapped(weights);
+    return take_bias(weights, bias_name, layer, axes[0], ret, err);
 }
 
 static bool correct(struct weights *weights, const char *name, const float *values, struct linear *linear,
@@ -344,8 +352,11 @@ bool weights_take_block_linear(struct weights *weights, const char *pattern, con
     if (broken(weights))
         return true;
     bool corrected = weights->input_means && ret->precision != PRECISION_FP32;
-    return (!corrected || correct(weights, name, values, ret, err)) &&
-           (!weights->watched || input_means_watch(weights->watched, name, ret, weights->arena, err));
+    if (corrected && !correct(weights, name, values, ret, err))
+        return false;
+    drop_mapped(weights);
+    return !weights->watched || ret->k > LINEAR_K_MOST ||
+           (input_means_watch(weights->watched, name, ret, weights->arena, err));
 }
 
 bool weights_have(const struct weights *weights, const char *name, int i, int j)

@@ -3,16 +3,15 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/digest.h"
-#include "base/turn.h"
 #include "findings/domain.h"
 #include "pipeline/describe.h"
+#include "pipeline/job_read.h"
 #include "pipeline/job_stats.h"
 #include "pipeline/job_tensor.h"
 #include "pipeline/model.h"
 #include "pipeline/nifti.h"
 #include "pipeline/pipeline.h"
 #include "pipeline/pixels.h"
-#include "pipeline/series_rules.h"
 #include "report/plain_text.h"
 #include "report/result_json.h"
 #include "tensor/safetensors.h"
@@ -27,11 +26,11 @@ struct job_bench {
     const struct crew *crew;
     struct model *model;
     char *folder;
-    enum precision precision;
-    double open_s; /* what opening a model took in this job */
+    struct model_options opened; /* how; of its pointers only input_means, owned */
+    double open_s;               /* what opening a model took in this job */
 };
 
-enum { MAX_FILES = 1 << 20, MAX_TEXTS = 1 << 16 };
+enum { MAX_TEXTS = 1 << 16 };
 
 struct job_bench *job_bench_open(const struct crew *crew)
 {
@@ -45,6 +44,7 @@ static void drop_model(struct job_bench *bench)
 {
     model_close(bench->model);
     free(bench->folder);
+    json_decref((json_t *)bench->opened.input_means);
     *bench = (struct job_bench){.crew = bench->crew};
 }
 
@@ -55,96 +55,24 @@ void job_bench_close(struct job_bench *bench)
     free(bench);
 }
 
-/* ---- reading a job ---- */
+/* ---- the model ---- */
 
-static const char *job_text(const json_t *job, const char *key, struct err *err)
+static bool opened_so(const struct job_bench *bench, const struct model_options *options)
 {
-    const json_t *value = json_object_get(job, key);
-    const char *text = json_string_value(value);
-    if (text && strlen(text) == json_string_length(value))
-        return text;
-    err_fail(err, ERR_INPUT, "the job has no text \"%s\"", key);
-    return NULL;
-}
-
-/* The texts borrow from the job; the list lives in the arena. */
-static const char **job_texts(const json_t *job, const char *key, size_t most, struct arena *arena,
-                              int *ret_count, struct err *err)
-{
-    const json_t *array = json_object_get(job, key);
-    size_t count = json_array_size(array);
-    if (!json_is_array(array) || count > most) {
-        err_fail(err, ERR_INPUT, "the job has no list \"%s\" of at most %zu texts", key, most);
-        return NULL;
-    }
-    const char **texts = ARENA_ARRAY(arena, const char *, count + 1);
-    if (!texts)
-        err_fail(err, ERR_NOMEM, "no memory for a list of %zu texts", count);
-    for (size_t i = 0; texts && i < count; i++) {
-        const json_t *item = json_array_get(array, i);
-        texts[i] = json_string_value(item);
-        if (texts[i] && strlen(texts[i]) == json_string_length(item))
-            continue;
-        err_fail(err, ERR_INPUT, "\"%s\" holds something that is no text", key);
-        return NULL;
-    }
-    *ret_count = (int)count;
-    return texts;
-}
-
-static bool job_number(const json_t *job, const char *key, int least, int most, int *ret, struct err *err)
-{
-    const json_t *value = json_object_get(job, key);
-    if (!json_is_integer(value) || json_integer_value(value) < least || json_integer_value(value) > most)
-        return err_fail(err, ERR_INPUT, "the job has no number \"%s\" from %d to %d", key, least, most);
-    *ret = (int)json_integer_value(value);
-    return true;
-}
-
-/* The study's files, and what the job says of how to look at them. The texts borrow from the job. */
-static bool job_study(const json_t *job, struct arena *arena, struct pipeline_study *ret, struct err *err)
-{
-    const char *rules = NULL;
-    ret->paths = job_texts(job, "files", MAX_FILES, arena, &ret->count, err);
-    if (!ret->paths || (json_object_get(job, "series") && !(ret->series = job_text(job, "series", err))) ||
-        (json_object_get(job, "rules") && !(rules = job_text(job, "rules", err))) ||
-        (json_object_get(job, "turn_fd") &&
-         (!job_number(job, "turn_fd", 3, 1023, &ret->turn, err) ||
-          !job_number(job, "turn_wait_s", 0, TURN_MOST_S, &ret->turn_wait_s, err))))
-        return false;
-    return rules ? series_rules_parse(rules, strlen(rules), "series rules", arena, &ret->rules, err)
-                 : series_rules_read(NULL, arena, &ret->rules, err);
-}
-
-static bool job_shelf(const json_t *job, struct model_options *options, struct err *err)
-{
-    return (!json_object_get(job, "packed_fd") ||
-            job_number(job, "packed_fd", 3, 1023, &options->packed_fd, err)) &&
-           (!json_object_get(job, "pack_fd") || job_number(job, "pack_fd", 3, 1023, &options->pack_fd, err));
-}
-
-static bool job_options(const struct job_bench *bench, const json_t *job, struct model_options *ret,
-                        struct err *err)
-{
-    const json_t *precision = json_object_get(job, "precision");
-    const char *name = json_string_value(precision);
-    *ret = (struct model_options){.text_folder = json_string_value(json_object_get(job, "text_cache")),
-                                  .crew = bench->crew,
-                                  .unvouched = json_is_true(json_object_get(job, "unvouched")),
-                                  .input_means = json_object_get(job, "input_means"),
-                                  .watch_inputs = json_is_true(json_object_get(job, "watch_inputs"))};
-    if (precision && !(name && precision_read(name, &ret->precision)))
-        return err_fail(err, ERR_INPUT, "the job's \"precision\" is none of fp32, bf16, int8");
-    return job_shelf(job, ret, err);
+    const struct model_options *opened = &bench->opened;
+    const json_t *means = options->input_means;
+    return opened->precision == options->precision && opened->unvouched == options->unvouched &&
+           opened->watch_inputs == options->watch_inputs &&
+           (means ? json_equal(opened->input_means, means) : !opened->input_means);
 }
 
 static struct model *job_model(struct job_bench *bench, const json_t *job, struct err *err)
 {
     struct model_options options;
     const char *folder = job_text(job, "model", err);
-    if (!folder || !job_options(bench, job, &options, err))
+    if (!folder || !job_options(job, bench->crew, &options, err))
         return NULL;
-    if (bench->folder && strcmp(bench->folder, folder) == 0 && bench->precision == options.precision &&
+    if (bench->folder && strcmp(bench->folder, folder) == 0 && opened_so(bench, &options) &&
         !model_changed(bench->model))
         return bench->model;
     drop_model(bench);
@@ -157,7 +85,13 @@ static struct model *job_model(struct job_bench *bench, const json_t *job, struc
         free(copy);
         return NULL;
     }
-    *bench = (struct job_bench){bench->crew, model, copy, options.precision,
+    *bench = (struct job_bench){bench->crew,
+                                model,
+                                copy,
+                                {.precision = options.precision,
+                                 .unvouched = options.unvouched,
+                                 .watch_inputs = options.watch_inputs,
+                                 .input_means = json_incref((json_t *)options.input_means)},
                                 (double)(clock_monotonic_ms() - start_ms) / 1000};
     return model;
 }

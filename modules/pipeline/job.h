@@ -29,6 +29,9 @@
  * answer to "model" has "text_vectors" when some had to be computed, for the daemon to keep (text_cache.h).
  * It may also hold "precision": "fp32" (without it), "bf16" or "int8", for which the model folder must vouch
  * (model_precision.h) unless "unvouched" is true.
+ * Then "watch_inputs": true gathers what layers in fewer bits are corrected by, for the job
+ *   {"job":"input_means"}   to  "input_means" {...} (encoder/input_means.h), of the model that is open
+ * and "input_means": {...} corrects them by it.
  * It may hold "packed_fd":N, a sealed shelf (base/shelf.h) of its packed weights on the inherited descriptor
  * N, or "pack_fd":N, one that they are to be packed onto. Its answer then has "packed_bytes", how many lie
  * there: 0 when the sealed one is of other files than the folder has now, so that they were packed anew, or
@@ -54,8 +57,9 @@ struct job_bench *job_bench_open(const struct crew *crew);
 void job_bench_close(struct job_bench *bench); /* accepts NULL */
 
 /* Do one job. in: one line, not trusted. owns: the caller drops the reference. NULL only when there is not
- * even memory for the answer. A folder is opened once and kept until another is named or one of its files
- * changes; one that changes while a study is analysed fails that job ("model_changed"). */
+ * even memory for the answer. A folder is opened once and kept until another is named, or the same to be
+ * opened otherwise, or one of its files changes; one that changes while a study is analysed fails that job
+ * ("model_changed"). */
 json_t *job_answer(struct job_bench *bench, const char *line);
 
 /* What a job asks for ("study"), to tell before doing it; "" when the line is no job. word: 16 bytes. */

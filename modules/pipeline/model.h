@@ -22,7 +22,8 @@ struct model_options {
     enum precision
         precision;  /* of the image tower's blocks; the folder must vouch for it (model_precision.h) */
     bool unvouched; /* it need not: to measure what it may vouch for */
-    const json_t *input_means; /* with unvouched: what it is corrected by; borrowed while it opens; or NULL */
+    const json_t *input_means; /* with unvouched: what it is corrected by, borrowed while it opens, or NULL;
+                                  not with a shelf */
     bool watch_inputs;         /* gather that, for model_input_means */
 
     /* Descriptors of a shelf (base/shelf.h), each 0 for none. Of a sealed one packed weights are taken, if

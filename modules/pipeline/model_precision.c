@@ -1,9 +1,11 @@
 #include "pipeline/model_precision.h"
 
+#include "base/file.h"
 #include "tensor/section.h"
 
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,7 +24,11 @@ json_t *model_precision_read(const char *path, struct err *err)
             err_fail(err, ERR_NOMEM, "no memory for " MODEL_PRECISION_FILE);
         return none;
     }
-    return section_file(path, NULL, NULL, err);
+    size_t size;
+    char *bytes = file_read(path, MODEL_PRECISION_MAX_BYTES, &size, err);
+    json_t *file = bytes ? section_parse(bytes, size, MODEL_PRECISION_FILE, err) : NULL;
+    free(bytes);
+    return file;
 }
 
 struct measured {
@@ -69,7 +75,9 @@ static bool check(const json_t *file, enum precision precision, const char *weig
         return err_decline(err, "precision_out_of_bound",
                            "precision %s: an embedding's cosine to fp32 was %.6f, at least %.6f is wanted",
                            name, measured.cosine_least, bound);
-    *ret_means = json_incref(json_object_get(section, "input_means"));
+    if (measured.corrected_by > 0 && !measured.input_means)
+        return err_decline(err, "precision_means", "precision %s: input_means is missing", name);
+    *ret_means = json_incref((json_t *)measured.input_means);
     return true;
 }
 

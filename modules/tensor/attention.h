@@ -29,7 +29,8 @@ size_t attention_room(const struct crew *crew, int queries, int head_dim);
 typedef void (*attention_group)(const void *work, int number, struct attention *ret);
 
 /* All groups, which are of one size; they write to different places. A query's bits depend on its own keys
- * alone, where all are finite. threads: one run of the crew at a time. */
+ * alone, where all are finite, and on whether it is alone in its group. threads: one run of the crew at a
+ * time. */
 void attention_run(const struct crew *crew, int groups, attention_group group, const void *work, float *room);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILE_MAX = 4 << 20 };
+enum { FILE_MAX = 1024 * 1024 };
 
 struct place {
     const char *section, *dot, *key;

@@ -120,6 +120,8 @@ def test_what_corrects_it_is_whole_and_counts_as_configuration(command, folder, 
     assert len(digests) == 2
     means = kept["int8"]["input_means"]
     assert sorted(means) == [f"vision.layers.0.{name}" for name in ("attn.out", "attn.qkv", "mlp.fc1", "mlp.fc2")]
+    path.write_text(json.dumps({"int8": {key: value for key, value in kept["int8"].items() if key != "input_means"}}))
+    assert "input_means is missing" in ask(command, *words, "int8", ok=False)
     for bad in (None, means["vision.layers.0.mlp.fc1"][8:], "7fc00000" + means["vision.layers.0.mlp.fc1"][8:],
                 "0x000000" + means["vision.layers.0.mlp.fc1"][8:], 7):
         path.write_text(json.dumps({"int8": dict(kept["int8"], input_means={**means, "vision.layers.0.mlp.fc1": bad})}))
@@ -141,8 +143,9 @@ def test_what_nobody_measured_is_not_opened(command, folder, inputs):  # noqa: F
 
 
 def test_what_lies_outside_its_bound_is_not_opened(command, folder, inputs):  # noqa: F811
-    said = measure(command, folder, "int8", inputs)
+    measure(command, folder, "int8", inputs)
     path = folder / "precision.json"
+    said = json.loads(path.read_text())["int8"]
     for bound, opens in ((said["cosine_least"] - 1e-6, True), (said["cosine_least"] + 1e-6, False)):
         path.write_text(json.dumps({"int8": dict(said, cosine_bound=bound)}))
         told = ask(command, "encode", "--model", folder, "--tensor", inputs[0], "--json", "--precision", "int8", ok=opens)

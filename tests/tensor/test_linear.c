@@ -399,6 +399,10 @@ static void attention_keeps_its_bits_and_what_is_not_finite(void **state)
     h->x[0] = 3e38f;
     attention_run(NULL, HEADS, group, h, room);
     assert_false(isfinite(h->out[0]));
+    h->queries = 1;
+    attention_run(NULL, HEADS, group, h, room);
+    assert_false(isfinite(h->out[0]));
+    assert_true(fabsf(h->out[D] - before[D]) < 1e-5f);
     free(room);
     free(h);
 }
