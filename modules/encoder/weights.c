@@ -290,35 +290,33 @@ static void drop_mapped(struct weights *weights)
     weights->mapped = NULL;
 }
 
-/* values: NULL when they need not be read. */
-static bool take_matrix(struct weights *weights, enum precision precision, const char *name, int layer,
-                        const int *axes, const float **values, struct linear *ret, struct err *err)
+/* With its bias. in: bias_name NULL: there is none. out: values: NULL when they need not be read. */
+static bool take_matrix(struct weights *weights, enum precision precision, const char *name,
+                        const char *bias_name, int layer, const int *axes, const float **values,
+                        struct linear *ret, struct err *err)
 {
+    const float *bias = NULL;
     *values = NULL;
     *ret = (struct linear){0};
+    if (bias_name && !weights_take(weights, bias_name, layer, WEIGHTS_AXES(axes[0]), &bias, err))
+        return false;
     weights->packing = true;
     weights->packed = shelf_is_full(weights->shelf);
     weights->mapped = NULL;
     bool ok = weights_take(weights, name, layer, axes, values, err) &&
               (broken(weights) || pack(weights, precision, axes, *values, ret, err));
     weights->packing = weights->packed = false;
+    ret->bias = bias;
     return ok;
-}
-
-static bool take_bias(struct weights *weights, const char *name, int layer, int n, struct linear *ret,
-                      struct err *err)
-{
-    return !name || weights_take(weights, name, layer, WEIGHTS_AXES(n), &ret->bias, err);
 }
 
 bool weights_take_linear(struct weights *weights, const char *name, const char *bias_name, int layer,
                          const int *axes, struct linear *ret, struct err *err)
 {
     const float *values;
-    if (!take_matrix(weights, PRECISION_FP32, name, layer, axes, &values, ret, err))
-        return false;
+    bool ok = take_matrix(weights, PRECISION_FP32, name, bias_name, layer, axes, &values, ret, err);
     drop_mapped(weights);
-    return take_bias(weights, bias_name, layer, axes[0], ret, err);
+    return ok;
 }
 
 static bool correct(struct weights *weights, const char *name, const float *values, struct linear *linear,
@@ -346,8 +344,7 @@ bool weights_take_block_linear(struct weights *weights, const char *pattern, con
     char name[NAME_SIZE];
     const float *values;
     expand(pattern, layer, 0, name);
-    if (!take_matrix(weights, weights->precision, pattern, layer, axes, &values, ret, err) ||
-        !take_bias(weights, bias_name, layer, axes[0], ret, err))
+    if (!take_matrix(weights, weights->precision, pattern, bias_name, layer, axes, &values, ret, err))
         return false;
     if (broken(weights))
         return true;
@@ -356,7 +353,7 @@ bool weights_take_block_linear(struct weights *weights, const char *pattern, con
         return false;
     drop_mapped(weights);
     return !weights->watched || ret->k > LINEAR_K_MOST ||
-           (input_means_watch(weights->watched, name, ret, weights->arena, err));
+           input_means_watch(weights->watched, name, ret, weights->arena, err);
 }
 
 bool weights_have(const struct weights *weights, const char *name, int i, int j)

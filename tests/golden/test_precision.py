@@ -189,3 +189,18 @@ def test_what_is_in_the_way_is_told_before_measuring(command, folder, inputs):  
 @pytest.mark.parametrize("words", [(), ("--precision", "fp32"), ("--precision", "int4")])
 def test_measuring_needs_a_precision(command, folder, inputs, words):  # noqa: F811
     assert "precision" in ask(command, "model", "measure", *words, folder, *inputs, ok=False)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_weights_are_in_memory_once(command, tmp_path, precision):  # noqa: F811
+    """A model of 150 MB, most of it float32 that is packed as it lies in the file."""
+    sizes = dict(SIZES, vision=dict(SIZES["vision"], hidden_size=768, intermediate_size=3072, num_attention_heads=12,
+                                    num_hidden_layers=5))
+    folder, paths = clip.save(clip.make(sizes), tmp_path / "m"), [tmp_path / "0.safetensors", tmp_path / "1.safetensors"]
+    for number, path in enumerate(paths):
+        save_file({"input": torch.from_numpy(clip.pixels(1, 140, seed=number))}, path)
+    if precision != "fp32":
+        measure(command, folder, precision, paths)
+    answer = ask(command, "encode", "--model", folder, "--tensor", paths[0], "--json", "--stats", "--precision", precision)
+    assert answer["stats"]["weights_bytes"] > 140e6
+    assert answer["stats"]["peak_rss_bytes"] < 1.35 * answer["stats"]["weights_bytes"]
