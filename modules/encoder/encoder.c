@@ -64,7 +64,6 @@ static bool bind_text(struct encoder *encoder, struct weights *weights, struct e
         return true;
     weights->precision = PRECISION_FP32;
     weights->watched = NULL;
-    weights->input_means = NULL;
     bool bound = text->arch == ENCODER_CLIP_TEXT ? clip_text_bind(weights, text, &encoder->clip_text, err)
                                                  : bert_bind(weights, text, &encoder->bert, err);
     return bound && block_state_init(&encoder->text_state, &text->blocks, 1, text->max_len, 0, encoder->crew,
@@ -125,14 +124,6 @@ bool encoder_has_logit_scale(const struct encoder *encoder)
     return encoder->logit_scale != NULL;
 }
 
-json_t *encoder_input_means(const struct encoder *encoder, struct err *err)
-{
-    json_t *means = encoder->means.last ? input_means_json(&encoder->means) : NULL;
-    if (!means)
-        err_fail(err, ERR_INPUT, "no layer of the encoder has seen a finite input");
-    return means;
-}
-
 double encoder_logit_scale(const struct encoder *encoder)
 {
     return encoder->logit_scale ? (double)*encoder->logit_scale : 0.0;
@@ -151,6 +142,14 @@ double encoder_temp(const struct encoder *encoder)
 uint64_t encoder_weights_bytes(const struct encoder *encoder)
 {
     return encoder->weights_bytes;
+}
+
+json_t *encoder_input_means(const struct encoder *encoder, struct err *err)
+{
+    json_t *means = encoder->means.last ? input_means_json(&encoder->means) : NULL;
+    if (!means)
+        err_fail(err, ERR_INPUT, "no layer of the encoder has seen a finite input");
+    return means;
 }
 
 bool encoder_image(struct encoder *encoder, const struct encoder_input *input, struct encoder_output *ret,

@@ -25,17 +25,16 @@ void encoder_close(struct encoder *encoder); /* accepts NULL */
 const struct encoder_config *encoder_config(const struct encoder *encoder); /* borrowed */
 bool encoder_has_logit_scale(const struct encoder *encoder);
 double encoder_logit_scale(const struct encoder *encoder); /* as stored; 0 when there is none */
+bool encoder_has_temp(const struct encoder *encoder);      /* what fVLM and RADAR divide cosines by */
+double encoder_temp(const struct encoder *encoder);
+
+/* All weights, as they are held: float32. */
+uint64_t encoder_weights_bytes(const struct encoder *encoder);
 
 /* Of the layers that precision concerns, over all images encoded so far (input_means.h); opened with
  * watch_inputs. owns: the caller drops the reference. errors: ERR_INPUT: there are none, or no image was
  * encoded. */
 json_t *encoder_input_means(const struct encoder *encoder, struct err *err);
-
-bool encoder_has_temp(const struct encoder *encoder); /* what fVLM and RADAR divide cosines by */
-double encoder_temp(const struct encoder *encoder);
-
-/* All weights, as they are held: float32. */
-uint64_t encoder_weights_bytes(const struct encoder *encoder);
 
 /* Borrowed for the call. */
 struct encoder_input {

@@ -17,11 +17,10 @@ struct encoder_sections {
     const char *family;
     const json_t *vision, *text; /* text NULL: no text tower, text vectors are shipped */
     const json_t *slice_pool, *unet, *organ;
-    struct faults *faults;    /* where all that is wrong with the weights goes; NULL: the first stops */
-    enum precision precision; /* of the linear layers in the image tower's blocks; all else is fp32 */
-    const json_t
-        *input_means;    /* what layers in fewer bits are corrected by (input_means.h); NULL: they are not */
-    bool watch_inputs;   /* gather such means, for encoder_input_means */
+    struct faults *faults;     /* where all that is wrong with the weights goes; NULL: the first stops */
+    enum precision precision;  /* of the linear layers in the image tower's blocks; all else is fp32 */
+    const json_t *input_means; /* layers in fewer bits are corrected by (input_means.h); NULL: not at all */
+    bool watch_inputs;         /* gather such means, for encoder_input_means */
     struct shelf *shelf; /* where packed weights are laid, or lie already; NULL: in memory of their own */
 };
 

@@ -18,16 +18,11 @@ from test_demo_models import MODELS, PHANTOM, make
 def measured(tmp_path):
     """A copy of the model that vouches for int8, corrected by one study and measured on another."""
     folder = shutil.copytree(MODEL, tmp_path / "model")
-    studies = [keep(ct_study(seed=seed), tmp_path / f"study-{seed}") for seed in (3, 6)]
+    studies = [tmp_path / f"study-{seed}" for seed in (3, 6)]
+    for seed, path in zip((3, 6), studies):
+        ct_study(seed=seed).write(path)
     subprocess.run([CLI, "model", "measure", "--precision", "int8", folder, *studies], check=True, capture_output=True,
                    timeout=120 * TIME_FACTOR)
-    return folder
-
-
-def keep(study, folder):
-    folder.mkdir()
-    for number, one in enumerate(study.objects):
-        one.save_as(folder / f"{number}.dcm", write_like_original=False)
     return folder
 
 
@@ -50,7 +45,8 @@ def test_every_output_says_in_which_precision_it_was_made(start_daemon, storescp
     made = {one["model_section"]: one["model"]["precision"] for one in shown["results"]}
     assert made == {"exact": "fp32", "quick": "int8"}
     quick, = (one for one in shown["results"] if one["model_section"] == "quick")
-    alone = encode(measured, "int8", keep(study, tmp_path / "sent"))  # which packs for itself; the service took what was packed
+    study.write(tmp_path / "sent")
+    alone = encode(measured, "int8", tmp_path / "sent")  # which packs for itself; the service took what was packed
     assert quick["model"]["config_sha256"] == alone["model"]["config_sha256"] and quick["findings"] == alone["findings"]
     said = set()
     for path in storescp.files(study.uid):
